@@ -1,0 +1,331 @@
+//! The services of the cloud as functions: one file a proto service, one function an rpc.
+
+pub mod access_key;
+pub mod folder;
+pub mod operation;
+pub mod service_account;
+pub mod temporary_access_key;
+
+use std::time::Duration;
+
+use chrono::Utc;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::auth::SignIn;
+use crate::auth::iam_token::IamToken;
+use crate::endpoints::{Endpoints, Service};
+use crate::error::{Error, Result};
+use crate::http::{Answer, Body, Http, Method, Repeat, Request};
+use crate::log::Log;
+use crate::status::Code;
+
+/// The most that a page of any `List` holds, and the default here.
+///
+/// Source: `yandex/cloud/iam/v1/awscompatibility/access_key_service.proto`, `page_size`.
+pub const LARGEST_PAGE: u32 = 1000;
+
+/// Characters that stand for themselves in a path or a query: RFC 3986, 2.3.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Makes calls in the name of the user.
+pub struct Client {
+    http: Http,
+    endpoints: Endpoints,
+    sign_in: SignIn,
+    log: Log,
+    token: OnceCell<IamToken>,
+}
+
+/// A call of a method of a service.
+pub struct Call<'a> {
+    service: Service,
+    method: Method,
+    path: String,
+    query: Vec<(&'static str, &'a str)>,
+    body: Body,
+    repeat: Repeat,
+}
+
+impl<'a> Call<'a> {
+    /// A call of this method on this path, without a body; it may be repeated after a failure.
+    pub fn new(service: Service, method: Method, path: impl Into<String>) -> Self {
+        Self { service, method, path: path.into(), query: Vec::new(), body: Body::Empty, repeat: Repeat::Always }
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn query(mut self, name: &'static str, value: &'a str) -> Self {
+        self.query.push((name, value));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: Value) -> Self {
+        self.body = Body::Json(body);
+        self
+    }
+
+    /// Says that repeating the call would make a second secret, so that it is repeated only when the first was
+    /// certainly not processed.
+    #[must_use]
+    pub fn makes_a_secret(mut self) -> Self {
+        self.repeat = Repeat::Unprocessed;
+        self
+    }
+
+    fn url(&self, endpoints: &Endpoints) -> String {
+        let mut url = endpoints.url(self.service, &self.path);
+        for (position, (name, value)) in self.query.iter().enumerate() {
+            url.push(if position == 0 { '?' } else { '&' });
+            url.push_str(name);
+            url.push('=');
+            url.extend(utf8_percent_encode(value, ESCAPED));
+        }
+        url
+    }
+}
+
+impl Client {
+    /// A client that signs in when the first call needs it.
+    pub fn new(http: Http, endpoints: Endpoints, sign_in: SignIn, log: Log) -> Self {
+        Self { http, endpoints, sign_in, log, token: OnceCell::new() }
+    }
+
+    /// The IAM token that calls are made with.
+    ///
+    /// # Errors
+    /// The server refuses the credential, or cannot be reached.
+    pub async fn iam_token(&self) -> Result<&IamToken> {
+        self.token.get_or_try_init(|| self.sign_in.iam_token(&self.http, &self.endpoints, &self.log, Utc::now())).await
+    }
+
+    /// Makes a call and returns the answer's JSON.
+    ///
+    /// # Errors
+    /// The server refuses the call, or cannot be reached.
+    pub async fn call(&self, call: Call<'_>) -> Result<Value> {
+        self.send(call).await?.into_json().map_err(|error| self.explain(error))
+    }
+
+    /// Makes a call and returns the answer, whatever its status.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or refuses the credential in exchange for a token.
+    pub async fn send(&self, call: Call<'_>) -> Result<Answer> {
+        let token = self.iam_token().await?;
+        let url = call.url(&self.endpoints);
+        self.http
+            .send(Request {
+                method: call.method,
+                url: &url,
+                bearer: Some(&token.value),
+                headers: Vec::new(),
+                body: call.body,
+                repeat: call.repeat,
+            })
+            .await
+    }
+
+    /// Whether a request is under way that may be making a secret.
+    pub fn awaits_unrepeatable(&self) -> bool {
+        self.http.awaits_unrepeatable()
+    }
+
+    /// Adds what is known about the credential to a refusal of it.
+    pub fn explain(&self, error: Error) -> Error {
+        match error.code() {
+            Some(Code::Unauthenticated) => error.hint(self.sign_in.hint()),
+            _ => error,
+        }
+    }
+}
+
+/// Follows the pages of a `List` until `limit` items that `keep` accepts are there.
+pub struct Pages<'a, F> {
+    /// Makes the call for the page of this size that this token names; an empty token names the first.
+    pub call: F,
+    /// The field of the answer that holds the items.
+    pub items: &'static str,
+    /// How many items there are to be at most.
+    pub limit: usize,
+    /// How many items a page is asked for.
+    pub page_size: u32,
+    /// Whether the pages after the first are asked for.
+    pub follow: bool,
+    /// Which items count.
+    pub keep: &'a dyn Fn(&Value) -> bool,
+}
+
+/// What following the pages came to.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The items, as received.
+    pub items: Vec<Value>,
+    /// Whether there are more on the server.
+    pub cut_off: bool,
+}
+
+impl<F: AsyncFn(&str, &str) -> Result<Value>> Pages<'_, F> {
+    /// Collects the items.
+    ///
+    /// # Errors
+    /// A call fails, or the server does not come to an end.
+    pub async fn collect(self) -> Result<Listing> {
+        let mut listing = Listing::default();
+        let mut token = String::new();
+        let page_size = self.page_size.to_string();
+        loop {
+            let mut page = (self.call)(&page_size, &token).await?;
+            let items = match page.get_mut(self.items).map(Value::take) {
+                Some(Value::Array(items)) => items,
+                // Protobuf JSON leaves an empty list out, also on a page that others follow.
+                None | Some(Value::Null) if page.is_object() => Vec::new(),
+                _ => return Err(Error::internal(format!("the server's answer holds no list '{}'", self.items))),
+            };
+            listing.items.extend(items.into_iter().filter(|item| (self.keep)(item)));
+            let next = page["nextPageToken"].as_str().unwrap_or_default();
+            if next.is_empty() || !self.follow || listing.items.len() >= self.limit {
+                listing.cut_off = !next.is_empty() || listing.items.len() > self.limit;
+                listing.items.truncate(self.limit);
+                return Ok(listing);
+            }
+            if next == token {
+                return Err(Error::internal("the server names the same page again and again"));
+            }
+            next.clone_into(&mut token);
+        }
+    }
+}
+
+/// A path segment: the ID of a resource, checked so that nothing but that resource can be meant.
+///
+/// # Errors
+/// The text cannot be an ID; the message names it and the rule.
+pub fn segment(id: &str) -> Result<String> {
+    let problem = if id.is_empty() {
+        "is empty"
+    } else if id.chars().count() > 50 {
+        "has more than 50 characters"
+    } else if id.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/') || id.starts_with('.') {
+        "has characters that no ID has"
+    } else {
+        return Ok(utf8_percent_encode(id, ESCAPED).to_string());
+    };
+    Err(Error::usage(format!("'{id}' is not an ID: it {problem}")))
+}
+
+/// The filter for resources of a name: `name = "x"`, without escaping, since a name has nothing to escape.
+///
+/// Source: yandex-cloud/go-sdk, `pkg/sdkresolvers/base_resolver.go`.
+fn name_filter(name: &str) -> String {
+    format!("name = \"{name}\"")
+}
+
+/// Checks that a text can be the name of a resource: 3 to 63 lower-case letters, digits and hyphens, first a letter,
+/// last no hyphen.
+///
+/// # Errors
+/// It cannot; the message names the text and the rule.
+///
+/// Source: `yandex/cloud/iam/v1/service_account_service.proto`, `filter`.
+pub fn check_name(flag: &str, name: &str) -> Result<()> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fits = (3..=63).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.chars().all(inner);
+    if fits {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "{flag} is '{name}', but a name has 3 to 63 lower-case letters, digits and hyphens, begins with a letter and \
+         does not end with a hyphen"
+    )))
+}
+
+/// How long to wait before the next look at an Operation: 0.2 s, growing to 2 s.
+fn poll_interval(polls: u32) -> Duration {
+    Duration::from_millis(200).saturating_mul(1 << polls.min(4)).min(Duration::from_secs(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A list of 0..count on pages of `page` items.
+    async fn collect(count: usize, page: usize, limit: usize, follow: bool, keep: &dyn Fn(&Value) -> bool) -> Listing {
+        let call = async |_: &str, token: &str| {
+            let start: usize = token.parse().unwrap_or(0);
+            let end = (start + page).min(count);
+            let items: Vec<_> = (start..end).collect();
+            Ok(json!({"items": items, "nextPageToken": if end < count { end.to_string() } else { String::new() }}))
+        };
+        Pages { call, items: "items", limit, page_size: 2, follow, keep }.collect().await.unwrap()
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    proptest! {
+        #[test]
+        fn pages_give_the_first_items_up_to_the_limit(count in 0usize..20, page in 1usize..7, limit in 1usize..25) {
+            let listing = run(collect(count, page, limit, true, &|_| true));
+            let expected: Vec<Value> = (0..count.min(limit)).map(Value::from).collect();
+            prop_assert_eq!(listing.items, expected);
+            prop_assert_eq!(listing.cut_off, count > limit);
+        }
+
+        #[test]
+        fn filtered_items_do_not_count_against_the_limit(count in 0usize..20, page in 1usize..7, limit in 1usize..8) {
+            let odd = |item: &Value| item.as_u64().is_some_and(|n| n % 2 == 1);
+            let listing = run(collect(count, page, limit, true, &odd));
+            let expected: Vec<Value> = (0..count).filter(|n| n % 2 == 1).take(limit).map(Value::from).collect();
+            prop_assert_eq!(listing.items, expected);
+        }
+    }
+
+    #[test]
+    fn one_page_is_one_page() {
+        let listing = run(collect(5, 2, 1000, false, &|_| true));
+        assert_eq!(listing.items, [json!(0), json!(1)]);
+        assert!(listing.cut_off);
+    }
+
+    #[test]
+    fn a_page_without_items_need_not_be_the_last() {
+        let call = async |_: &str, token: &str| {
+            Ok(if token.is_empty() { json!({"nextPageToken": "x"}) } else { json!({"items": [1]}) })
+        };
+        let pages = Pages { call, items: "items", limit: 10, page_size: 1, follow: true, keep: &|_| true };
+        assert_eq!(run(pages.collect()).unwrap().items, [json!(1)]);
+    }
+
+    #[test]
+    fn a_server_that_repeats_a_page_is_an_error() {
+        let call = async |_: &str, _: &str| Ok(json!({"items": [1], "nextPageToken": "x"}));
+        let pages = Pages { call, items: "items", limit: 10, page_size: 1, follow: true, keep: &|_| true };
+        assert!(run(pages.collect()).unwrap_err().to_string().contains("same page"));
+    }
+
+    #[test]
+    fn only_an_id_is_taken_for_a_path_segment() {
+        assert_eq!(segment("aje6t3vsbj8l").unwrap(), "aje6t3vsbj8l");
+        assert_eq!(segment("a%2Fb").unwrap(), "a%252Fb");
+        for wrong in ["", "a b", "..", ".", "a/b", "a\n", &"x".repeat(51)] {
+            assert!(segment(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn polls_grow_to_two_seconds() {
+        let waits: Vec<_> = (0..6).map(|polls| poll_interval(polls).as_millis()).collect();
+        assert_eq!(waits, [200, 400, 800, 1600, 2000, 2000]);
+    }
+}

@@ -1,0 +1,24 @@
+//! `iam create-token`
+
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::auth::iam_token::CREATE_RESPONSE;
+use crate::commands::Outcome;
+use crate::context::Context;
+use crate::error::Result;
+use crate::output::Output;
+
+/// Print an IAM token
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Prints the token that calls are made with.
+///
+/// # Errors
+/// No token can be had.
+pub async fn run(_args: &Args, context: &Context<'_>) -> Result<Outcome> {
+    let token = context.client()?.iam_token().await?;
+    let value = json!({"iamToken": token.value.expose_secret(), "expiresAt": token.expires_at});
+    Ok(Output::Bare { message: &CREATE_RESPONSE, value, field: "iam_token" }.into())
+}

@@ -1,0 +1,120 @@
+//! The command line: the tree of commands, and what each does.
+
+pub mod deferred;
+pub mod iam;
+pub mod operation;
+pub mod version;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::output::Output;
+use crate::settings::GlobalFlags;
+use deferred::{Deferred, global_flags};
+
+/// Access keys, IAM tokens and short-lived S3 credentials for Yandex Cloud
+#[derive(Debug, Parser)]
+#[command(name = "yc-rs", version, infer_long_args = false, args_override_self = true)]
+pub struct Cli {
+    #[command(flatten)]
+    flags: GlobalFlags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The commands at the top.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Those that work on the cloud.
+    #[command(flatten)]
+    Remote(Remote),
+    /// Print the version
+    Version(Deferred<version::Args>),
+}
+
+/// The commands that need settings and a client.
+#[derive(Debug, Subcommand)]
+pub enum Remote {
+    /// Manage access keys and IAM tokens
+    #[command(subcommand)]
+    Iam(Deferred<iam::Command>),
+    /// Follow operations that take their time
+    #[command(subcommand)]
+    Operation(Deferred<operation::Command>),
+}
+
+/// What a command came to.
+pub struct Outcome {
+    /// The result, for standard output.
+    pub output: Output,
+    /// What failed although other parts succeeded, as when several IDs are given.
+    pub failures: Vec<Error>,
+    /// When the output holds a secret that cannot be had again: what to tell the user if it cannot be written.
+    pub only_copy: Option<String>,
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Self {
+        Self { output, failures: Vec::new(), only_copy: None }
+    }
+}
+
+/// Reads the command line. The first argument is the name of the program.
+///
+/// # Errors
+/// It is not understood, or asks for help or the version, which clap hands over in the same way.
+pub fn parse(args: &[OsString], color: bool) -> Result<(GlobalFlags, Command), clap::Error> {
+    let choice = if color { ColorChoice::Always } else { ColorChoice::Never };
+    let matches = Cli::command().color(choice).try_get_matches_from(args)?;
+    let flags = global_flags(&matches)?;
+    Ok((flags, Cli::from_arg_matches(&matches)?.command))
+}
+
+/// The value of a flag as it stands on the command line, for what has to be known even when the line is wrong.
+pub fn early_value<T: ValueEnum>(args: &[OsString], flag: &str) -> Option<T> {
+    T::from_str(early_texts(args, flag).last()?, false).ok()
+}
+
+/// As [`early_value`], every time that the flag is given and before its value is read.
+pub fn early_texts<'a>(args: &'a [OsString], flag: &'a str) -> impl Iterator<Item = &'a str> {
+    let mut args = args.iter().filter_map(|arg| arg.to_str()).take_while(|arg| *arg != "--");
+    std::iter::from_fn(move || {
+        loop {
+            let arg = args.next()?;
+            if arg == flag {
+                return args.next();
+            }
+            if let Some(given) = arg.strip_prefix(flag).and_then(|rest| rest.strip_prefix('=')) {
+                return Some(given);
+            }
+        }
+    })
+}
+
+/// The error for a command line that clap does not understand.
+pub fn usage_error(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Error::usage("no command is given").hint(format!("these are the commands:\n\n{}", text.trim_end()));
+    }
+    let mut paragraphs = text.trim_end().split("\n\n").map(str::trim);
+    let message = paragraphs.next().unwrap_or_default();
+    let advice: Vec<_> = paragraphs.filter(|paragraph| !paragraph.starts_with("For more information")).collect();
+    let error = Error::usage(message.strip_prefix("error: ").unwrap_or(message));
+    if advice.is_empty() { error } else { error.hint(advice.join("\n").replace("tip: ", "")) }
+}
+
+/// Runs a command that works on the cloud.
+///
+/// # Errors
+/// The command did not finish.
+pub async fn run(command: Remote, context: &Context<'_>) -> Result<Outcome> {
+    match command {
+        Remote::Iam(Deferred(command)) => iam::run(command, context).await,
+        Remote::Operation(Deferred(command)) => operation::run(command, context).await,
+    }
+}

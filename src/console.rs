@@ -1,0 +1,114 @@
+//! The standard streams: results and help on standard output, errors on standard error.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write};
+
+use crate::commands;
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use crate::printable;
+use crate::secret::Masks;
+use crate::settings::{self, Color, ErrorFormat, GlobalFlags};
+
+/// How errors and help are shown in this run.
+pub struct Console {
+    /// Whether help is coloured.
+    pub color_help: bool,
+    /// The secrets to keep out of errors.
+    pub masks: Masks,
+    color_errors: bool,
+    terminal: bool,
+    format: ErrorFormat,
+}
+
+impl Console {
+    /// What can be known before the command line is understood.
+    pub fn new(args: &[OsString], env: &Env) -> Self {
+        let color = commands::early_value::<Color>(args, "--color");
+        let from_env = || settings::error_format(&GlobalFlags::default(), env).unwrap_or_default();
+        Self {
+            color_help: settings::use_color(color, env, env.terminal.stdout),
+            color_errors: settings::use_color(color, env, env.terminal.stderr),
+            terminal: env.terminal.stderr,
+            format: commands::early_value(args, "--error-format").unwrap_or_else(from_env),
+            masks: given_tokens(args, env),
+        }
+    }
+
+    /// Takes over what the flags say.
+    ///
+    /// # Errors
+    /// The environment asks for an error format that there is not.
+    pub fn settle(&mut self, flags: &GlobalFlags, env: &Env) -> Result<()> {
+        if let Some(token) = &flags.token {
+            self.masks.add(token);
+        }
+        self.format = settings::error_format(flags, env)?;
+        Ok(())
+    }
+
+    /// The text of help or version, as clap made it.
+    pub fn help(&self, help: &clap::Error) -> String {
+        let text = help.render();
+        if self.color_help { text.ansi().to_string() } else { text.to_string() }
+    }
+
+    /// Writes an error to standard error, without any secret.
+    pub fn report(&self, error: &Error) {
+        let text = match self.format {
+            ErrorFormat::Json => self.shown(&format!("{}\n", self.masks.mask_json(&error.to_json()))),
+            ErrorFormat::Text => self.styled(&self.masks.mask(&error.to_text())),
+        };
+        // Nothing can be done when standard error is closed; the exit status still tells.
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+
+    /// The text as the stream should get it; what is escaped in JSON is JSON again.
+    fn shown(&self, text: &str) -> String {
+        if self.terminal { printable::escape_lines(text).into_owned() } else { text.to_owned() }
+    }
+
+    fn styled(&self, text: &str) -> String {
+        let text = self.shown(text);
+        if !self.color_errors {
+            return text;
+        }
+        let (bold_red, cyan, plain) = ("\u{1b}[1;31m", "\u{1b}[36m", "\u{1b}[0m");
+        let text = text.replacen("ERROR:", &format!("{bold_red}ERROR:{plain}"), 1);
+        match text.rfind("\nhint:") {
+            Some(at) => format!("{}\n{cyan}hint:{plain}{}", &text[..at], &text[at + "\nhint:".len()..]),
+            None => text,
+        }
+    }
+}
+
+/// The tokens that the user gave, as far as can be told while the command line is not understood.
+fn given_tokens(args: &[OsString], env: &Env) -> Masks {
+    let variables = ["YC_IAM_TOKEN", "YC_TOKEN"].into_iter().filter_map(|name| env.var(name));
+    let masks = Masks::default();
+    for token in commands::early_texts(args, "--token").chain(variables) {
+        masks.add(&token.trim().into());
+    }
+    masks
+}
+
+/// Writes text that can be had again: a reader that went away is no error.
+///
+/// # Errors
+/// Standard output cannot be written for another reason.
+pub fn write(text: &[u8]) -> Result<()> {
+    write_result(text, false)
+}
+
+/// Writes a result. When it `must_arrive`, since it cannot be had again, a reader that went away is an error too.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn write_result(text: &[u8], must_arrive: bool) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe && !must_arrive => Ok(()),
+        Err(error) => Err(Error::new(Kind::Output, format!("cannot write the result: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}

@@ -1,0 +1,211 @@
+//! What a command may use: settings, the client made on first use, standard input, and notes to the user.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::api::{self, Client};
+use crate::auth::SignIn;
+use crate::endpoints::Endpoints;
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use crate::http::{Attempts, Http, Options};
+use crate::log::Log;
+use crate::settings::{Folder, GlobalFlags, Settings};
+
+/// The surroundings of one command.
+pub struct Context<'a> {
+    /// The state of the process.
+    pub env: &'a Env,
+    /// The flags that every command takes.
+    pub flags: &'a GlobalFlags,
+    /// What flags, environment and profile come to.
+    pub settings: Settings,
+    /// Where notes and the debug log go.
+    pub log: Log,
+    client: OnceCell<Client>,
+    stdin_taken_by: Cell<Option<&'static str>>,
+    under_way: RefCell<Vec<Option<UnderWay>>>,
+}
+
+/// Something on the server that outlives this process.
+#[derive(Clone)]
+struct UnderWay {
+    /// How to go on.
+    advice: String,
+    stage: Stage,
+}
+
+/// What is under way.
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    /// A secret is being made: there may be one only while an answer is awaited.
+    Making,
+    /// The only copy of a secret is being printed.
+    Printing,
+    /// Something that can be asked for again without harm.
+    Repeatable,
+}
+
+impl<'a> Context<'a> {
+    /// A context in which nothing has been read or sent yet.
+    pub fn new(env: &'a Env, flags: &'a GlobalFlags, settings: Settings, log: Log) -> Self {
+        Self {
+            env,
+            flags,
+            settings,
+            log,
+            client: OnceCell::new(),
+            stdin_taken_by: Cell::new(None),
+            under_way: RefCell::default(),
+        }
+    }
+
+    /// The client, which signs in at its first call.
+    ///
+    /// # Errors
+    /// No credentials are configured, or a setting of the network is wrong.
+    pub fn client(&self) -> Result<&Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = self.new_client()?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    fn new_client(&self) -> Result<Client> {
+        let settings = &self.settings;
+        let endpoints = Endpoints::resolve(self.env, &settings.profile)?;
+        let token = match &self.flags.token {
+            Some(token) if secrecy::ExposeSecret::expose_secret(token) == "-" => {
+                Some(self.read_stdin("--token")?.into())
+            }
+            token => token.clone(),
+        };
+        let sign_in = SignIn::resolve(token.as_ref(), self.env, &settings.profile, &self.log)?;
+        let verify = self.flags.no_verify_ssl != Some(true);
+        if !verify {
+            self.log.warn("--no-verify-ssl: the server's certificate is not checked, so anybody may read the secrets");
+        }
+        let options = Options {
+            attempts: settings.attempts.map_or(Attempts::Unlimited, Attempts::AtMost),
+            connect_timeout: settings.connect_timeout,
+            read_timeout: settings.read_timeout,
+            ca_bundle: settings.ca_bundle.clone(),
+            verify,
+        };
+        let http = Http::new(options, self.env, self.log.clone());
+        Ok(Client::new(http, endpoints, sign_in, self.log.clone()))
+    }
+
+    /// The ID of the folder in which names are looked up.
+    ///
+    /// # Errors
+    /// No folder is given, or the one that is given by name cannot be found.
+    pub async fn folder_id(&self) -> Result<String> {
+        match &self.settings.folder {
+            Some(Folder::Id(id)) => Ok(id.clone()),
+            Some(Folder::Name(name)) => {
+                let cloud = self.settings.cloud_id.as_deref().ok_or_else(|| {
+                    Error::usage(format!("the folder '{name}' cannot be looked up by its name: no cloud is given"))
+                        .hint(
+                            "give --cloud-id, set YC_CLOUD_ID, or put 'cloud-id' into the profile; or give --folder-id",
+                        )
+                })?;
+                api::check_name("the name of the folder", name)?;
+                api::folder::id_by_name(self.client()?, cloud, name).await
+            }
+            None => Err(Error::usage("a name is looked up in a folder, and no folder is given")
+                .hint("give --folder-id, set YC_FOLDER_ID, or put 'folder-id' into the profile")),
+        }
+    }
+
+    /// Text from a file, or from standard input when the path is `-`.
+    ///
+    /// # Errors
+    /// It cannot be read, is not UTF-8, or standard input was read already.
+    pub fn read_input(&self, path: &str, reader: &'static str) -> Result<String> {
+        if path == "-" {
+            return self.read_stdin(reader);
+        }
+        let text = std::fs::read(Path::new(path))
+            .map_err(|error| Error::usage(format!("{reader}: cannot read the file '{path}': {error}")))?;
+        String::from_utf8(text).map_err(|_| Error::usage(format!("{reader}: the file '{path}' is not UTF-8")))
+    }
+
+    fn read_stdin(&self, reader: &'static str) -> Result<String> {
+        if let Some(other) = self.stdin_taken_by.replace(Some(reader)) {
+            return Err(Error::usage(format!("{other} and {reader} cannot both be read from standard input")));
+        }
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(|error| Error::usage(format!("{reader}: cannot read standard input: {error}")))?;
+        Ok(text)
+    }
+
+    /// Makes a secret by a call that is not to be repeated. When the answer is lost, or no longer waited for because of
+    /// Ctrl-C or `--timeout`, the error says that the secret may exist, and gives `advice` on how to go on.
+    ///
+    /// # Errors
+    /// Those of the work itself.
+    pub async fn making<T>(&self, advice: String, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.watched(UnderWay { advice, stage: Stage::Making }, work).await
+    }
+
+    /// Prints the only copy of a secret. When that fails or is cut short, the error gives `advice` on how to go on.
+    ///
+    /// # Errors
+    /// Those of the work itself.
+    pub async fn printing<T>(&self, advice: String, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.watched(UnderWay { advice, stage: Stage::Printing }, work).await
+    }
+
+    /// Does something on the server that goes on without this process and can be asked for again. When it is cut short,
+    /// the error gives `advice` on how to go on.
+    ///
+    /// # Errors
+    /// Those of the work itself.
+    pub async fn in_progress<T>(&self, advice: String, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.watched(UnderWay { advice, stage: Stage::Repeatable }, work).await
+    }
+
+    async fn watched<T>(&self, under_way: UnderWay, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let UnderWay { advice, stage } = under_way.clone();
+        let place = self.under_way.borrow().len();
+        self.under_way.borrow_mut().push(Some(under_way));
+        let result = work.await;
+        if let Some(place) = self.under_way.borrow_mut().get_mut(place) {
+            *place = None;
+        }
+        result.map_err(|error| match error.kind() {
+            _ if error.is_outcome_unknown() || stage == Stage::Printing => error.urgent_hint(advice),
+            Kind::Timeout | Kind::Network if stage == Stage::Repeatable => error.hint(advice),
+            _ => error,
+        })
+    }
+
+    /// The error for a command that is cut short by `kind`, with the advice on everything that is under way.
+    pub fn cut_short(&self, kind: Kind, message: &str) -> Error {
+        let error = Error::new(kind, message);
+        let awaited = self.client.get().is_some_and(Client::awaits_unrepeatable);
+        let mut under_way: Vec<_> = self.under_way.take().into_iter().flatten().collect();
+        under_way.retain(|work| work.stage != Stage::Making || awaited);
+        if under_way.is_empty() {
+            return error;
+        }
+        let repeatable = under_way.iter().all(|work| work.stage == Stage::Repeatable);
+        let error = if repeatable { error } else { error.outcome_unknown() };
+        let advice: Vec<_> = under_way.into_iter().map(|work| work.advice).collect();
+        error.hint(advice.join("\n"))
+    }
+
+    /// How long an Operation is waited for: `--timeout` ends the whole command, so there is no other limit then.
+    pub fn longest_wait(&self) -> Option<Duration> {
+        match self.flags.timeout {
+            Some(_) => None,
+            None => Some(api::operation::LONGEST_WAIT),
+        }
+    }
+}

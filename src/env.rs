@@ -1,0 +1,112 @@
+//! The state of the process that the program depends on, read once: variables, folders, terminals, arguments.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A snapshot of the surroundings of one run.
+///
+/// [`Env::from_process`] is the only reader of process state; everything else is told through this value, so that
+/// a program which embeds the library can make its own.
+#[derive(Debug, Clone, Default)]
+pub struct Env {
+    /// Environment variables.
+    pub vars: BTreeMap<String, String>,
+    /// The user's home folder.
+    pub home: Option<PathBuf>,
+    /// Where the operating system keeps configuration, e.g. `~/.config`.
+    pub config_dir: Option<PathBuf>,
+    /// Where the operating system keeps caches, e.g. `~/.cache`.
+    pub cache_dir: Option<PathBuf>,
+    /// Which of the standard streams are terminals.
+    pub terminal: Terminal,
+}
+
+/// Which of the standard streams are terminals.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terminal {
+    /// Standard input.
+    pub stdin: bool,
+    /// Standard output.
+    pub stdout: bool,
+    /// Standard error.
+    pub stderr: bool,
+}
+
+impl Env {
+    /// Reads the surroundings of this process.
+    ///
+    /// # Errors
+    /// A variable that the program may need holds something that is not UTF-8.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_process() -> Result<Self> {
+        let mut vars = BTreeMap::new();
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                Ok(value) => _ = vars.insert(name, value),
+                Err(_) if ["YC_", "AWS_", "ACTIONS_", "GITHUB_"].iter().any(|p| name.starts_with(p)) => {
+                    return Err(Error::usage(format!("the environment variable {name} is not valid UTF-8")));
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(Self {
+            vars,
+            home: dirs::home_dir(),
+            config_dir: dirs::config_dir(),
+            cache_dir: dirs::cache_dir(),
+            terminal: Terminal {
+                stdin: std::io::stdin().is_terminal(),
+                stdout: std::io::stdout().is_terminal(),
+                stderr: std::io::stderr().is_terminal(),
+            },
+        })
+    }
+
+    /// The value of a variable; one that is set to nothing counts as not set.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The folder of the program's own configuration: `$YC_RS_CONFIG_DIR`, else `yc-rs` in the system's place.
+    pub fn config_home(&self) -> Option<PathBuf> {
+        self.own_folder("YC_RS_CONFIG_DIR", self.config_dir.as_deref())
+    }
+
+    /// The folder of the program's own caches: `$YC_RS_CACHE_DIR`, else `yc-rs` in the system's place.
+    pub fn cache_home(&self) -> Option<PathBuf> {
+        self.own_folder("YC_RS_CACHE_DIR", self.cache_dir.as_deref())
+    }
+
+    fn own_folder(&self, variable: &str, system: Option<&Path>) -> Option<PathBuf> {
+        self.var(variable).map(PathBuf::from).or_else(|| system.map(|folder| folder.join("yc-rs")))
+    }
+
+    /// The name under which the user is logged in, where the environment tells it.
+    pub fn login(&self) -> Option<&str> {
+        ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| self.var(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_set_to_nothing_counts_as_not_set() {
+        let env = Env { vars: [("A".into(), String::new()), ("B".into(), "x".into())].into(), ..Env::default() };
+        assert_eq!((env.var("A"), env.var("B"), env.var("C")), (None, Some("x"), None));
+    }
+
+    #[test]
+    fn own_folders_follow_the_variables_first() {
+        let mut env = Env { config_dir: Some("/c".into()), ..Env::default() };
+        assert_eq!(env.config_home(), Some("/c/yc-rs".into()));
+        assert_eq!(env.cache_home(), None);
+        env.vars.insert("YC_RS_CONFIG_DIR".into(), "/own".into());
+        assert_eq!(env.config_home(), Some("/own".into()));
+    }
+}

@@ -1,0 +1,351 @@
+//! Why a command did not finish: what to tell the user, and the exit status.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use crate::status::{Code, Status};
+
+/// What most functions of this crate return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a command did not finish.
+///
+/// Made by one of the constructors, which choose the kind, and refined on the way up by [`context`](Self::context)
+/// and [`hint`](Self::hint).
+#[derive(Debug, Clone)]
+pub struct Error(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+    ids: RequestIds,
+    /// The call may have taken effect on the server, so it must not be repeated blindly.
+    outcome_unknown: bool,
+}
+
+/// The class of an [`Error`]: it decides the exit status and the `code` of `--error-format json`.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// The command line or an input file is wrong.
+    Usage,
+    /// The configuration is wrong.
+    Config,
+    /// The jq filter does not compile.
+    FilterSyntax,
+    /// The jq filter failed on the response.
+    FilterRun,
+    /// No source of credentials is set up, or the one that is cannot be used.
+    NoCredentials,
+    /// The server refused the call.
+    Refused {
+        /// The HTTP status of the answer; `None` for the failure of an Operation.
+        http: Option<u16>,
+        /// Why.
+        status: Status,
+    },
+    /// The server could not be reached, or the connection broke.
+    Network,
+    /// A limit given by `--timeout`, or one of the time-outs of a request, has passed.
+    Timeout,
+    /// The user pressed Ctrl-C.
+    Interrupted,
+    /// The result cannot be written.
+    Output,
+    /// The program or the machine failed.
+    Internal,
+}
+
+/// The IDs by which support finds a request.
+///
+/// Source: yandex-cloud/go-sdk, `pkg/requestid/interceptor.go` of v0.32.0, for the four names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestIds {
+    /// Given by the server to the request.
+    pub server_request_id: Option<String>,
+    /// Given by this program to the attempt.
+    pub client_request_id: Option<String>,
+    /// Given by the server to the chain of calls behind the request.
+    pub server_trace_id: Option<String>,
+    /// Given by this program to the whole run.
+    pub client_trace_id: Option<String>,
+}
+
+impl RequestIds {
+    fn named(&self) -> [(&'static str, Option<&String>); 4] {
+        [
+            ("server-request-id", self.server_request_id.as_ref()),
+            ("client-request-id", self.client_request_id.as_ref()),
+            ("server-trace-id", self.server_trace_id.as_ref()),
+            ("client-trace-id", self.client_trace_id.as_ref()),
+        ]
+    }
+}
+
+impl Error {
+    /// An error of this kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self(Box::new(Parts {
+            kind,
+            message: message.into(),
+            hint: None,
+            ids: RequestIds::default(),
+            outcome_unknown: false,
+        }))
+    }
+
+    /// The command line or an input file is wrong: name the value, the rule and the fix.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// The configuration is wrong: name the file, the key and the fix.
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::new(Kind::Config, message)
+    }
+
+    /// Nothing to sign in with.
+    pub fn no_credentials(message: impl Into<String>) -> Self {
+        Self::new(Kind::NoCredentials, message)
+    }
+
+    /// The server refused.
+    pub fn refused(http: Option<u16>, status: Status) -> Self {
+        let message = if status.message.is_empty() { status.code.name().to_owned() } else { status.message.clone() };
+        let quota = status.is_quota();
+        let error = Self::new(Kind::Refused { http, status }, message);
+        if quota {
+            error.hint("to find keys that can be deleted, type: yc-rs iam access-key list --unused-for 90d")
+        } else {
+            error
+        }
+    }
+
+    /// The server could not be reached, or the connection broke.
+    pub fn network(message: impl Into<String>) -> Self {
+        Self::new(Kind::Network, message)
+    }
+
+    /// The program or the machine failed in a way that the user did not cause.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, message)
+    }
+
+    /// Says what was being done: `<context>: <message so far>`.
+    #[must_use]
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        self.0.message = format!("{context}: {}", self.0.message);
+        self
+    }
+
+    /// Says what to type next. The first hint, given nearest to the cause, stays.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    /// Says what to type before anything that a hint nearer to the cause says.
+    #[must_use]
+    pub fn urgent_hint(mut self, hint: impl Into<String>) -> Self {
+        let lines = [Some(hint.into()), self.0.hint].into_iter().flatten();
+        self.0.hint = Some(lines.collect::<Vec<_>>().join("\n"));
+        self
+    }
+
+    /// Adds the IDs of the request.
+    #[must_use]
+    pub fn ids(mut self, ids: RequestIds) -> Self {
+        self.0.ids = ids;
+        self
+    }
+
+    /// Says that the call may have taken effect all the same.
+    #[must_use]
+    pub fn outcome_unknown(mut self) -> Self {
+        self.0.outcome_unknown = true;
+        self
+    }
+
+    /// Whether the call may have taken effect all the same.
+    pub fn is_outcome_unknown(&self) -> bool {
+        self.0.outcome_unknown
+    }
+
+    /// The class of the error.
+    pub fn kind(&self) -> &Kind {
+        &self.0.kind
+    }
+
+    /// The server's code, when a server refused.
+    pub fn code(&self) -> Option<Code> {
+        self.status().map(|status| status.code)
+    }
+
+    fn status(&self) -> Option<&Status> {
+        match &self.0.kind {
+            Kind::Refused { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+
+    /// The exit status: 1 failed, 2 wrong input, 3 not allowed, 4 not found, 5 try again, 130 interrupted.
+    pub fn exit_code(&self) -> u8 {
+        match &self.0.kind {
+            Kind::Interrupted => 130,
+            _ if self.0.outcome_unknown => 1,
+            Kind::Usage | Kind::Config | Kind::FilterSyntax => 2,
+            Kind::NoCredentials => 3,
+            Kind::Network | Kind::Timeout => 5,
+            Kind::FilterRun | Kind::Output | Kind::Internal => 1,
+            Kind::Refused { status, .. } => match status.code {
+                Code::Unauthenticated | Code::PermissionDenied => 3,
+                Code::NotFound => 4,
+                Code::ResourceExhausted if status.is_quota() => 1,
+                Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded => 5,
+                _ => 1,
+            },
+        }
+    }
+
+    /// Whether the same command may succeed later without any change.
+    pub fn is_retryable(&self) -> bool {
+        self.exit_code() == 5
+    }
+
+    fn code_name(&self) -> &'static str {
+        match &self.0.kind {
+            Kind::Usage => "USAGE",
+            Kind::Config => "CONFIG",
+            Kind::FilterSyntax | Kind::FilterRun => "FILTER",
+            Kind::NoCredentials => "NO_CREDENTIALS",
+            Kind::Refused { status, .. } => status.code.name(),
+            Kind::Network => "NETWORK",
+            Kind::Timeout => "TIMEOUT",
+            Kind::Interrupted => "INTERRUPTED",
+            Kind::Output | Kind::Internal => "INTERNAL",
+        }
+    }
+
+    /// The error as text: `ERROR: ` and the message, then a line for each further thing that is known.
+    pub fn to_text(&self) -> String {
+        let mut lines = vec![format!("ERROR: {}", self.0.message)];
+        if let Some(status) = self.status() {
+            lines.push(format!("code: {}", status.code.name()));
+            for (field, description) in status.field_violations() {
+                lines.push(format!("field-violation: {field}: {description}"));
+            }
+        }
+        for (name, id) in self.0.ids.named() {
+            lines.extend(id.map(|id| format!("{name}: {id}")));
+        }
+        lines.extend(self.0.hint.iter().map(|hint| format!("hint: {hint}")));
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    /// The error as one JSON object: `code`, `status`, `message`, `exit`, `retryable`, `hint`, `details` and the
+    /// four IDs; what is not known is left out.
+    pub fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("code".into(), self.code_name().into());
+        if let Kind::Refused { http: Some(http), .. } = self.0.kind {
+            object.insert("status".into(), http.into());
+        }
+        object.insert("message".into(), self.0.message.clone().into());
+        object.insert("exit".into(), self.exit_code().into());
+        object.insert("retryable".into(), self.is_retryable().into());
+        if let Some(hint) = &self.0.hint {
+            object.insert("hint".into(), hint.clone().into());
+        }
+        if let Some(status) = self.status().filter(|status| !status.details.is_empty()) {
+            object.insert("details".into(), json!(status.details));
+        }
+        for (name, id) in self.0.ids.named() {
+            if let Some(id) = id {
+                object.insert(name.replace('-', "_"), id.clone().into());
+            }
+        }
+        Value::Object(object)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: Code, message: &str) -> Error {
+        let status = Status { code, message: message.into(), details: vec![] };
+        Error::refused(Some(400), status)
+    }
+
+    #[test]
+    fn exit_status_follows_the_published_table() {
+        let table = [
+            (Error::usage(""), 2),
+            (Error::config(""), 2),
+            (Error::new(Kind::FilterSyntax, ""), 2),
+            (Error::new(Kind::FilterRun, ""), 1),
+            (Error::no_credentials(""), 3),
+            (refused(Code::Unauthenticated, ""), 3),
+            (refused(Code::PermissionDenied, ""), 3),
+            (refused(Code::NotFound, ""), 4),
+            (refused(Code::Unavailable, ""), 5),
+            (refused(Code::ResourceExhausted, "slow down"), 5),
+            (refused(Code::ResourceExhausted, "Quota limit x exceeded"), 1),
+            (refused(Code::DeadlineExceeded, ""), 5),
+            (refused(Code::Unavailable, "").outcome_unknown(), 1),
+            (refused(Code::InvalidArgument, ""), 1),
+            (refused(Code::Internal, ""), 1),
+            (Error::network(""), 5),
+            (Error::network("").outcome_unknown(), 1),
+            (Error::new(Kind::Timeout, ""), 5),
+            (Error::new(Kind::Interrupted, "").outcome_unknown(), 130),
+            (Error::internal(""), 1),
+        ];
+        for (error, exit) in table {
+            assert_eq!(error.exit_code(), exit, "{error:?}");
+            assert_eq!(error.is_retryable(), exit == 5, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn text_has_a_line_for_each_thing_known() {
+        let ids = RequestIds { server_request_id: Some("s-1".into()), ..RequestIds::default() };
+        let error = refused(Code::NotFound, "no such key").context("cannot get x").hint("list them").ids(ids);
+        assert_eq!(
+            error.to_text(),
+            "ERROR: cannot get x: no such key\ncode: NOT_FOUND\nserver-request-id: s-1\nhint: list them\n"
+        );
+    }
+
+    #[test]
+    fn json_names_the_code_and_leaves_out_what_is_not_known() {
+        let error = Error::usage("bad").hint("do this");
+        assert_eq!(
+            error.to_json(),
+            json!({"code": "USAGE", "message": "bad", "exit": 2, "retryable": false, "hint": "do this"})
+        );
+    }
+
+    #[test]
+    fn the_hint_nearest_to_the_cause_stays() {
+        assert!(Error::usage("x").hint("first").hint("second").to_text().contains("hint: first\n"));
+    }
+
+    #[test]
+    fn an_urgent_hint_comes_before_the_one_there_is() {
+        assert!(Error::usage("x").hint("later").urgent_hint("now").to_text().ends_with("\nhint: now\nlater\n"));
+        assert!(Error::usage("x").urgent_hint("now").to_text().ends_with("\nhint: now\n"));
+    }
+}

@@ -1,0 +1,135 @@
+//! The proxy that the environment names.
+
+use percent_encoding::percent_decode_str;
+use reqwest::{NoProxy, Url};
+use secrecy::SecretString;
+
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::secret::Masks;
+
+/// An address without TLS is one of this machine or of the metadata service, and neither lies behind a proxy:
+/// `HTTP_PROXY` therefore has no request to apply to.
+const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Hosts of this machine are never reached through a proxy.
+///
+/// Source: golang.org/x/net, `http/httpproxy`, which `yc` uses.
+const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
+
+/// A proxy for `https` addresses.
+pub(super) struct Proxy {
+    /// The variable that names it.
+    pub(super) variable: &'static str,
+    url: Url,
+    /// The hosts to reach without it, separated by commas.
+    bypass: String,
+}
+
+impl Proxy {
+    /// Reads the variables that every program reads; the proxy's password is kept out of all output from here on.
+    ///
+    /// # Errors
+    /// The value is not the address of an HTTP proxy.
+    pub(super) fn from_env(env: &Env, masks: &Masks) -> Result<Option<Self>> {
+        let found = VARIABLES.iter().find_map(|variable| Some((*variable, env.var(variable)?)));
+        let Some((variable, value)) = found else { return Ok(None) };
+        let listed = env.var("NO_PROXY").or_else(|| env.var("no_proxy")).unwrap_or_default();
+        // The client's own rules would take this for every name, but not for every IP address.
+        if listed.split(',').any(|entry| entry.trim() == "*") {
+            return Ok(None);
+        }
+        // The value is not shown, because it may hold a password.
+        let url = parse(value).map_err(|reason| {
+            Error::config(format!("the environment variable {variable} does not name a proxy: {reason}"))
+                .hint(format!("set {variable} to http://[USER:PASSWORD@]HOST:PORT, or unset it"))
+        })?;
+        if let Some(password) = url.password() {
+            masks.add(&SecretString::from(password));
+            masks.add(&SecretString::from(percent_decode_str(password).decode_utf8_lossy().into_owned()));
+        }
+        Ok(Some(Self { variable, url, bypass: bypass(listed) }))
+    }
+
+    /// The proxy's host and port.
+    pub(super) fn address(&self) -> String {
+        super::host_of(&self.url)
+    }
+
+    /// The proxy as the HTTP client wants it.
+    ///
+    /// # Errors
+    /// The client does not accept the address.
+    pub(super) fn rule(&self) -> Result<reqwest::Proxy> {
+        let rule = reqwest::Proxy::https(self.url.clone())
+            .map_err(|_| Error::config(format!("the environment variable {} does not name a proxy", self.variable)))?;
+        Ok(rule.no_proxy(NoProxy::from_string(&self.bypass)))
+    }
+}
+
+fn parse(value: &str) -> Result<Url, String> {
+    let value = value.trim();
+    let url = if value.contains("://") { Url::parse(value) } else { Url::parse(&format!("http://{value}")) };
+    let url = url.map_err(|error| error.to_string())?;
+    match url.scheme() {
+        "http" | "https" if url.has_host() => Ok(url),
+        "http" | "https" => Err("it has no host".into()),
+        other => Err(format!("a proxy of the kind {other} is not supported, only http and https are")),
+    }
+}
+
+fn bypass(listed: &str) -> String {
+    // `*.example.com` and `.example.com` mean the same.
+    let entries = listed.split(',').map(str::trim).map(|entry| match entry.strip_prefix("*.") {
+        Some(domain) => format!(".{domain}"),
+        None => entry.to_owned(),
+    });
+    entries.fold(LOOPBACK.to_owned(), |all, entry| all + "," + &entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxy(vars: &[(&str, &str)]) -> Result<Option<Proxy>> {
+        let vars = vars.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Proxy::from_env(&Env { vars, ..Env::default() }, &Masks::default())
+    }
+
+    #[test]
+    fn the_first_variable_that_is_set_names_the_proxy() {
+        let found = |vars| proxy(vars).unwrap().map(|proxy| (proxy.variable, proxy.address()));
+        assert_eq!(found(&[]), None);
+        assert_eq!(found(&[("HTTP_PROXY", "http://a:1")]), None);
+        assert_eq!(found(&[("https_proxy", "a:1"), ("HTTPS_PROXY", "")]), Some(("https_proxy", "a:1".into())));
+        let both = [("HTTPS_PROXY", "https://a:1"), ("https_proxy", "http://b:1"), ("ALL_PROXY", "http://c:1")];
+        assert_eq!(found(&both), Some(("HTTPS_PROXY", "a:1".into())));
+        assert_eq!(found(&[("all_proxy", "http://u:p@10.0.0.1/")]), Some(("all_proxy", "10.0.0.1".into())));
+        assert_eq!(found(&[("HTTPS_PROXY", "http://a:1"), ("no_proxy", "b, *")]), None);
+        assert_eq!(found(&[("HTTPS_PROXY", "localhost:3128")]), Some(("HTTPS_PROXY", "localhost:3128".into())));
+    }
+
+    #[test]
+    fn a_malformed_proxy_is_named_without_its_password() {
+        for value in ["http://u:hunter2@", "http://u:hunter2@host:port", "socks5://u:hunter2@host:1", "http://"] {
+            let error = proxy(&[("HTTPS_PROXY", value)]).err().unwrap();
+            assert!(error.to_string().contains("HTTPS_PROXY"), "{error}");
+            assert!(!error.to_text().contains("hunter2"), "{error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn the_password_is_masked_in_both_spellings() {
+        let masks = Masks::default();
+        let vars = [("HTTPS_PROXY".into(), "http://user:pa%40ss%3Aword@proxy:1".into())].into();
+        Proxy::from_env(&Env { vars, ..Env::default() }, &masks).unwrap().unwrap();
+        assert_eq!(masks.mask("pa@ss:word pa%40ss%3Aword"), "**** ****");
+    }
+
+    #[test]
+    fn this_machine_is_always_reached_directly() {
+        assert_eq!(bypass(""), "localhost,127.0.0.0/8,::1,");
+        assert_eq!(bypass("a.b, *.c.d"), "localhost,127.0.0.0/8,::1,a.b,.c.d");
+    }
+}

@@ -1,0 +1,146 @@
+//! Access keys, IAM tokens and short-lived S3 credentials for Yandex Cloud.
+//!
+//! The library does the work of the program `yc-rs`; only the command line is a public interface. [`run`] is the whole
+//! flow: read the command line, settle the settings, check format and filter, run the command, write the result.
+
+pub mod api;
+pub mod auth;
+pub mod commands;
+pub mod config;
+pub mod console;
+pub mod context;
+pub mod duration;
+pub mod endpoints;
+pub mod env;
+pub mod error;
+pub mod http;
+pub mod log;
+pub mod message;
+pub mod output;
+pub mod policy;
+pub mod printable;
+pub mod secret;
+pub mod session_name;
+pub mod settings;
+pub mod status;
+
+use std::ffi::OsString;
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
+
+use commands::deferred::Deferred;
+use commands::{Command, Outcome, Remote};
+use config::Config;
+use console::Console;
+use context::Context;
+use env::Env;
+use error::{Error, Kind, Result};
+use log::{Level, Log};
+use output::{Filter, Render};
+use settings::{GlobalFlags, Settings};
+
+/// Runs a command line, the first of `args` being the name of the program, and returns the exit status. The result goes
+/// to standard output, everything else to standard error.
+pub fn run(args: &[OsString], env: &Env) -> u8 {
+    let mut console = Console::new(args, env);
+    match try_run(args, env, &mut console) {
+        Ok(()) => 0,
+        Err(failures) => {
+            for failure in &failures {
+                console.report(failure);
+            }
+            let mut codes = failures.iter().map(Error::exit_code);
+            let first = codes.next().unwrap_or(1);
+            if codes.all(|code| code == first) { first } else { 1 }
+        }
+    }
+}
+
+fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<(), Vec<Error>> {
+    let (flags, command) = match commands::parse(args, console.color_help) {
+        Ok(parsed) => parsed,
+        Err(error) if error.use_stderr() => return Err(vec![commands::usage_error(&error)]),
+        Err(help) => return console::write(console.help(&help).as_bytes()).map_err(|error| vec![error]),
+    };
+    let run = || -> Result<Vec<Error>> {
+        console.settle(&flags, env)?;
+        match command {
+            Command::Version(Deferred(args)) => {
+                console::write(format!("{}\n", commands::version::line(&args)).as_bytes())?;
+                Ok(Vec::new())
+            }
+            Command::Remote(command) => run_remote(command, &flags, env, console),
+        }
+    };
+    match run() {
+        Ok(failures) if failures.is_empty() => Ok(()),
+        Ok(failures) => Err(failures),
+        Err(error) => Err(vec![error]),
+    }
+}
+
+/// Runs a command that works on the cloud; returns what failed beside its result.
+fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console) -> Result<Vec<Error>> {
+    let log = Log {
+        level: match (flags.debug_grpc, flags.debug) {
+            (Some(true), _) => Level::Bodies,
+            (_, Some(true)) => Level::Requests,
+            _ => Level::Off,
+        },
+        notes: env.terminal.stderr && flags.no_user_output != Some(true),
+        terminal: env.terminal.stderr,
+        masks: console.masks.clone(),
+    };
+    let settings = Settings::resolve(flags, env, &Config::load(env)?)?;
+    let render = Render {
+        format: settings.format,
+        filter: flags.jq.as_deref().map(|filter| Filter::compile(filter, &env.vars)).transpose()?,
+        terminal: env.terminal.stdout,
+    };
+    let context = Context::new(env, flags, settings, log);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_stack_size(output::STACK_BYTES)
+        .build()
+        .map_err(|error| Error::internal(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(until_cut_short(&context, execute(command, render, &context)));
+    // A name resolution or a filter that was given up on may still be running on a thread of its own.
+    runtime.shutdown_background();
+    result
+}
+
+/// Runs the command and writes its result; returns what failed beside it.
+async fn execute(command: Remote, render: Render, context: &Context<'_>) -> Result<Vec<Error>> {
+    let Outcome { output, failures, only_copy } = commands::run(command, context).await?;
+    let must_arrive = only_copy.is_some();
+    // The filter may run for ever and standard output may block for ever: neither may hold up Ctrl-C or `--timeout`.
+    let finish = async {
+        let written = tokio::task::spawn_blocking(move || console::write_result(&render.render(&output)?, must_arrive));
+        written.await.unwrap_or_else(|_| Err(Error::internal("printing the result failed")))
+    };
+    match only_copy {
+        Some(advice) => context.printing(advice, finish).await?,
+        None => finish.await?,
+    }
+    Ok(failures)
+}
+
+/// Lets the work run until it is done, or Ctrl-C is pressed, or the time given by `--timeout` has passed.
+async fn until_cut_short<T>(context: &Context<'_>, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let work = pin!(work);
+    let interrupt = pin!(tokio::signal::ctrl_c());
+    let limited = async {
+        match context.flags.timeout {
+            None => work.await,
+            Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+                let message = format!("not done within the {} of --timeout", duration::human(limit));
+                Err(context.cut_short(Kind::Timeout, &message))
+            }),
+        }
+    };
+    match select(pin!(limited), interrupt).await {
+        Either::Left((result, _)) => result,
+        Either::Right(_) => Err(context.cut_short(Kind::Interrupted, "interrupted")),
+    }
+}

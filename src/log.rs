@@ -1,0 +1,74 @@
+//! What the program says on standard error beside errors: warnings, notes, and the debug log.
+//!
+//! On success standard error stays empty unless it is a terminal or a debug log was asked for, because scripts
+//! merge the streams. Every line is masked of secrets before it is written.
+
+use std::io::Write;
+
+use crate::printable;
+use crate::secret::Masks;
+
+/// How much of the traffic is logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing.
+    #[default]
+    Off,
+    /// A line for each request: `--debug`.
+    Requests,
+    /// Headers and bodies as well: `--debug-grpc`.
+    Bodies,
+}
+
+/// The writer of standard error.
+#[derive(Clone, Default)]
+pub struct Log {
+    /// How much of the traffic is logged.
+    pub level: Level,
+    /// Whether notes are shown: standard error is a terminal and nobody asked for silence.
+    pub notes: bool,
+    /// Whether standard error is a terminal: characters that it would act on are then shown escaped.
+    pub terminal: bool,
+    /// The secrets to keep out.
+    pub masks: Masks,
+}
+
+impl Log {
+    /// A line about a request.
+    pub fn request(&self, line: impl FnOnce() -> String) {
+        if self.level >= Level::Requests {
+            self.write("DEBUG", &line());
+        }
+    }
+
+    /// A line about headers or a body.
+    pub fn body(&self, line: impl FnOnce() -> String) {
+        if self.level >= Level::Bodies {
+            self.write("DEBUG", &line());
+        }
+    }
+
+    /// Something a person may want to know.
+    pub fn note(&self, text: &str) {
+        if self.notes {
+            self.write("note", text);
+        }
+    }
+
+    /// Something that endangers the user's secrets; never silenced.
+    pub fn warn(&self, text: &str) {
+        self.write("WARNING", text);
+    }
+
+    fn write(&self, label: &str, text: &str) {
+        let mut text = self.masks.mask(text);
+        if self.terminal {
+            text = printable::escape_lines(&text).into_owned();
+        }
+        // Nothing can be done when standard error is closed, and the result does not depend on it.
+        let mut stderr = std::io::stderr().lock();
+        for line in text.lines() {
+            let _ = writeln!(stderr, "{label}: {line}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The program `yc-rs`: command line and environment in, exit status out.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use yc_rs::env::Env;
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        // The payload of a panic may hold a secret, so only its place is shown.
+        let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
+        let _ = writeln!(std::io::stderr(), "ERROR: internal error{place}");
+        // An abort would leave a core file with secrets behind.
+        std::process::exit(1);
+    }));
+    let args: Vec<_> = std::env::args_os().collect();
+    match Env::from_process() {
+        Ok(env) => ExitCode::from(yc_rs::run(&args, &env)),
+        Err(error) => {
+            let _ = write!(std::io::stderr(), "{}", error.to_text());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Tables drawn with `+`, `-` and `|`, as the Go library `tablewriter` draws them for `yc`.
+//!
+//! Source: github.com/olekukonko/tablewriter, `table.go` and `util.go` of v0.0.5: headers are centred with the odd
+//! space on the right, cells have one space on either side, and a table without rows ends with two rules.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+use super::{Cell, Column, Documents};
+use crate::message::{Field, Kind, Message, Spelling};
+use crate::printable;
+
+/// The chosen columns of a list.
+pub(super) fn columns(documents: &Documents, columns: &[Column], terminal: bool) -> String {
+    let headers: Vec<_> = columns.iter().map(|column| column.header.to_owned()).collect();
+    let rows = documents.iter(Spelling::Snake).map(|document| {
+        columns.iter().map(|column| one_line(column.cell.text(&document), terminal)).collect::<Vec<_>>()
+    });
+    draw(&headers, &rows.collect::<Vec<_>>())
+}
+
+impl Cell {
+    fn text(self, document: &Value) -> String {
+        match self {
+            Self::Field(name) => document.get(name).map(plain).unwrap_or_default(),
+            Self::Time(name) => document.get(name).map(|value| time(&plain(value))).unwrap_or_default(),
+            Self::Computed(text) => text(document),
+        }
+    }
+}
+
+/// The point in time to the second, in UTC; what is not one stays as it is.
+fn time(text: &str) -> String {
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => time.with_timezone(&Utc).format("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => text.to_owned(),
+    }
+}
+
+/// Every field that the message has or that a row holds besides.
+///
+/// A message within the message has a column for each of its fields, `ACCESS KEY.ID`; lists, free-form maps and
+/// values of an unknown shape are compact JSON in one cell.
+pub(super) fn all_fields(documents: &Documents, terminal: bool) -> String {
+    let shown: Vec<_> = documents.iter(Spelling::Snake).collect();
+    let paths = paths(documents.message, &shown.iter().collect::<Vec<_>>());
+    let headers: Vec<_> = paths.iter().map(|path| one_line(header(path), terminal)).collect();
+    let rows = shown.iter().map(|document| {
+        let cell = |path: &Vec<String>| {
+            path.iter().try_fold(document, |value, name| value.get(name)).map(plain).unwrap_or_default()
+        };
+        paths.iter().map(|path| one_line(cell(path), terminal)).collect::<Vec<_>>()
+    });
+    draw(&headers, &rows.collect::<Vec<_>>())
+}
+
+/// The way to each column's value: the message's fields in proto order, then the others as they turn up.
+fn paths(message: &Message, rows: &[&Value]) -> Vec<Vec<String>> {
+    let known = message.fields.iter().flat_map(|field| {
+        let inner: Vec<_> = rows.iter().filter_map(|row| row.get(field.name)).collect();
+        let below = match flattened(field, &inner) {
+            Some(message) => paths(message, &inner),
+            None => vec![vec![]],
+        };
+        below.into_iter().map(|path| [vec![field.name.to_owned()], path].concat())
+    });
+    let mut paths: Vec<_> = known.collect();
+    for name in rows.iter().filter_map(|row| row.as_object()).flat_map(|row| row.keys()) {
+        if !paths.iter().any(|path| path[0] == *name) {
+            paths.push(vec![name.clone()]);
+        }
+    }
+    paths
+}
+
+/// The message whose fields are to be columns instead of this field, unless a row holds something else there.
+fn flattened(field: &Field, values: &[&Value]) -> Option<&'static Message> {
+    match field.kind {
+        Kind::Message(message) if !message.fields.is_empty() && values.iter().all(|value| value.is_object()) => {
+            Some(message)
+        }
+        _ => None,
+    }
+}
+
+fn header(path: &[String]) -> String {
+    path.join(".").replace('_', " ").to_uppercase()
+}
+
+/// A scalar as it is, anything else as compact JSON.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// The text with what would break the row or its width escaped, on every kind of output.
+fn one_line(text: String, terminal: bool) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    match printable::escape_where(&text, |c| breaks(c) || terminal && printable::is_hidden(c)) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(escaped) => escaped,
+    }
+}
+
+fn draw(headers: &[String], rows: &[Vec<String>]) -> String {
+    let widths: Vec<_> = (0..headers.len())
+        .map(|column| {
+            let cells = rows.iter().map(|row| row[column].width());
+            cells.chain([headers[column].width()]).max().unwrap_or_default()
+        })
+        .collect();
+    let dashes: Vec<_> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
+    let rule = format!("+{}+\n", dashes.join("+"));
+
+    let mut table = rule.clone();
+    line(&mut table, &widths, headers, |gap| gap / 2);
+    table.push_str(&rule);
+    for row in rows {
+        line(&mut table, &widths, row, |_| 0);
+    }
+    table.push_str(&rule);
+    table.push('\n');
+    table
+}
+
+/// Writes a row of which `left` says how much of the space that a cell leaves stands before it.
+fn line(table: &mut String, widths: &[usize], cells: &[String], left: fn(usize) -> usize) {
+    for (width, cell) in widths.iter().zip(cells) {
+        let gap = width - cell.width();
+        let before = left(gap);
+        table.push_str("| ");
+        table.extend(std::iter::repeat_n(' ', before));
+        table.push_str(cell);
+        table.extend(std::iter::repeat_n(' ', gap - before + 1));
+    }
+    table.push_str("|\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::message::ANY;
+    use crate::output::tests::{any_value, created, list, objects, show};
+    use crate::output::{Format, Output};
+
+    /// Source: yandex-cloud/docs, `en/iam/operations/authentication/manage-access-keys.md`.
+    #[test]
+    fn a_list_prints_as_documented() {
+        let values = vec![json!({
+            "id": "aje8bdtqec6l********", "serviceAccountId": "ajeedllrkjma********", "keyId": "R9JK04o1Dfaf********",
+            "createdAt": "2018-11-22T14:37:51Z", "description": "not shown",
+        })];
+        let documented = "\
++----------------------+----------------------+----------------------+
+|          ID          |  SERVICE ACCOUNT ID  |        KEY ID        |
++----------------------+----------------------+----------------------+
+| aje8bdtqec6l******** | ajeedllrkjma******** | R9JK04o1Dfaf******** |
++----------------------+----------------------+----------------------+
+
+";
+        assert_eq!(show(Format::Text, None, true, &list(values)), documented);
+    }
+
+    #[test]
+    fn an_empty_list_prints_header_and_rules() {
+        let printed = "\
++----+--------------------+--------+
+| ID | SERVICE ACCOUNT ID | KEY ID |
++----+--------------------+--------+
++----+--------------------+--------+
+
+";
+        assert_eq!(show(Format::Text, None, false, &list(vec![])), printed);
+    }
+
+    #[test]
+    fn the_odd_space_stands_right_of_a_header() {
+        let table = draw(&["KEY ID".into()], &[vec!["YCAJE0123456789012345678X".into()]]);
+        assert!(table.contains("\n|          KEY ID           |\n"), "{table}");
+    }
+
+    #[test]
+    fn cells_can_be_times_and_computed() {
+        const COLUMNS: [Column; 4] = [
+            Column { header: "CREATED AT", cell: Cell::Time("created_at") },
+            Column { header: "USED", cell: Cell::Time("used_at") },
+            Column {
+                header: "N",
+                cell: Cell::Computed(|key| format!("{} roles", key["roles"].as_array().map_or(0, Vec::len))),
+            },
+            Column { header: "ROLES", cell: Cell::Field("roles") },
+        ];
+        let values = vec![json!({"createdAt": "2024-09-08T21:59:45.123+03:00", "usedAt": "never", "roles": ["a", 1]})];
+        let table = show(Format::Text, None, false, &Output::List { message: &ANY, values, columns: &COLUMNS });
+        assert!(table.contains("\n| 2024-09-08 18:59:45 | never | 2 roles | [\"a\",1] |\n"), "{table}");
+    }
+
+    #[test]
+    fn a_row_stays_a_line() {
+        let values = vec![json!({"id": "a\nb\tc\rd\u{1b}e", "serviceAccountId": "\u{202e}x", "keyId": "ключ 钥匙"})];
+        let printed = show(Format::Text, None, false, &list(values.clone()));
+        assert_eq!(printed.lines().nth(3), Some("| a\\nb\\tc\\rd\\u001be | \u{202e}x                  | ключ 钥匙 |"));
+        let terminal = show(Format::Text, None, true, &list(values));
+        assert_eq!(terminal.lines().nth(3), Some("| a\\nb\\tc\\rd\\u001be | \\u202ex            | ключ 钥匙 |"));
+    }
+
+    #[test]
+    fn a_table_has_every_field() {
+        let values =
+            vec![json!({"id": "1", "newThing": {"a": [1]}}), json!({"id": "2", "createdAt": "2024-09-08T18:59:45Z"})];
+        let printed = "\
++----+--------------------+----------------------+-------------+--------+--------------+-----------+
+| ID | SERVICE ACCOUNT ID |      CREATED AT      | DESCRIPTION | KEY ID | LAST USED AT | NEW THING |
++----+--------------------+----------------------+-------------+--------+--------------+-----------+
+| 1  |                    |                      |             |        |              | {\"a\":[1]} |
+| 2  |                    | 2024-09-08T18:59:45Z |             |        |              |           |
++----+--------------------+----------------------+-------------+--------+--------------+-----------+
+
+";
+        assert_eq!(show(Format::Table, None, false, &objects(values.clone())), printed);
+        assert_eq!(show(Format::Table, None, false, &list(values)), printed);
+    }
+
+    #[test]
+    fn a_message_within_a_message_has_its_own_columns() {
+        let output = created(json!({"accessKey": {"id": "i", "extra": true}, "secret": "s"}));
+        let table = show(Format::Table, None, false, &output);
+        let header = table.lines().nth(1).unwrap();
+        let cells = |line: &str| line.trim_matches('|').split('|').map(|c| c.trim().to_owned()).collect::<Vec<_>>();
+        let names = ["ID", "SERVICE ACCOUNT ID", "CREATED AT", "DESCRIPTION", "KEY ID", "LAST USED AT", "EXTRA"];
+        let mut expected: Vec<_> = names.iter().map(|name| format!("ACCESS KEY.{name}")).collect();
+        expected.push("SECRET".into());
+        assert_eq!(cells(header), expected);
+        assert_eq!(cells(table.lines().nth(3).unwrap()), ["i", "", "", "", "", "", "true", "s"]);
+
+        let odd = show(Format::Table, None, false, &created(json!({"accessKey": [1]})));
+        assert_eq!(odd.lines().nth(3), Some("| [1]        |        |"));
+    }
+
+    proptest! {
+        #[test]
+        fn all_lines_are_equally_wide(value in any_value(), text in "\\PC{0,12}", terminal: bool) {
+            let values = vec![json!({"id": value, "key_id": text, &text: value}), json!({"serviceAccountId": [value]})];
+            for format in [Format::Text, Format::Table] {
+                let table = show(format, None, terminal, &list(values.clone()));
+                let lines: Vec<_> = table.strip_suffix("\n\n").unwrap().split('\n').collect();
+                prop_assert_eq!(lines.len(), 6);
+                for line in &lines {
+                    prop_assert_eq!(line.width(), lines[0].width(), "{:?}", table);
+                }
+            }
+        }
+    }
+}

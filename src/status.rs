@@ -1,0 +1,205 @@
+//! `google.rpc.Status`: how the APIs say why they refused a call.
+//!
+//! Source: yandex-cloud/docs, `en/_includes/errors-handling.md`.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A canonical gRPC status code, less `OK`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    /// The caller withdrew the call.
+    Cancelled = 1,
+    /// No other code fits.
+    Unknown = 2,
+    /// The request is wrong whatever the state of the server.
+    InvalidArgument = 3,
+    /// The server ran out of time.
+    DeadlineExceeded = 4,
+    /// The resource does not exist, or the caller may not know that it does.
+    NotFound = 5,
+    /// The resource exists already.
+    AlreadyExists = 6,
+    /// The caller has no right to do this.
+    PermissionDenied = 7,
+    /// A quota or a rate limit is used up.
+    ResourceExhausted = 8,
+    /// The state of the resource forbids it.
+    FailedPrecondition = 9,
+    /// A conflict with another call.
+    Aborted = 10,
+    /// Past the end of a valid range.
+    OutOfRange = 11,
+    /// The server does not have this method.
+    Unimplemented = 12,
+    /// The server failed.
+    Internal = 13,
+    /// The server cannot answer now.
+    Unavailable = 14,
+    /// Data is lost for good.
+    DataLoss = 15,
+    /// No credentials, or bad ones.
+    Unauthenticated = 16,
+}
+
+/// Every code with its name and the HTTP status the REST API answers it with.
+const CODES: [(Code, &str, u16); 16] = [
+    (Code::Cancelled, "CANCELLED", 499),
+    (Code::Unknown, "UNKNOWN", 500),
+    (Code::InvalidArgument, "INVALID_ARGUMENT", 400),
+    (Code::DeadlineExceeded, "DEADLINE_EXCEEDED", 504),
+    (Code::NotFound, "NOT_FOUND", 404),
+    (Code::AlreadyExists, "ALREADY_EXISTS", 409),
+    (Code::PermissionDenied, "PERMISSION_DENIED", 403),
+    (Code::ResourceExhausted, "RESOURCE_EXHAUSTED", 429),
+    (Code::FailedPrecondition, "FAILED_PRECONDITION", 400),
+    (Code::Aborted, "ABORTED", 409),
+    (Code::OutOfRange, "OUT_OF_RANGE", 400),
+    (Code::Unimplemented, "UNIMPLEMENTED", 501),
+    (Code::Internal, "INTERNAL", 500),
+    (Code::Unavailable, "UNAVAILABLE", 503),
+    (Code::DataLoss, "DATA_LOSS", 500),
+    (Code::Unauthenticated, "UNAUTHENTICATED", 401),
+];
+
+impl Code {
+    /// The code's name in upper case, e.g. `NOT_FOUND`.
+    pub fn name(self) -> &'static str {
+        CODES[self as usize - 1].1
+    }
+
+    /// The code of this number, or [`Code::Unknown`] for a number that has none.
+    pub fn from_number(number: u64) -> Self {
+        usize::try_from(number).ok().and_then(|n| CODES.get(n.wrapping_sub(1))).map_or(Self::Unknown, |row| row.0)
+    }
+
+    /// The code that an answer stands for when it has an HTTP status but no `google.rpc.Status`,
+    /// as from a proxy or a load balancer in between.
+    pub fn from_http(status: u16) -> Self {
+        match status {
+            400 => Self::InvalidArgument,
+            409 => Self::Aborted,
+            500 => Self::Internal,
+            502 => Self::Unavailable,
+            _ => CODES.iter().find(|row| row.2 == status).map_or(Self::Unknown, |row| row.0),
+        }
+    }
+}
+
+/// Why a call was refused: the body of an answer that is not 2xx, or the `error` of an Operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// The canonical code.
+    pub code: Code,
+    /// The server's own words; may be empty.
+    pub message: String,
+    /// `google.protobuf.Any` values that say more, as received.
+    pub details: Vec<Value>,
+}
+
+impl Status {
+    /// Reads a status out of a JSON text; `None` when the text is something else.
+    pub fn from_json(body: &[u8]) -> Option<Self> {
+        Self::from_value(&serde_json::from_slice(body).ok()?)
+    }
+
+    /// Reads a status out of a JSON value; `None` when the value is something else.
+    pub fn from_value(value: &Value) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Wire {
+            code: u64,
+            #[serde(default)]
+            message: String,
+            #[serde(default)]
+            details: Vec<Value>,
+        }
+        let wire = Wire::deserialize(value).ok()?;
+        Some(Self { code: Code::from_number(wire.code), message: wire.message, details: wire.details })
+    }
+
+    /// The detail of this kind, e.g. `BadRequest`: the value whose `@type` ends in `google.rpc.<kind>`.
+    pub fn detail(&self, kind: &str) -> Option<&Value> {
+        self.details.iter().find(|detail| {
+            detail["@type"].as_str().is_some_and(|name| {
+                name.rsplit('/').next().and_then(|full| full.strip_prefix("google.rpc.")) == Some(kind)
+            })
+        })
+    }
+
+    /// `(field, description)` of every field that the server found wrong.
+    pub fn field_violations(&self) -> Vec<(&str, &str)> {
+        let violations = self.detail("BadRequest").map(|detail| &detail["fieldViolations"]);
+        violations
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(|v| (v["field"].as_str().unwrap_or(""), v["description"].as_str().unwrap_or("")))
+            .collect()
+    }
+
+    /// Whether a quota is used up, which trying again does not help, rather than a rate limit.
+    pub fn is_quota(&self) -> bool {
+        self.code == Code::ResourceExhausted
+            && (self.detail("QuotaFailure").is_some() || self.message.starts_with("Quota limit "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_number_names_its_own_code() {
+        for (index, (code, name, _)) in CODES.iter().enumerate() {
+            assert_eq!(*code as usize, index + 1);
+            assert_eq!(Code::from_number(index as u64 + 1), *code);
+            assert_eq!(code.name(), *name);
+        }
+        for unknown in [0, 17, u64::MAX] {
+            assert_eq!(Code::from_number(unknown), Code::Unknown);
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_status_is_read_by_its_http_status() {
+        let expected = [
+            (400, Code::InvalidArgument),
+            (401, Code::Unauthenticated),
+            (403, Code::PermissionDenied),
+            (404, Code::NotFound),
+            (409, Code::Aborted),
+            (429, Code::ResourceExhausted),
+            (499, Code::Cancelled),
+            (500, Code::Internal),
+            (501, Code::Unimplemented),
+            (502, Code::Unavailable),
+            (503, Code::Unavailable),
+            (504, Code::DeadlineExceeded),
+            (418, Code::Unknown),
+        ];
+        for (http, code) in expected {
+            assert_eq!(Code::from_http(http), code, "{http}");
+        }
+    }
+
+    #[test]
+    fn a_quota_is_told_from_a_rate_limit() {
+        let rate = Status { code: Code::ResourceExhausted, message: "Too many requests".into(), details: vec![] };
+        assert!(!rate.is_quota());
+        let by_message = Status { message: "Quota limit iam.accessKeys.count exceeded".into(), ..rate.clone() };
+        assert!(by_message.is_quota());
+        let detail = json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure"});
+        let by_detail = Status { details: vec![detail], ..rate };
+        assert!(by_detail.is_quota());
+    }
+
+    #[test]
+    fn text_that_is_no_status_is_not_taken_for_one() {
+        for body in ["", "<html>", "[]", "{}", r#"{"code":"x"}"#, r#"{"message":"m"}"#] {
+            assert_eq!(Status::from_json(body.as_bytes()), None, "{body}");
+        }
+    }
+}
