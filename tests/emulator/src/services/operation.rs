@@ -1,0 +1,94 @@
+//! `OperationService`, and how operations come to an end: each poll brings one a step nearer.
+//! Source: `yandex/cloud/operation/operation.proto`, `operation_service.proto`.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::call::Call;
+use crate::clock;
+use crate::reply::Reply;
+use crate::route::Route;
+use crate::services::access_key;
+use crate::state::{Change, Message, Operation, State};
+use crate::status::{NOT_FOUND, Status};
+
+pub(crate) const ROUTES: &[Route] = &[Route::get("/operations/{operationId}", get)];
+
+fn get(state: &mut State, call: &Call) -> Result<Reply, Status> {
+    let id = call.path("operationId");
+    let at = state.operations.iter().position(|operation| operation.id == id);
+    let at = at.ok_or_else(|| Status::not_found("Operation", id))?;
+    let mut operation = state.operations[at].clone();
+    state.authorize(call, &operation.created_by)?;
+    if !operation.done {
+        operation.polls_left = operation.polls_left.saturating_sub(1);
+        if operation.polls_left == 0 {
+            finish(state, &mut operation, call.now);
+        }
+        state.operations[at] = operation.clone();
+    }
+    Ok(Reply::json(&message(state, &operation)))
+}
+
+/// Ends an operation. Only now its change takes effect, so that a client which does not wait is found out.
+pub(crate) fn finish(state: &mut State, operation: &mut Operation, now: DateTime<Utc>) {
+    operation.done = true;
+    operation.modified_at = now;
+    if operation.error.is_some() {
+        return;
+    }
+    let id = &operation.access_key_id;
+    let Some(at) = state.access_keys.iter().position(|key| key.id == *id) else {
+        operation.error = Some((NOT_FOUND, format!("Access key {id} not found")));
+        return;
+    };
+    operation.response = Some(match &operation.change {
+        Change::Update { description } => {
+            state.access_keys[at].description.clone_from(description);
+            access_key::message(state, &state.access_keys[at], false)
+        }
+        Change::Delete => {
+            state.access_keys.remove(at);
+            json!({})
+        }
+    });
+}
+
+/// Neither `done` nor the results are there before the end; an error may show while changes are being rolled back.
+pub(crate) fn message(state: &State, operation: &Operation) -> Value {
+    let (metadata, response) = match operation.change {
+        Change::Update { .. } => ("UpdateAccessKeyMetadata", "yandex.cloud.iam.v1.awscompatibility.AccessKey"),
+        Change::Delete => ("DeleteAccessKeyMetadata", "google.protobuf.Empty"),
+    };
+    let metadata = format!("yandex.cloud.iam.v1.awscompatibility.{metadata}");
+    let mut fields = Map::new();
+    fields.insert("id".to_owned(), operation.id.clone().into());
+    fields.insert("description".to_owned(), operation.description.clone().into());
+    fields.insert("createdAt".to_owned(), clock::whole(operation.created_at).into());
+    fields.insert("createdBy".to_owned(), operation.created_by.clone().into());
+    fields.insert("modifiedAt".to_owned(), clock::whole(operation.modified_at).into());
+    fields.insert("metadata".to_owned(), any(state, &metadata, &json!({"accessKeyId": operation.access_key_id})));
+    if operation.done {
+        fields.insert("done".to_owned(), true.into());
+    }
+    let polled = operation.polls_left < state.settings.operation_polls;
+    if let Some((code, message)) = &operation.error
+        && (operation.done || polled)
+    {
+        fields.insert("error".to_owned(), json!({"code": code, "message": message}));
+    }
+    if let Some(value) = &operation.response {
+        fields.insert("response".to_owned(), any(state, response, value));
+    }
+    state.with_extra_fields(Message::Operation, fields)
+}
+
+/// `google.protobuf.Any`: with `@type` as in the API design guide, or without as in the REST reference.
+fn any(state: &State, name: &str, value: &Value) -> Value {
+    let mut fields = Map::new();
+    if state.settings.any_types {
+        fields.insert("@type".to_owned(), format!("type.googleapis.com/{name}").into());
+    }
+    fields.extend(value.as_object().cloned().unwrap_or_default());
+    fields.into()
+}
