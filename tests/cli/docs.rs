@@ -1,0 +1,456 @@
+//! The documents, held against the program: links, command lines, settings, and the command reference.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::iter::Peekable;
+use std::path::{Path, PathBuf};
+use std::str::Chars;
+
+use clap::error::ErrorKind;
+use clap::{Args as _, Command, CommandFactory as _};
+#[cfg(unix)]
+use yc_emulator::{ADMIN_ID, BACKUP_ID};
+use yc_rs::commands::Cli;
+use yc_rs::settings::GlobalFlags;
+
+#[cfg(unix)]
+use crate::support::User;
+
+/// The pages whose every `sh` block is run.
+#[cfg(unix)]
+const RUN: [&str; 3] = ["README.md", "docs/access-keys.md", "docs/ephemeral-keys.md"];
+
+/// The two commands that a newcomer types first.
+const QUICK_START: [&str; 2] =
+    ["cargo run --example sandbox -- iam access-key issue-ephemeral --duration 1h", "cargo test --workspace --locked"];
+
+/// A page of the documentation.
+struct Page {
+    /// The path within the repository.
+    name: String,
+    text: String,
+}
+
+/// A fenced block of a page.
+struct Block {
+    /// Page and line, for messages.
+    place: String,
+    language: String,
+    text: String,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page(name: &str) -> Page {
+    let text = fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    Page { name: name.to_owned(), text }
+}
+
+fn pages() -> Vec<Page> {
+    let mut names = vec!["README.md".to_owned()];
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if Path::new(&name).extension().is_some_and(|extension| extension == "md") {
+            names.push(format!("docs/{name}"));
+        }
+    }
+    names.sort();
+    names.iter().map(|name| page(name)).collect()
+}
+
+impl Page {
+    fn blocks(&self) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        let mut open: Option<Block> = None;
+        for (line, number) in self.text.lines().zip(1..) {
+            match (line.trim_start().strip_prefix("```"), &mut open) {
+                (Some(_), Some(_)) => blocks.extend(open.take()),
+                (Some(language), None) => {
+                    let place = format!("{}:{number}", self.name);
+                    open = Some(Block { place, language: language.to_owned(), text: String::new() });
+                }
+                (None, Some(block)) => block.text.extend([line, "\n"]),
+                (None, None) => {}
+            }
+        }
+        assert!(open.is_none(), "{}: a fence is not closed", self.name);
+        blocks
+    }
+
+    fn shell_blocks(&self) -> Vec<Block> {
+        self.blocks().into_iter().filter(|block| block.language == "sh").collect()
+    }
+
+    /// The lines outside of fenced blocks.
+    fn prose(&self) -> impl Iterator<Item = &str> {
+        let mut fenced = false;
+        self.text.lines().filter(move |line| {
+            let fence = line.trim_start().starts_with("```");
+            fenced ^= fence;
+            !fenced && !fence
+        })
+    }
+
+    /// The names by which the headings of the page can be linked to, made as GitHub makes them.
+    fn anchors(&self) -> BTreeSet<String> {
+        let titles = self.prose().filter(|line| line.starts_with('#'));
+        titles
+            .map(|line| {
+                let title = line.trim_start_matches('#').trim().to_lowercase();
+                let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+                kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+            })
+            .collect()
+    }
+
+    fn links(&self) -> Vec<&str> {
+        let targets = self.prose().flat_map(|line| line.split("](").skip(1));
+        targets.filter_map(|rest| rest.split_once(')')).map(|(target, _)| target).collect()
+    }
+}
+
+#[test]
+fn every_link_within_the_repository_leads_somewhere() {
+    for page in pages() {
+        for link in page.links().into_iter().filter(|link| !link.contains("://")) {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => root().join(&page.name),
+                path => root().join(&page.name).parent().unwrap().join(path),
+            };
+            assert!(target.exists(), "{}: {link} leads nowhere", page.name);
+            if !anchor.is_empty() {
+                let target = Page { name: link.to_owned(), text: fs::read_to_string(target).unwrap() };
+                assert!(target.anchors().contains(anchor), "{}: {link} names no heading", page.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_index_leads_to_every_page() {
+    let index = page("docs/README.md");
+    for page in pages() {
+        let Some(name) = page.name.strip_prefix("docs/").filter(|name| *name != "README.md") else { continue };
+        assert!(index.links().contains(&name), "docs/README.md has no link to {name}");
+    }
+}
+
+#[test]
+fn the_quick_start_is_two_commands() {
+    let page = page("README.md");
+    let (_, section) = page.text.split_once("\n## Quick start\n").expect("a heading `Quick start`");
+    let section = section.split("\n## ").next().unwrap().to_owned();
+    let section = Page { name: page.name.clone(), text: section }.shell_blocks();
+    let first: Vec<_> = page.shell_blocks().into_iter().take(2).map(|block| block.text).collect();
+    let section: Vec<_> = section.into_iter().map(|block| block.text).collect();
+    assert_eq!(section, QUICK_START.map(|command| format!("{command}\n")));
+    assert_eq!(first, section);
+}
+
+#[test]
+fn every_command_line_is_understood() {
+    let mut count = 0;
+    for block in pages().iter().flat_map(Page::shell_blocks) {
+        for line in Script::commands(&block.text).iter().filter_map(|words| command_line(words)) {
+            count += 1;
+            if let Err(error) = Cli::command().try_get_matches_from(&line) {
+                let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+                assert!(asked, "{}: {}\n{error}", block.place, line.join(" "));
+            }
+        }
+    }
+    assert!(count > 50, "only {count} command lines were found");
+}
+
+/// The command line of the program that a simple command of the shell holds, if it does.
+fn command_line(words: &[String]) -> Option<Vec<String>> {
+    let own = |words: &[String]| std::iter::once("yc-rs".to_owned()).chain(words.iter().cloned()).collect::<Vec<_>>();
+    match words.first()?.as_str() {
+        "yc-rs" => Some(words.to_vec()),
+        "xargs" => {
+            let at = words.iter().position(|word| word == "yc-rs")?;
+            Some([&words[at..], &["value".to_owned()]].concat())
+        }
+        "cargo" if words.iter().any(|word| word == "sandbox") => {
+            let at = words.iter().position(|word| word == "--")?;
+            Some(own(&words[at + 1..]))
+        }
+        _ => None,
+    }
+}
+
+/// A shell script, taken apart into simple commands as far as the documents need it.
+struct Script<'a> {
+    rest: Peekable<Chars<'a>>,
+    found: Vec<Vec<String>>,
+}
+
+impl<'a> Script<'a> {
+    /// The simple commands of a script, those in substitutions included, less redirections and assignments.
+    fn commands(text: &'a str) -> Vec<Vec<String>> {
+        let mut script = Self { rest: text.chars().peekable(), found: Vec::new() };
+        while script.rest.peek().is_some() {
+            script.list();
+        }
+        script.found
+    }
+
+    /// Reads up to the end or to a closing parenthesis.
+    fn list(&mut self) {
+        let mut command: Vec<String> = Vec::new();
+        let mut word: Option<String> = None;
+        let mut is_target = false;
+        loop {
+            let next = self.rest.next();
+            let ends_word = matches!(next, None | Some(' ' | '\t' | '\n' | ';' | '|' | '&' | '(' | ')' | '<' | '>'));
+            if ends_word && let Some(word) = word.take() {
+                let is_descriptor = matches!(next, Some('<' | '>')) && word.chars().all(|c| c.is_ascii_digit());
+                if !is_target && !is_descriptor {
+                    command.push(word);
+                }
+                is_target = false;
+            }
+            match next {
+                Some(' ' | '\t') => {}
+                Some('<' | '>') => {
+                    while self.rest.next_if(|c| matches!(c, '>' | '&')).is_some() {}
+                    is_target = true;
+                }
+                None | Some('\n' | ';' | '|' | '&' | '(' | ')') => {
+                    self.found.extend(without_prefix(std::mem::take(&mut command)));
+                    if matches!(next, None | Some(')')) {
+                        return;
+                    }
+                }
+                Some('#') if word.is_none() => while self.rest.next_if(|c| *c != '\n').is_some() {},
+                Some('\\') if self.rest.peek() == Some(&'\n') => _ = self.rest.next(),
+                Some('\\') => word.get_or_insert_default().extend(self.rest.next()),
+                Some('\'') => word.get_or_insert_default().extend(self.rest.by_ref().take_while(|c| *c != '\'')),
+                Some('"') => {
+                    let quoted = self.quoted();
+                    word.get_or_insert_default().push_str(&quoted);
+                }
+                Some('$') => {
+                    let value = self.expansion();
+                    word.get_or_insert_default().push_str(&value);
+                }
+                Some(other) => word.get_or_insert_default().push(other),
+            }
+        }
+    }
+
+    /// Reads up to the closing double quote.
+    fn quoted(&mut self) -> String {
+        let mut text = String::new();
+        loop {
+            match self.rest.next() {
+                None | Some('"') => return text,
+                Some('\\') => text.extend(self.rest.next()),
+                Some('$') => text += &self.expansion(),
+                Some(other) => text.push(other),
+            }
+        }
+    }
+
+    /// What stands behind a dollar sign: for a substitution, some value, after its commands have been read.
+    fn expansion(&mut self) -> String {
+        if self.rest.next_if_eq(&'(').is_none() {
+            return "$".to_owned();
+        }
+        self.list();
+        "value".to_owned()
+    }
+}
+
+/// The command less what may stand before its name; `None` when nothing is left.
+fn without_prefix(words: Vec<String>) -> Option<Vec<String>> {
+    let is_assignment = |word: &str| {
+        let name = word.split_once('=').map(|(name, _)| name);
+        name.is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+    };
+    let is_prefix = |word: &String| {
+        matches!(word.as_str(), "if" | "then" | "else" | "while" | "do" | "!" | "time" | "export")
+            || is_assignment(word)
+    };
+    let words: Vec<_> = words.into_iter().skip_while(is_prefix).collect();
+    (!words.is_empty()).then_some(words)
+}
+
+#[test]
+fn a_script_is_taken_apart() {
+    let script = "# a comment\nA=$(yc-rs version --semantic) && export B=\"$(yc-rs iam \\\n  create-token)\"\n\
+                  (umask 077; yc-rs x 'a b' \"c\\\"d $E\" > f 2>&1) | xargs -r yc-rs y\nif ! yc-rs z; then true; fi\n";
+    let expected: [&[&str]; 7] = [
+        &["yc-rs", "version", "--semantic"],
+        &["yc-rs", "iam", "create-token"],
+        &["umask", "077"],
+        &["yc-rs", "x", "a b", "c\"d $E"],
+        &["xargs", "-r", "yc-rs", "y"],
+        &["yc-rs", "z"],
+        &["true"],
+    ];
+    let found = Script::commands(script);
+    assert_eq!(found[..7], expected.map(|words| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()));
+}
+
+/// Runs every `sh` block of the pages that are about keys, each in a cloud of its own. What a reader has to fill in
+/// is a variable there: `OLD_KEY_ID`, `KEY_ID`, `SERVICE_ACCOUNT_ID`, `OPERATION_ID`.
+#[cfg(unix)]
+#[test]
+fn the_recipes_work() {
+    let mut failed = String::new();
+    let blocks = RUN.into_iter().flat_map(|name| page(name).shell_blocks());
+    for block in blocks.filter(|block| !block.text.starts_with("cargo ")) {
+        let mut user = User::new().with_key();
+        for (name, id) in [("OLD_KEY_ID", BACKUP_ID), ("KEY_ID", BACKUP_ID), ("OTHER_KEY_ID", ADMIN_ID)] {
+            let key = user.cloud.add_access_key(id, "");
+            user.set(name, key.id);
+        }
+        user.set("SERVICE_ACCOUNT_ID", BACKUP_ID);
+        let id = user.cloud.add_access_key(BACKUP_ID, "").id;
+        let operation = user.run_args(["iam", "access-key", "delete", &id, "--async", "--jq", ".id"]).ok();
+        user.set("OPERATION_ID", operation.trim());
+        user.write_file("policy.json", r#"{"Version": "2012-10-17", "Statement": []}"#);
+        // These would leave this machine, or are not on it.
+        let stubs = "aws() { :; }; curl() { :; }; terraform() { :; }; yc() { echo t1.made.up; };";
+        let script = format!("{stubs} set -eu\n{}", block.text);
+        let ran = user.program("sh").args(["-c", &script]).output().unwrap();
+        if !ran.status.success() || !ran.stderr.is_empty() {
+            let err = String::from_utf8_lossy(&ran.stderr);
+            writeln!(failed, "{}: {}\n{}{err}", block.place, ran.status, block.text).unwrap();
+        }
+    }
+    assert!(failed.is_empty(), "{failed}");
+}
+
+#[test]
+fn every_global_flag_and_every_variable_is_in_the_table_of_settings() {
+    let text = page("docs/configuration.md").text;
+    let flags = GlobalFlags::augment_args(Command::new("flags"));
+    for flag in flags.get_arguments() {
+        let names = flag.get_long_and_visible_aliases().unwrap_or_default();
+        for name in names {
+            assert!(text.contains(&format!("`--{name}")), "docs/configuration.md does not tell of --{name}");
+        }
+    }
+    let variables = variables();
+    assert!(variables.contains("YC_IAM_TOKEN"), "{variables:?}");
+    for name in variables {
+        assert!(text.contains(&format!("`{name}`")), "docs/configuration.md does not tell of {name}");
+    }
+}
+
+/// The names of the cloud's environment variables in the source.
+fn variables() -> BTreeSet<String> {
+    let sources = sources(&root().join("src"), None);
+    let rests = sources.iter().flat_map(|(_, text)| text.split("\"YC_").skip(1));
+    let names = rests.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name);
+    let whole = names.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+    whole.map(|name| format!("YC_{name}")).collect()
+}
+
+/// A module uses what stands on a line above its own in the list of `docs/architecture.md`.
+#[test]
+fn modules_import_from_the_layers_above_them() {
+    let blocks = page("docs/architecture.md").blocks();
+    let layers = &blocks.iter().find(|block| block.language == "layers").expect("a list of layers").text;
+    let layer = |module: &str| layers.lines().position(|line| line.split(' ').any(|name| name == module));
+    let mut listed: Vec<_> = layers.split_whitespace().collect();
+    listed.sort_unstable();
+    let mut modules = BTreeSet::new();
+    for (module, text) in sources(&root().join("src"), None) {
+        let own = layer(&module).unwrap_or_else(|| panic!("docs/architecture.md has no layer for {module}"));
+        for rest in text.split("crate::").skip(1) {
+            let used = rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap_or_default();
+            let above = used == module || layer(used).is_none_or(|above| above < own);
+            assert!(above, "{module} imports {used}, which does not stand above it");
+        }
+        modules.insert(module);
+    }
+    assert_eq!(listed, modules.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// Each source file less its unit tests, with the module at the top of the crate that it belongs to.
+fn sources(folder: &Path, module: Option<&str>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let module = module.unwrap_or(name);
+        if path.is_dir() {
+            found.extend(sources(&path, Some(module)));
+        } else if name != "tests" {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            found.push((module.to_owned(), code.to_owned()));
+        }
+    }
+    found
+}
+
+/// Compares `docs/commands.md` with the commands there are. With `YC_RS_UPDATE_DOCS=1` the page is written anew.
+#[test]
+fn the_command_reference_is_up_to_date() {
+    let path: PathBuf = root().join("docs/commands.md");
+    let wanted = reference();
+    #[expect(clippy::disallowed_methods, reason = "a switch of the test, not of the program")]
+    if std::env::var_os("YC_RS_UPDATE_DOCS").is_some_and(|value| value == "1") {
+        fs::write(&path, &wanted).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    if found == wanted {
+        return;
+    }
+    let number = found.lines().zip(wanted.lines()).take_while(|(old, new)| old == new).count();
+    let [old, new] = [&found, &wanted].map(|text| text.lines().nth(number).unwrap_or("(the end)"));
+    let number = number + 1;
+    panic!(
+        "docs/commands.md is not what the commands say, from line {number} on:\n- {old}\n+ {new}\n\
+         to write it anew, type: YC_RS_UPDATE_DOCS=1 cargo test --test cli docs"
+    );
+}
+
+const GLOBAL_HEADING: &str = "Global flags:\n";
+
+/// The command reference: the long help of every command, with the global flags once.
+fn reference() -> String {
+    let mut tree = Cli::command();
+    tree.build();
+    let help = help(&tree);
+    let (_, global) = help.split_once(GLOBAL_HEADING).expect("a section of global flags");
+    let mut text = format!(
+        "# Commands\n\n<!-- Made by tests/cli/docs.rs from the help of the commands. To write it anew:\n     \
+         YC_RS_UPDATE_DOCS=1 cargo test --test cli docs -->\n\n\
+         This is what `yc-rs COMMAND --help` prints. `-h` prints the same without the global flags.\n\n\
+         ## Global flags\n\n\
+         Every command takes them, before or after its name. See [configuration](configuration.md) for the variables\n\
+         and profile keys that go with them.\n\n```text\n{}\n```\n",
+        global.trim_end()
+    );
+    describe(&tree, &mut text);
+    text
+}
+
+fn describe(command: &Command, text: &mut String) {
+    let name = command.get_bin_name().unwrap_or(command.get_name());
+    let help = help(command);
+    let own = help.split(GLOBAL_HEADING).next().unwrap_or_default();
+    write!(text, "\n## {name}\n\n```text\n{}\n```\n", own.trim_end()).unwrap();
+    for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+        describe(command, text);
+    }
+}
+
+/// The long help, as wide as a page is. Nothing may stand behind the global flags, which are cut off.
+fn help(command: &Command) -> String {
+    let help = command.clone().term_width(100).render_long_help().to_string();
+    if let Some((_, global)) = help.split_once(GLOBAL_HEADING) {
+        let stray = global.lines().find(|line| !line.is_empty() && !line.starts_with(' '));
+        assert_eq!(stray, None, "a section behind the global flags");
+    }
+    help.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+}

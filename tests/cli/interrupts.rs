@@ -1,0 +1,169 @@
+//! Ctrl-C at every stage of a command.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::Child;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use yc_emulator::{ADMIN_ID, Emulator, Fault, Hold};
+
+use crate::route::{CREATE, DELETE, EXCHANGE, GET, ISSUE, LIST, OPERATION};
+use crate::support::{Ran, User};
+
+fn press_ctrl_c(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::INT).unwrap();
+}
+
+/// Runs a command line until the held request has arrived, and presses Ctrl-C.
+#[track_caller]
+fn interrupted_at(hold: Hold, user: &User, line: &str) -> Ran {
+    let child = user.start(line.split_whitespace());
+    hold.wait_until_arrived();
+    press_ctrl_c(&child);
+    let ran = Ran::of(child);
+    hold.release();
+    ran
+}
+
+#[test]
+fn a_command_that_only_reads_is_plainly_interrupted() {
+    for (line, pattern) in [("iam access-key list", LIST), ("iam access-key get abc", GET)] {
+        let user = User::signed_in();
+        let error = interrupted_at(user.cloud.hold(pattern), &user, line).failed(130);
+        assert_eq!(error, "ERROR: interrupted\n");
+    }
+}
+
+#[test]
+fn a_command_that_is_still_signing_in_is_plainly_interrupted() {
+    for line in
+        ["iam create-token", "iam access-key create", "iam access-key issue-ephemeral", "iam access-key delete a"]
+    {
+        let user = User::new().with_key();
+        let error = interrupted_at(user.cloud.hold(EXCHANGE), &user, line).failed(130);
+        assert_eq!(error, "ERROR: interrupted\n", "{line}");
+    }
+}
+
+#[test]
+fn an_interrupt_while_a_key_is_being_made_says_that_it_may_exist() {
+    for (line, pattern, how_to_look) in [
+        ("iam access-key create", CREATE, "yc-rs iam access-key list"),
+        ("iam access-key issue-ephemeral", ISSUE, "ends by itself"),
+    ] {
+        let user = User::signed_in();
+        let error = interrupted_at(user.cloud.hold(pattern), &user, line).failed(130);
+        assert!(error.contains("interrupted") && error.contains("a key may "), "{error}");
+        assert!(error.contains(how_to_look), "{error}");
+    }
+}
+
+#[test]
+fn an_interrupt_while_waiting_names_the_operation_and_how_to_go_on() {
+    let user = User::signed_in();
+    let key = user.cloud.add_access_key(ADMIN_ID, "").id;
+    for line in [format!("iam access-key update {key} --description x"), format!("iam access-key delete {key}")] {
+        let error = interrupted_at(user.cloud.hold(OPERATION), &user, &line).failed(130);
+        let operation = user.cloud.operations().pop().unwrap().id;
+        assert!(error.contains(&format!("yc-rs operation wait {operation}")), "{error}");
+    }
+    let operation = user.cloud.operations().pop().unwrap().id;
+    user.run(&format!("operation wait {operation}")).ok();
+    assert_eq!(user.cloud.access_keys().len(), 0);
+}
+
+#[test]
+fn an_interrupt_while_waiting_for_several_operations_names_each() {
+    let user = User::signed_in();
+    let ids = [0, 1].map(|_| user.cloud.add_access_key(ADMIN_ID, "").id);
+    let (first, second) = (user.cloud.hold(OPERATION), user.cloud.hold(OPERATION));
+    let child = user.start(format!("iam access-key delete {}", ids.join(" ")).split(' '));
+    first.wait_until_arrived();
+    second.wait_until_arrived();
+    press_ctrl_c(&child);
+    let error = Ran::of(child).failed(130);
+    for operation in user.cloud.operations() {
+        assert!(error.contains(&format!("yc-rs operation wait {}", operation.id)), "{error}");
+    }
+}
+
+#[test]
+fn an_operation_stays_named_when_another_one_is_done() {
+    let user = User::of(Emulator::builder().operation_polls(1).start()).with_token();
+    let ids = [0, 1].map(|_| user.cloud.add_access_key(ADMIN_ID, "").id);
+    let hold = user.cloud.hold(OPERATION);
+    let child = user.start(format!("iam access-key delete {}", ids.join(" ")).split(' '));
+    hold.wait_until_arrived();
+    while user.cloud.access_keys().len() > 1 {
+        std::thread::yield_now();
+    }
+    press_ctrl_c(&child);
+    let error = Ran::of(child).failed(130);
+    let left = user.cloud.access_keys()[0].id.clone();
+    let waiting = user.cloud.operations().into_iter().find(|operation| operation.access_key_id == left).unwrap().id;
+    assert!(error.contains(&format!("yc-rs operation wait {waiting}")), "{error}");
+}
+
+#[test]
+fn an_interrupted_operation_wait_says_how_to_go_on() {
+    let user = User::signed_in();
+    let key = user.cloud.add_access_key(ADMIN_ID, "").id;
+    user.run(&format!("iam access-key delete {key} --async")).ok();
+    let operation = user.cloud.operations()[0].id.clone();
+    // The first look shows that it is not done yet; the second is held.
+    user.cloud.fault(OPERATION, Fault::Delay(Duration::ZERO));
+    let line = format!("operation wait {operation}");
+    let error = interrupted_at(user.cloud.hold(OPERATION), &user, &line).failed(130);
+    assert!(error.contains(&format!("yc-rs operation wait {operation}")), "{error}");
+}
+
+#[test]
+fn the_json_form_has_the_code_interrupted() {
+    let user = User::signed_in();
+    let ran = interrupted_at(user.cloud.hold(CREATE), &user, "iam access-key create --error-format json");
+    let error: Value = serde_json::from_str(&ran.err).unwrap();
+    assert_eq!((ran.code, ran.out.as_str()), (130, ""));
+    let seen = (&error["code"], &error["exit"], &error["retryable"]);
+    assert_eq!(seen, (&"INTERRUPTED".into(), &130.into(), &false.into()));
+    assert!(error["hint"].as_str().unwrap().contains("a key may "), "{error:#}");
+}
+
+#[test]
+fn an_interrupt_before_a_deletion_is_known_does_not_speak_of_a_key() {
+    let user = User::signed_in();
+    let error = interrupted_at(user.cloud.hold(DELETE), &user, "iam access-key delete abc").failed(130);
+    assert!(!error.contains("a key may "), "{error}");
+}
+
+/// Runs the command with an endless filter, and presses Ctrl-C when the answer has arrived.
+fn interrupted_in_the_filter(user: &User, command: &str) -> Ran {
+    let args = command.split(' ').chain(["--debug", "--jq", "def f: f; f"]);
+    let mut child = user.start(args);
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains(" 200 ") {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "the program has ended");
+    }
+    press_ctrl_c(&child);
+    let mut err = String::new();
+    log.read_to_string(&mut err).unwrap();
+    let ran = Ran::of(child);
+    Ran { err, ..ran }
+}
+
+#[test]
+fn an_endless_filter_can_be_interrupted() {
+    let user = User::signed_in();
+    assert_eq!(interrupted_in_the_filter(&user, "iam access-key list").failed(130), "ERROR: interrupted\n");
+}
+
+#[test]
+fn an_endless_filter_on_a_new_key_is_interrupted_with_the_name_of_the_key() {
+    let user = User::signed_in();
+    let error = interrupted_in_the_filter(&user, "iam access-key create").failed(130);
+    let key = &user.cloud.access_keys()[0];
+    assert!(error.contains(&format!("yc-rs iam access-key delete {}", key.id)), "{error}");
+    assert!(!error.contains(&key.secret), "{error}");
+}

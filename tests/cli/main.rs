@@ -1,0 +1,37 @@
+//! The program as its users meet it: command lines in, exit status and output out, requests counted by the emulator.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    missing_docs,
+    unreachable_pub,
+    reason = "a panic is a failed test, and nobody imports a test"
+)]
+
+mod access_key;
+mod ambiguity;
+mod auth;
+mod bad_input;
+#[cfg(unix)]
+mod broken_output;
+mod debug_log;
+mod docs;
+#[cfg(unix)]
+mod drop_in;
+mod errors;
+mod help;
+#[cfg(unix)]
+mod interrupts;
+mod network;
+mod operations;
+mod output;
+mod proxies;
+mod retries;
+mod route;
+mod secrets;
+mod settings;
+mod support;
+#[cfg(unix)]
+mod terminal;
+mod time_outs;
+mod tls;

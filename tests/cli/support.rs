@@ -1,0 +1,225 @@
+//! The surroundings of a test: a cloud, a home folder, an environment made from scratch, and the program.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+use yc_emulator::{ADMIN_ID, Emulator, FOLDER_ID};
+
+/// A user of the program: a cloud of their own, a home folder, and variables.
+pub struct User {
+    /// The cloud that every address points at.
+    pub cloud: Emulator,
+    home: TempDir,
+    vars: BTreeMap<String, String>,
+}
+
+/// What a run of the program came to.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit status.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl User {
+    /// A user without credentials and configuration, on a cloud over plain HTTP.
+    pub fn new() -> Self {
+        Self::of(Emulator::start())
+    }
+
+    /// The same on this cloud.
+    pub fn of(cloud: Emulator) -> Self {
+        let home = TempDir::with_prefix("yc-rs-test-").unwrap();
+        let url = cloud.http_url().to_owned();
+        let mut user = Self { cloud, home, vars: BTreeMap::new() };
+        let (config, cache) = (user.config_dir(), user.cache_dir());
+        user.set("HOME", user.home.path().to_str().unwrap().to_owned());
+        user.set("USER", "tester");
+        user.set("YC_RS_CONFIG_DIR", config.to_str().unwrap());
+        user.set("YC_RS_CACHE_DIR", cache.to_str().unwrap());
+        user.point_at(&url);
+        user
+    }
+
+    /// A user who is signed in by `YC_IAM_TOKEN` as the administrator, in the emulator's folder.
+    pub fn signed_in() -> Self {
+        Self::new().with_token()
+    }
+
+    /// Signs in by `YC_IAM_TOKEN` as the administrator and chooses the emulator's folder.
+    pub fn with_token(mut self) -> Self {
+        let token = self.cloud.issue_token(ADMIN_ID);
+        self.set("YC_IAM_TOKEN", token);
+        self.set("YC_FOLDER_ID", FOLDER_ID);
+        self
+    }
+
+    /// Signs in by a profile with the administrator's authorized key.
+    pub fn with_key(self) -> Self {
+        let key: toml::Table = serde_json::from_str(&self.cloud.admin_key().file()).unwrap();
+        let mut profile = toml::Table::new();
+        profile.insert("folder-id".into(), FOLDER_ID.into());
+        profile.insert("service-account-key".into(), key.into());
+        let profiles = toml::Table::from_iter([("test".to_owned(), profile.into())]);
+        let config =
+            toml::Table::from_iter([("current".to_owned(), "test".into()), ("profiles".to_owned(), profiles.into())]);
+        self.configure(&config.to_string());
+        self
+    }
+
+    /// Points every address at the cloud's HTTPS side, whose certificate authority is trusted.
+    pub fn over_https(mut self) -> Self {
+        let bundle = self.write_file("ca.pem", self.cloud.ca_pem());
+        self.set("YC_CA_BUNDLE", bundle.to_str().unwrap());
+        let url = self.cloud.https_url().to_owned();
+        self.point_at(&url);
+        self
+    }
+
+    /// Points every address at this URL.
+    pub fn point_at(&mut self, url: &str) {
+        for service in ["IAM", "OPERATION", "RESOURCE_MANAGER"] {
+            self.set(&format!("YC_ENDPOINT_URL_{service}"), url);
+        }
+    }
+
+    /// Sets an environment variable.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.vars.insert(name.into(), value.into());
+    }
+
+    /// Removes an environment variable.
+    pub fn unset(&mut self, name: &str) {
+        self.vars.remove(name);
+    }
+
+    /// Writes `config.toml`, readable by the user alone.
+    pub fn configure(&self, text: &str) {
+        write_private(&self.config_dir().join("config.toml"), text);
+    }
+
+    /// Writes a file into the home folder and returns its path.
+    pub fn write_file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.home.path().join(name);
+        write_private(&path, text);
+        path
+    }
+
+    /// The home folder.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The folder of `config.toml`.
+    pub fn config_dir(&self) -> PathBuf {
+        self.home.path().join("config")
+    }
+
+    /// The folder of the caches.
+    pub fn cache_dir(&self) -> PathBuf {
+        self.home.path().join("cache")
+    }
+
+    /// The program with this user's environment and nothing else.
+    pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_yc-rs"));
+        command.args(args).env_clear().envs(&self.vars).current_dir(self.home.path());
+        command
+    }
+
+    /// Runs a command line, split at white space.
+    pub fn run(&self, line: &str) -> Ran {
+        self.run_args(line.split_whitespace())
+    }
+
+    /// Runs the program with these arguments.
+    pub fn run_args<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
+        self.run_with_input(args, "")
+    }
+
+    /// Runs the program with these arguments and this standard input.
+    pub fn run_with_input<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, input: &str) -> Ran {
+        let mut child = self.start(args);
+        // The program may end without reading its input.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        Ran::of(child)
+    }
+
+    /// Starts the program with its three streams piped.
+    pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Child {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+}
+
+impl Ran {
+    /// Waits for a program to end. A program ended by a signal has the negative number of the signal for its code.
+    pub fn of(child: Child) -> Self {
+        let output = child.wait_with_output().unwrap();
+        #[cfg(unix)]
+        let signal = std::os::unix::process::ExitStatusExt::signal(&output.status).map(|signal| -signal);
+        #[cfg(not(unix))]
+        let signal = None;
+        Self {
+            code: output.status.code().or(signal).unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Asserts that the run succeeded without a word on standard error, and returns standard output.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert!(self.code == 0 && self.err.is_empty(), "{self:#?}");
+        self.out
+    }
+
+    /// Asserts that the run failed with this exit status, nothing on standard output and a message that begins with
+    /// `ERROR:`, and returns the message.
+    #[track_caller]
+    pub fn failed(self, code: i32) -> String {
+        assert!(self.code == code && self.out.is_empty() && self.err.starts_with("ERROR: "), "{self:#?}");
+        self.err
+    }
+
+    /// As [`ok`](Self::ok), read as JSON.
+    #[track_caller]
+    pub fn json(self) -> serde_json::Value {
+        serde_json::from_str(&self.ok()).unwrap()
+    }
+}
+
+fn write_private(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+impl User {
+    /// Another program with this user's environment, in which `yc-rs` is found by its name.
+    pub fn program(&self, name: &str) -> Command {
+        #[expect(clippy::disallowed_methods, reason = "the tools of the machine are found by its own PATH")]
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folder = Path::new(env!("CARGO_BIN_EXE_yc-rs")).parent().unwrap();
+        let path = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+        let mut command = Command::new(name);
+        command.env_clear().envs(&self.vars).env("PATH", std::env::join_paths(path).unwrap());
+        command.current_dir(self.home.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Method and path of each request that the cloud has seen, in the order of arrival.
+    pub fn sent(&self) -> Vec<String> {
+        self.cloud.requests().iter().map(yc_emulator::Request::line).collect()
+    }
+}

@@ -1,0 +1,282 @@
+//! What a person at a terminal sees and a script does not.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use yc_emulator::{ADMIN_ID, Emulator, FOLDER_ID, Fault};
+
+use crate::route::{GET, LIST};
+use crate::support::{Ran, User};
+
+/// The streams that may be a terminal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stream {
+    Out,
+    Err,
+}
+
+use Stream::{Err, Out};
+
+/// The two ends of a new pseudo-terminal: what a person looks at, and what a program writes to.
+fn terminal() -> (File, Stdio) {
+    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&screen).unwrap();
+    unlockpt(&screen).unwrap();
+    let path = ptsname(&screen, Vec::new()).unwrap();
+    let program = rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    (screen.into(), program.into())
+}
+
+/// Everything written to the terminal until the last program has closed it.
+fn read_all(mut screen: File) -> String {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 1024];
+    // On Linux the end shows as an error, elsewhere as nothing more to read.
+    while let Ok(count @ 1..) = screen.read(&mut chunk) {
+        bytes.extend_from_slice(&chunk[..count]);
+    }
+    String::from_utf8(bytes).unwrap().replace("\r\n", "\n")
+}
+
+/// Runs the program with one stream on a terminal and the other in a pipe.
+fn at_terminal(stream: Stream, user: &User, args: &[&str]) -> Ran {
+    let (screen, program) = terminal();
+    let mut command = user.command(args);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    match stream {
+        Out => command.stdout(program),
+        Err => command.stderr(program),
+    };
+    let child = command.spawn().unwrap();
+    drop(command);
+    let shown = read_all(screen);
+    let ran = Ran::of(child);
+    match stream {
+        Out => Ran { out: shown, ..ran },
+        Err => Ran { err: shown, ..ran },
+    }
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// A user of a terminal that knows colours.
+fn person(cloud: Emulator) -> User {
+    let mut user = User::of(cloud).with_key();
+    user.set("TERM", "xterm-256color");
+    user
+}
+
+/// A command line and a part of the note that it prints on a terminal.
+fn notes(user: &User) -> Vec<(String, &'static str)> {
+    let [one, two, three, four] = [0; 4].map(|_| user.cloud.add_access_key(ADMIN_ID, "").id);
+    vec![
+        (format!("iam access-key update {one} --description x"), "done ("),
+        (format!("iam access-key delete {two}"), "done ("),
+        (format!("iam access-key delete {three} {four}"), "done ("),
+        ("iam access-key list --limit 1".to_owned(), "--limit"),
+        ("iam access-key list --no-paginate --page-size 1".to_owned(), "more"),
+        ("iam access-key issue-ephemeral --duration 2h".to_owned(), "granted"),
+    ]
+}
+
+fn short_lived_tokens() -> Emulator {
+    let cloud = Emulator::builder().token_lifetime(Duration::from_secs(3600)).start();
+    cloud.add_access_key(ADMIN_ID, "");
+    cloud.add_access_key(ADMIN_ID, "");
+    cloud
+}
+
+#[test]
+fn notes_are_shown_on_a_terminal() {
+    let user = person(short_lived_tokens());
+    for (line, note) in notes(&user) {
+        let ran = at_terminal(Err, &user, &words(&line));
+        assert!(ran.code == 0 && ran.err.contains(note), "{line}: {ran:#?}");
+    }
+}
+
+#[test]
+fn notes_are_not_shown_in_a_pipe() {
+    let user = person(short_lived_tokens());
+    for (line, _) in notes(&user) {
+        user.run(&line).ok();
+    }
+    for (line, _) in notes(&user) {
+        at_terminal(Out, &user, &words(&line)).ok();
+    }
+}
+
+#[test]
+fn notes_can_be_silenced() {
+    let user = person(short_lived_tokens());
+    for (line, _) in notes(&user) {
+        at_terminal(Err, &user, &words(&format!("{line} --no-user-output"))).ok();
+    }
+}
+
+#[test]
+fn a_variable_that_overrides_the_profile_is_noted() {
+    let user = person(Emulator::start()).with_token();
+    let ran = at_terminal(Err, &user, &["iam", "access-key", "list"]);
+    assert!(ran.code == 0 && ran.err.contains("YC_IAM_TOKEN"), "{ran:#?}");
+    user.run("iam access-key list").ok();
+}
+
+#[test]
+fn a_list_that_is_complete_and_a_key_as_asked_for_are_not_noted() {
+    let user = person(Emulator::start());
+    user.cloud.add_access_key(ADMIN_ID, "");
+    for line in ["iam access-key list --limit 1", "iam access-key list", "iam access-key issue-ephemeral --duration 1h"]
+    {
+        at_terminal(Err, &user, &words(line)).ok();
+    }
+}
+
+fn coloured(text: &str) -> bool {
+    text.contains("\u{1b}[")
+}
+
+#[track_caller]
+fn has_colour(flag: &str, variables: &[(&str, &str)], on_terminal: bool, in_pipe: bool) {
+    let mut user = person(Emulator::start());
+    for (name, value) in variables {
+        user.set(name, *value);
+    }
+    let wrong = format!("iam access-key get a/b {flag}");
+    for (error, expected) in [(at_terminal(Err, &user, &words(&wrong)), on_terminal), (user.run(&wrong), in_pipe)] {
+        assert_eq!((error.code, coloured(&error.err)), (2, expected), "{error:#?}");
+    }
+    let help = format!("iam access-key list {flag} --help");
+    for (help, expected) in [(at_terminal(Out, &user, &words(&help)), on_terminal), (user.run(&help), in_pipe)] {
+        assert_eq!((help.code, coloured(&help.out)), (0, expected), "{help:#?}");
+    }
+}
+
+#[test]
+fn colour_is_for_terminals_unless_the_user_says_otherwise() {
+    has_colour("", &[], true, false);
+    has_colour("", &[("NO_COLOR", "1")], false, false);
+    has_colour("", &[("NO_COLOR", "")], true, false);
+    has_colour("", &[("CLICOLOR_FORCE", "1")], true, true);
+    has_colour("", &[("CLICOLOR_FORCE", "0")], true, false);
+    has_colour("", &[("TERM", "dumb")], false, false);
+    has_colour("--color auto", &[], true, false);
+    has_colour("--color on", &[], true, true);
+    has_colour("--color on", &[("NO_COLOR", "1")], true, true);
+    has_colour("--color off", &[], false, false);
+    has_colour("--color off", &[("CLICOLOR_FORCE", "1")], false, false);
+}
+
+#[test]
+fn results_and_json_errors_have_no_colour() {
+    let user = person(Emulator::start());
+    user.cloud.add_access_key(ADMIN_ID, "");
+    for format in ["text", "yaml", "json", "json-rest", "table"] {
+        let ran = at_terminal(Out, &user, &["iam", "access-key", "list", "--color", "on", "--format", format]);
+        assert!(ran.code == 0 && !ran.out.contains('\u{1b}'), "{ran:#?}");
+    }
+    let ran = at_terminal(Err, &user, &words("iam access-key get a/b --color on --error-format json"));
+    assert!(ran.code == 2 && !ran.err.contains('\u{1b}'), "{ran:#?}");
+}
+
+/// Clears the screen, turns the writing direction round, and moves the cursor, C1 and all.
+const HOSTILE: &str = "safe\u{1b}[2J\u{202e}gnp.exe\u{2066}\u{9b}1A\u{8}\u{7f}end";
+
+fn hostile_user() -> (User, String) {
+    let mut user = person(Emulator::start());
+    user.set("NO_COLOR", "1");
+    let key = user.cloud.add_access_key(ADMIN_ID, HOSTILE).id;
+    (user, key)
+}
+
+#[track_caller]
+fn shows_escaped(text: &str, case: &str) {
+    assert!(text.contains("safe") && text.contains("end"), "{case}: {text:?}");
+    let hidden = |c: char| c.is_control() && c != '\n' || "\u{202e}\u{2066}".contains(c);
+    assert!(!text.contains(hidden), "{case}: {text:?}");
+}
+
+#[test]
+fn what_a_terminal_would_act_on_is_shown_escaped() {
+    let (user, key) = hostile_user();
+    for flags in
+        ["", "--format yaml", "--format json", "--format json-rest", "--format table", "--jq .description", "--jq ."]
+    {
+        let ran = at_terminal(Out, &user, &words(&format!("iam access-key get {key} {flags}")));
+        assert_eq!(ran.code, 0, "{ran:#?}");
+        shows_escaped(&ran.out, flags);
+    }
+    let ran = at_terminal(Out, &user, &words("iam access-key list --format table"));
+    shows_escaped(&ran.out, "list");
+}
+
+#[test]
+fn errors_of_the_server_are_shown_escaped_on_a_terminal() {
+    let (user, _) = hostile_user();
+    for flags in ["", "--error-format json"] {
+        user.cloud.fault(LIST, Fault::status(3, HOSTILE));
+        let ran = at_terminal(Err, &user, &words(&format!("iam access-key list {flags}")));
+        assert_eq!(ran.code, 1);
+        shows_escaped(&ran.err, flags);
+    }
+    let user = person(Emulator::start());
+    user.cloud.fault(GET, Fault::status(5, HOSTILE));
+    let ran = at_terminal(Err, &user, &words("iam access-key get abc --color off"));
+    shows_escaped(&ran.err, "get");
+}
+
+#[test]
+fn the_error_of_an_operation_is_shown_escaped_on_a_terminal() {
+    let (user, key) = hostile_user();
+    user.cloud.fail_next_operation(9, HOSTILE);
+    let ran = at_terminal(Err, &user, &["iam", "access-key", "delete", &key]);
+    assert_eq!(ran.code, 1);
+    shows_escaped(&ran.err, "operation");
+}
+
+#[test]
+fn the_log_of_bodies_is_shown_escaped_on_a_terminal() {
+    let (user, key) = hostile_user();
+    let ran = at_terminal(Err, &user, &["iam", "access-key", "get", &key, "--debug-grpc"]);
+    assert_eq!(ran.code, 0);
+    shows_escaped(&ran.err, "log");
+}
+
+#[test]
+fn a_pipe_gets_the_text_as_it_is() {
+    let (user, key) = hostile_user();
+    let raw = user.run(&format!("iam access-key get {key} --jq .description")).ok();
+    assert_eq!(raw, format!("{HOSTILE}\n"));
+    let shown = user.run(&format!("iam access-key get {key} --format json")).json();
+    assert_eq!(shown["description"], HOSTILE);
+    user.cloud.fault(LIST, Fault::status(3, HOSTILE));
+    let error = user.run("iam access-key list").failed(1);
+    assert!(error.contains(HOSTILE), "{error:?}");
+}
+
+#[test]
+fn only_the_stream_on_the_terminal_is_escaped() {
+    let (user, key) = hostile_user();
+    let ran = at_terminal(Err, &user, &words(&format!("iam access-key get {key} --jq .description")));
+    assert_eq!(ran.ok(), format!("{HOSTILE}\n"));
+    user.cloud.fault(LIST, Fault::status(3, HOSTILE));
+    let ran = at_terminal(Out, &user, &words("iam access-key list"));
+    assert!(ran.code == 1 && ran.err.contains(HOSTILE), "{ran:#?}");
+}
+
+#[test]
+fn letters_of_other_scripts_are_not_escaped() {
+    let user = person(Emulator::start());
+    let key = user.cloud.add_access_key(ADMIN_ID, "Ключ «ночной» 🔑").id;
+    for flags in ["", "--format table", "--jq .description"] {
+        let ran = at_terminal(Out, &user, &words(&format!("iam access-key get {key} {flags}")));
+        assert!(ran.out.contains("Ключ «ночной» 🔑"), "{ran:#?}");
+    }
+    assert!(user.run(&format!("iam access-key get {key} --folder-id {FOLDER_ID}")).ok().contains("Ключ"));
+}
