@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Prints what starting up costs: instructions of `yc-rs version` and of one HTTPS call with an IAM token at hand, as
+# multiples of an empty Rust program. Instruction counts repeat to 0.1 % on one machine, whatever else it is doing.
+#
+# usage: tests/bench/startup.sh [path of a release build of yc-rs]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+if ! command -v valgrind >/dev/null; then
+    echo "startup: skipped, valgrind is not installed (Debian: apt-get install valgrind)"
+    exit 0
+fi
+target=${CARGO_TARGET_DIR:-target}
+program=${1:-$target/release/yc-rs}
+[ -x "$program" ] || cargo build --quiet --release --locked --bin yc-rs
+cargo build --quiet --locked --example sandbox
+
+work=$(mktemp -d)
+trap 'kill "${server:-}" 2>/dev/null || true; rm -rf "$work"' EXIT
+
+echo 'fn main() {}' >"$work/empty.rs"
+rustc --edition 2024 -C opt-level=3 -C lto=fat -C codegen-units=1 -C panic=abort -C strip=symbols \
+    -o "$work/empty" "$work/empty.rs"
+
+# The server is a program of its own; its first lines say how to reach it.
+mkfifo "$work/lines"
+"$target/debug/examples/sandbox" >"$work/lines" &
+server=$!
+while read -r line; do
+    case $line in
+        export*) eval "$line" ;;
+    esac
+    case $line in
+        *SANDBOX_TOKEN=*) break ;;
+    esac
+done <"$work/lines"
+export YC_IAM_TOKEN=$SANDBOX_TOKEN
+# The number of trusted roots is part of the figure.
+bundle=/etc/ssl/certs/ca-certificates.crt
+if [ -r "$bundle" ]; then
+    export SSL_CERT_FILE=$bundle
+    roots=$(grep -c BEGIN "$bundle")
+else
+    roots=none
+fi
+unset SSL_CERT_DIR
+
+instructions() {
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" 2>&1 >"$work/out" | sed -n 's/.*Collected : //p'
+}
+
+empty=$(instructions "$work/empty")
+report() {
+    local label=$1 aim=$2 count
+    shift 2
+    count=$(instructions "$@")
+    awk -v label="$label" -v aim="$aim" -v count="$count" -v empty="$empty" 'BEGIN {
+        printf "%-52s %10d  %5.1f x empty (aim %s)\n", label, count, count / empty, aim
+    }'
+}
+
+"$program" version
+printf '%-52s %10d\n' "an empty program" "$empty"
+report "version" 4 "$program" version
+report "one HTTPS call, IAM token at hand ($roots roots)" 22 \
+    "$program" iam access-key issue-ephemeral --duration 1h --format json --jq .secret
+[ "$(wc -c <"$work/out")" -ge 40 ] || { echo "startup: the call printed no secret" >&2; exit 1; }
