@@ -35,15 +35,11 @@ while read -r line; do
     esac
 done <"$work/lines"
 export YC_IAM_TOKEN=$SANDBOX_TOKEN
-# The number of trusted roots is part of the figure.
-bundle=/etc/ssl/certs/ca-certificates.crt
-if [ -r "$bundle" ]; then
-    export SSL_CERT_FILE=$bundle
-    roots=$(grep -c BEGIN "$bundle")
-else
-    roots=none
-fi
-unset SSL_CERT_DIR
+# The system's roots with the sandbox's own among them, as on a machine in use: their number is part of the figure.
+cat /etc/ssl/certs/ca-certificates.crt "$YC_CA_BUNDLE" >"$work/roots.pem" 2>/dev/null || cp "$YC_CA_BUNDLE" "$work/roots.pem"
+roots=$(grep -c BEGIN "$work/roots.pem")
+export SSL_CERT_FILE=$work/roots.pem
+unset SSL_CERT_DIR YC_CA_BUNDLE
 
 instructions() {
     valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" 2>&1 >"$work/out" | sed -n 's/.*Collected : //p'
