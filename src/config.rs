@@ -109,6 +109,33 @@ impl Profile {
         }
     }
 
+    /// The boolean under this key; one that is not set is false.
+    ///
+    /// # Errors
+    /// The value is something else than a boolean.
+    pub fn flag(&self, key: &str) -> Result<bool> {
+        match self.values.get(key) {
+            None => Ok(false),
+            Some(Value::Boolean(set)) => Ok(*set),
+            Some(_) => Err(self.wrong(key, "must be true or false")),
+        }
+    }
+
+    /// The texts in the array under this key; empty when it is not set.
+    ///
+    /// # Errors
+    /// The value is something else than an array of texts.
+    pub fn texts(&self, key: &str) -> Result<Vec<String>> {
+        let wrong = || self.wrong(key, "must be an array of texts, e.g. [\"yc\", \"iam\", \"create-token\"]");
+        match self.values.get(key) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => {
+                items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+            }
+            Some(_) => Err(wrong()),
+        }
+    }
+
     /// The table under this key; `None` when it is not set.
     ///
     /// # Errors

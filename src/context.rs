@@ -2,17 +2,24 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
-use crate::api::{self, Client};
+use secrecy::ExposeSecret;
+use tokio::sync::Mutex;
+
+use crate::api::{self, Client, Listing};
 use crate::auth::SignIn;
+use crate::auth::cache::TokenCache;
+use crate::auth::token_source::TokenSource;
+use crate::cache;
 use crate::endpoints::Endpoints;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Attempts, Http, Options};
 use crate::log::Log;
-use crate::settings::{Folder, GlobalFlags, Settings};
+use crate::settings::{self, Folder, GlobalFlags, Settings};
 
 /// The surroundings of one command.
 pub struct Context<'a> {
@@ -24,7 +31,9 @@ pub struct Context<'a> {
     pub settings: Settings,
     /// Where notes and the debug log go.
     pub log: Log,
-    client: OnceCell<Client>,
+    http: OnceCell<Rc<Http>>,
+    endpoints: OnceCell<Rc<Endpoints>>,
+    client: OnceCell<Client<'a>>,
     stdin_taken_by: Cell<Option<&'static str>>,
     under_way: RefCell<Vec<Option<UnderWay>>>,
 }
@@ -56,6 +65,8 @@ impl<'a> Context<'a> {
             flags,
             settings,
             log,
+            http: OnceCell::new(),
+            endpoints: OnceCell::new(),
             client: OnceCell::new(),
             stdin_taken_by: Cell::new(None),
             under_way: RefCell::default(),
@@ -65,8 +76,8 @@ impl<'a> Context<'a> {
     /// The client, which signs in at its first call.
     ///
     /// # Errors
-    /// No credentials are configured, or a setting of the network is wrong.
-    pub fn client(&self) -> Result<&Client> {
+    /// The credential that is configured is none, or a setting of the network is wrong.
+    pub fn client(&self) -> Result<&Client<'a>> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
@@ -74,20 +85,35 @@ impl<'a> Context<'a> {
         Ok(self.client.get_or_init(|| client))
     }
 
-    fn new_client(&self) -> Result<Client> {
-        let settings = &self.settings;
-        let endpoints = Endpoints::resolve(self.env, &settings.profile)?;
+    fn new_client(&self) -> Result<Client<'a>> {
         let token = match &self.flags.token {
-            Some(token) if secrecy::ExposeSecret::expose_secret(token) == "-" => {
-                Some(self.read_stdin("--token")?.into())
-            }
+            Some(token) if token.expose_secret() == "-" => Some(self.read_stdin("--token")?.into()),
             token => token.clone(),
         };
-        let sign_in = SignIn::resolve(token.as_ref(), self.env, &settings.profile, &self.log)?;
-        let verify = self.flags.no_verify_ssl != Some(true);
+        let sign_in = SignIn::resolve(token.as_ref(), self.env, &self.settings.profile, &self.log)?
+            .impersonating(self.settings.impersonate.clone());
+        Ok(Client::new(TokenSource {
+            sign_in,
+            http: self.http(),
+            endpoints: self.endpoints()?,
+            cache: TokenCache::new(self.cache_home().as_deref()),
+            env: self.env,
+            log: self.log.clone(),
+            token: Mutex::default(),
+        }))
+    }
+
+    /// The connections of this run.
+    pub fn http(&self) -> Rc<Http> {
+        self.http.get_or_init(|| Rc::new(self.new_http())).clone()
+    }
+
+    fn new_http(&self) -> Http {
+        let verify = self.verifies_ssl();
         if !verify {
             self.log.warn("--no-verify-ssl: the server's certificate is not checked, so anybody may read the secrets");
         }
+        let settings = &self.settings;
         let options = Options {
             attempts: settings.attempts.map_or(Attempts::Unlimited, Attempts::AtMost),
             connect_timeout: settings.connect_timeout,
@@ -95,8 +121,30 @@ impl<'a> Context<'a> {
             ca_bundle: settings.ca_bundle.clone(),
             verify,
         };
-        let http = Http::new(options, self.env, self.log.clone());
-        Ok(Client::new(http, endpoints, sign_in, self.log.clone()))
+        Http::new(options, self.env, self.log.clone())
+    }
+
+    /// Where the services are.
+    ///
+    /// # Errors
+    /// An address that is given is wrong.
+    pub fn endpoints(&self) -> Result<Rc<Endpoints>> {
+        if let Some(endpoints) = self.endpoints.get() {
+            return Ok(endpoints.clone());
+        }
+        let flag = settings::given(&self.flags.endpoint);
+        let endpoints = Endpoints::resolve(flag, self.env, &self.settings.profile, self.cache_home().as_deref())?;
+        Ok(self.endpoints.get_or_init(|| Rc::new(endpoints)).clone())
+    }
+
+    /// The folder of the caches; `None` when nothing is to be cached: what comes from a server that nobody vouches for
+    /// must not outlive the run.
+    pub fn cache_home(&self) -> Option<PathBuf> {
+        cache::home(self.env).filter(|_| self.verifies_ssl())
+    }
+
+    fn verifies_ssl(&self) -> bool {
+        self.flags.no_verify_ssl != Some(true)
     }
 
     /// The ID of the folder in which names are looked up.
@@ -199,6 +247,13 @@ impl<'a> Context<'a> {
         let error = if repeatable { error } else { error.outcome_unknown() };
         let advice: Vec<_> = under_way.into_iter().map(|work| work.advice).collect();
         error.hint(advice.join("\n"))
+    }
+
+    /// Says that a list was cut off.
+    pub fn note_cut_off(&self, listing: &Listing, things: &str) {
+        if listing.cut_off {
+            self.log.note(&format!("there are more {things} than the {} shown; see --limit", listing.items.len()));
+        }
     }
 
     /// How long an Operation is waited for: `--timeout` ends the whole command, so there is no other limit then.

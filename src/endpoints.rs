@@ -1,9 +1,18 @@
-//! Where the services are: built-in addresses, and the variables and profile keys that replace them.
+//! Where the services are: built in, replaced one by one, or listed by another installation of the cloud.
+//!
+//! Source: yandex-cloud/docs, `en/api-design-guide/concepts/endpoints.md`; `yandex/cloud/endpoint/api_endpoint_service.proto`.
 
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
+
+use crate::cache::{Store, name_of};
 use crate::config::Profile;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::http::Url;
+use crate::http::{Answer, Http, Method, Request, Url};
 
 /// A service of the cloud that this program calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,56 +23,205 @@ pub enum Service {
     Operation,
     /// Folders and clouds.
     ResourceManager,
+    /// Exchange of the tokens of other systems.
+    Auth,
+    /// Temporary credentials for a static key.
+    Sts,
+    /// Object Storage, which this program only tells others of.
+    Storage,
 }
 
-/// What there is to know of each service: its profile key, its variable, its built-in address.
-///
-/// Source of the addresses: yandex-cloud/docs, `en/api-design-guide/concepts/endpoints.md`.
-const SERVICES: [(Service, &str, &str, &str); 3] = [
-    (Service::Iam, "iam", "YC_ENDPOINT_URL_IAM", "https://iam.api.cloud.yandex.net"),
-    (Service::Operation, "operation", "YC_ENDPOINT_URL_OPERATION", "https://operation.api.cloud.yandex.net"),
-    (
-        Service::ResourceManager,
-        "resource-manager",
-        "YC_ENDPOINT_URL_RESOURCE_MANAGER",
-        "https://resource-manager.api.cloud.yandex.net",
-    ),
+/// What there is to know of a service.
+struct Row {
+    service: Service,
+    /// The key in the profile's table `endpoints`, and the ID in the list of an installation.
+    key: &'static str,
+    variable: &'static str,
+    built_in: &'static str,
+}
+
+const SERVICES: [Row; 6] = [
+    Row {
+        service: Service::Iam,
+        key: "iam",
+        variable: "YC_ENDPOINT_URL_IAM",
+        built_in: "https://iam.api.cloud.yandex.net",
+    },
+    Row {
+        service: Service::Operation,
+        key: "operation",
+        variable: "YC_ENDPOINT_URL_OPERATION",
+        built_in: "https://operation.api.cloud.yandex.net",
+    },
+    Row {
+        service: Service::ResourceManager,
+        key: "resource-manager",
+        variable: "YC_ENDPOINT_URL_RESOURCE_MANAGER",
+        built_in: "https://resource-manager.api.cloud.yandex.net",
+    },
+    Row {
+        service: Service::Auth,
+        key: "auth",
+        variable: "YC_ENDPOINT_URL_AUTH",
+        built_in: "https://auth.yandex.cloud",
+    },
+    Row { service: Service::Sts, key: "sts", variable: "YC_ENDPOINT_URL_STS", built_in: "https://sts.yandexcloud.net" },
+    Row {
+        service: Service::Storage,
+        key: "storage",
+        variable: "YC_ENDPOINT_URL_STORAGE",
+        built_in: "https://storage.yandexcloud.net",
+    },
 ];
 
+/// The installation whose addresses are built in.
+const BUILT_IN_INSTALLATION: &str = "https://api.cloud.yandex.net";
+
+/// How long the list of an installation is kept.
+const KEEP_LIST: TimeDelta = TimeDelta::hours(1);
+
 /// The address of every service.
-#[derive(Debug, Clone)]
-pub struct Endpoints([String; SERVICES.len()]);
+#[derive(Debug)]
+pub struct Endpoints {
+    /// Addresses given by variable or profile.
+    replaced: [Option<String>; SERVICES.len()],
+    /// Another installation than the built-in one.
+    installation: Option<String>,
+    list: OnceCell<List>,
+    store: Store,
+}
+
+/// What an installation says of its services.
+#[derive(Debug, Serialize, Deserialize)]
+struct List {
+    installation: String,
+    obtained_at: DateTime<Utc>,
+    endpoints: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    id: String,
+    address: String,
+}
 
 impl Endpoints {
-    /// Settles the addresses: variable, then the profile's table `endpoints`, then the built-in ones.
+    /// Settles the addresses: for each service its variable, then the profile's table `endpoints`; for the others the
+    /// list of the installation that `--endpoint`, `YC_ENDPOINT` or the profile names, or else the built-in ones.
     ///
     /// # Errors
     /// An address is no URL, or is plain `http` to another host than this one.
-    pub fn resolve(env: &Env, profile: &Profile) -> Result<Self> {
+    pub fn resolve(flag: Option<&str>, env: &Env, profile: &Profile, cache_home: Option<&Path>) -> Result<Self> {
         let table = profile.table("endpoints")?;
-        let mut addresses = SERVICES.map(|(.., built_in)| built_in.to_owned());
-        for (address, (_, key, variable, _)) in addresses.iter_mut().zip(SERVICES) {
+        if let Some(unknown) = table.and_then(|table| table.keys().find(|key| !is_known(key))) {
+            let known = SERVICES.map(|row| row.key).join(", ");
+            return Err(profile.wrong(&format!("endpoints.{unknown}"), &format!("is no service; there are: {known}")));
+        }
+        let mut replaced = [const { None }; SERVICES.len()];
+        for (address, Row { key, variable, .. }) in replaced.iter_mut().zip(&SERVICES) {
             if let Some(given) = env.var(variable) {
-                *address = checked(given).map_err(|rule| Error::usage(format!("{variable} {rule}")))?;
-            } else if let Some(given) = table.and_then(|table| table.get(key)) {
+                *address = Some(checked(given).map_err(|rule| Error::usage(format!("{variable} {rule}")))?);
+            } else if let Some(given) = table.and_then(|table| table.get(*key)) {
                 let wrong = |rule: String| profile.wrong(&format!("endpoints.{key}"), &rule);
                 let given = given.as_str().ok_or_else(|| wrong("must be a text in quotes".to_owned()))?;
-                *address = checked(given).map_err(wrong)?;
+                *address = Some(checked(given).map_err(wrong)?);
             }
         }
-        Ok(Self(addresses))
+        Ok(Self {
+            replaced,
+            installation: installation(flag, env, profile)?.filter(|address| address != BUILT_IN_INSTALLATION),
+            list: OnceCell::new(),
+            store: Store::endpoints(cache_home),
+        })
     }
 
-    /// The URL of a path, which begins with a slash, at a service.
-    pub fn url(&self, service: Service, path: &str) -> String {
-        let position = SERVICES.iter().position(|row| row.0 == service).unwrap_or_default();
-        format!("{}{path}", self.0[position])
+    /// The address of a service, without a slash at its end.
+    ///
+    /// # Errors
+    /// The installation cannot be asked, or does not list the service.
+    pub async fn base(&self, service: Service, http: &Http) -> Result<String> {
+        let position = SERVICES.iter().position(|row| row.service == service).unwrap_or_default();
+        match (&self.replaced[position], &self.installation) {
+            (Some(address), _) => Ok(address.clone()),
+            (None, None) => Ok(SERVICES[position].built_in.to_owned()),
+            (None, Some(installation)) => self.listed(&SERVICES[position], installation, http).await,
+        }
+    }
+
+    /// The address at which the installation's own IAM issues tokens. It is what a JWT is made out to, and does not
+    /// depend on where calls are sent.
+    ///
+    /// # Errors
+    /// The installation cannot be asked, or does not list IAM.
+    pub async fn token_audience(&self, http: &Http) -> Result<String> {
+        let iam = match &self.installation {
+            None => SERVICES[0].built_in.to_owned(),
+            Some(installation) => self.listed(&SERVICES[0], installation, http).await?,
+        };
+        Ok(format!("{}/iam/v1/tokens", iam.trim_end_matches(":443")))
+    }
+
+    async fn listed(&self, row: &Row, installation: &str, http: &Http) -> Result<String> {
+        let list = self.list.get_or_try_init(|| self.fetch(installation, http)).await?;
+        let unlisted = || {
+            Error::usage(format!("{installation} does not list the address of the service '{}'", row.key))
+                .hint(format!("set {}, or put '{}' into the table 'endpoints' of the profile", row.variable, row.key))
+        };
+        let entry = list.endpoints.iter().find(|entry| entry.id == row.key).ok_or_else(unlisted)?;
+        let address = with_scheme(&entry.address, if installation.starts_with("http://") { "http" } else { "https" });
+        checked(&address)
+            .map_err(|rule| Error::config(format!("the address that {installation} lists for {} {rule}", row.key)))
+    }
+
+    async fn fetch(&self, installation: &str, http: &Http) -> Result<List> {
+        let name = name_of(&[installation]);
+        let now = Utc::now();
+        let fresh = |list: &List| list.installation == installation && (now - list.obtained_at).abs() < KEEP_LIST;
+        if let Some(list) = self.store.load(&name).filter(fresh) {
+            return Ok(list);
+        }
+        let about =
+            |error: Error| error.context(format!("cannot ask {installation} for the addresses of its services"));
+        let url = format!("{installation}/endpoints");
+        let answer = http.send(Request::new(Method::GET, &url)).await.and_then(Answer::into_json).map_err(about)?;
+        let endpoints = Vec::<Entry>::deserialize(&answer["endpoints"])
+            .map_err(|_| about(Error::internal("the answer holds no list of addresses")))?;
+        let list = List { installation: installation.to_owned(), obtained_at: now, endpoints };
+        self.store.save(&name, &list);
+        Ok(list)
     }
 }
 
-/// The address without a trailing slash, if it is one that secrets may be sent to.
+fn installation(flag: Option<&str>, env: &Env, profile: &Profile) -> Result<Option<String>> {
+    let address = |text: &str| checked(&with_scheme(text, "https")).map(without_default_port);
+    if let Some(text) = flag {
+        return address(text).map(Some).map_err(|rule| Error::usage(format!("--endpoint {rule}")));
+    }
+    if let Some(text) = env.var("YC_ENDPOINT") {
+        return address(text).map(Some).map_err(|rule| Error::usage(format!("YC_ENDPOINT {rule}")));
+    }
+    let from_profile = profile.text("endpoint")?.map(address).transpose();
+    from_profile.map_err(|rule| profile.wrong("endpoint", &rule))
+}
+
+fn is_known(key: &str) -> bool {
+    SERVICES.iter().any(|row| row.key == key)
+}
+
+fn with_scheme(address: &str, scheme: &str) -> String {
+    if address.contains("://") { address.to_owned() } else { format!("{scheme}://{address}") }
+}
+
+fn without_default_port(address: String) -> String {
+    match address.strip_prefix("https://").and_then(|rest| rest.strip_suffix(":443")) {
+        Some(host) => format!("https://{host}"),
+        None => address,
+    }
+}
+
+/// The address without a slash at its end, if it is one that secrets may be sent to.
 fn checked(address: &str) -> Result<String, String> {
-    // The address is shown only where nothing in it can be a password.
+    // What stands before an @ or behind a ? may be a secret, so such an address is not shown.
     if address.contains('@') {
         return Err("must not hold a user name or password".to_owned());
     }
@@ -91,44 +249,54 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn resolve(vars: &[(&str, &str)], profile: &str) -> Result<Endpoints> {
+    fn resolve(flag: Option<&str>, vars: &[(&str, &str)], profile: &str) -> Result<Endpoints> {
         let env = Env {
             vars: vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             ..Env::default()
         };
         let text = format!("current = 'p'\n[profiles.p]\n{profile}\n");
-        Endpoints::resolve(&env, &Config::from_text(&text)?.profile(None)?)
+        Endpoints::resolve(flag, &env, &Config::from_text(&text)?.profile(None)?, None)
     }
 
     #[test]
-    fn a_variable_beats_the_profile_which_beats_the_built_in_address() {
+    fn a_variable_beats_the_profile() {
         let profile = "endpoints.iam = 'https://p/'\nendpoints.operation = 'https://o'";
-        let endpoints = resolve(&[("YC_ENDPOINT_URL_IAM", "https://v:8443/")], profile).unwrap();
-        assert_eq!(endpoints.url(Service::Iam, "/x"), "https://v:8443/x");
-        assert_eq!(endpoints.url(Service::Operation, "/x"), "https://o/x");
-        let endpoints = resolve(&[], "").unwrap();
-        assert_eq!(endpoints.url(Service::Iam, "/x"), "https://iam.api.cloud.yandex.net/x");
-        let built_in = "https://resource-manager.api.cloud.yandex.net/x";
-        assert_eq!(endpoints.url(Service::ResourceManager, "/x"), built_in);
+        let endpoints = resolve(None, &[("YC_ENDPOINT_URL_IAM", "https://v:8443/")], profile).unwrap();
+        assert_eq!(endpoints.replaced[0].as_deref(), Some("https://v:8443"));
+        assert_eq!(endpoints.replaced[1].as_deref(), Some("https://o"));
+        assert_eq!(endpoints.replaced[2], None);
+    }
+
+    #[test]
+    fn the_built_in_installation_is_known_in_every_spelling() {
+        for name in ["api.cloud.yandex.net:443", "api.cloud.yandex.net", "https://api.cloud.yandex.net/"] {
+            assert_eq!(resolve(Some(name), &[], "").unwrap().installation, None, "{name}");
+        }
+        let endpoints = resolve(None, &[("YC_ENDPOINT", "api.yandexcloud.kz:443")], "endpoint = 'x'").unwrap();
+        assert_eq!(endpoints.installation.as_deref(), Some("https://api.yandexcloud.kz"));
+        assert_eq!(resolve(None, &[], "endpoint = 'x:1'").unwrap().installation.as_deref(), Some("https://x:1"));
     }
 
     #[test]
     fn plain_http_is_for_loopback_only() {
         for host in ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "http://127.9.9.9"] {
-            assert!(resolve(&[("YC_ENDPOINT_URL_IAM", host)], "").is_ok(), "{host}");
+            assert!(resolve(None, &[("YC_ENDPOINT_URL_IAM", host)], "").is_ok(), "{host}");
         }
         for host in ["http://example.com", "http://127.0.0.1.example.com", "http://localhost.evil", "http://10.0.0.1"] {
-            let error = resolve(&[("YC_ENDPOINT_URL_IAM", host)], "").unwrap_err().to_string();
+            let error = resolve(None, &[("YC_ENDPOINT_URL_IAM", host)], "").unwrap_err().to_string();
             assert!(error.contains("YC_ENDPOINT_URL_IAM") && error.contains(host), "{error}");
+            assert!(resolve(Some(host), &[], "").unwrap_err().to_string().starts_with("--endpoint is"), "{host}");
         }
     }
 
     #[test]
     fn what_is_no_address_is_refused_by_name() {
         for address in ["iam.example.com", "ftp://x", "https://", "https://u:p@x", "https://x/?a=1", "https://x#f"] {
-            assert!(resolve(&[("YC_ENDPOINT_URL_IAM", address)], "").is_err(), "{address}");
+            assert!(resolve(None, &[("YC_ENDPOINT_URL_IAM", address)], "").is_err(), "{address}");
         }
-        let error = resolve(&[], "endpoints.iam = 'x'").unwrap_err().to_string();
+        let error = resolve(None, &[], "endpoints.iam = 'x'").unwrap_err().to_string();
         assert!(error.contains("'profiles.p.endpoints.iam' is 'x'"), "{error}");
+        let error = resolve(None, &[], "endpoints.aim = 'https://x'").unwrap_err().to_string();
+        assert!(error.contains("'profiles.p.endpoints.aim' is no service; there are: iam"), "{error}");
     }
 }

@@ -54,6 +54,8 @@ pub enum Kind {
     Interrupted,
     /// The result cannot be written.
     Output,
+    /// Something cannot be told.
+    Unknown,
     /// The program or the machine failed.
     Internal,
 }
@@ -199,7 +201,7 @@ impl Error {
             Kind::Usage | Kind::Config | Kind::FilterSyntax => 2,
             Kind::NoCredentials => 3,
             Kind::Network | Kind::Timeout => 5,
-            Kind::FilterRun | Kind::Output | Kind::Internal => 1,
+            Kind::FilterRun | Kind::Output | Kind::Unknown | Kind::Internal => 1,
             Kind::Refused { status, .. } => match status.code {
                 Code::Unauthenticated | Code::PermissionDenied => 3,
                 Code::NotFound => 4,
@@ -225,6 +227,7 @@ impl Error {
             Kind::Network => "NETWORK",
             Kind::Timeout => "TIMEOUT",
             Kind::Interrupted => "INTERRUPTED",
+            Kind::Unknown => "UNKNOWN",
             Kind::Output | Kind::Internal => "INTERNAL",
         }
     }

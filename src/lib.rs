@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod auth;
+pub mod cache;
 pub mod commands;
 pub mod config;
 pub mod console;
@@ -19,6 +20,7 @@ pub mod message;
 pub mod output;
 pub mod policy;
 pub mod printable;
+pub mod private_file;
 pub mod secret;
 pub mod session_name;
 pub mod settings;
@@ -70,6 +72,7 @@ fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<(), Ve
                 console::write(format!("{}\n", commands::version::line(&args)).as_bytes())?;
                 Ok(Vec::new())
             }
+            Command::Cache(Deferred(command)) => commands::cache::run(&command, env).map(|()| Vec::new()),
             Command::Remote(command) => run_remote(command, &flags, env, console),
         }
     };
@@ -112,7 +115,7 @@ fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console
 
 /// Runs the command and writes its result; returns what failed beside it.
 async fn execute(command: Remote, render: Render, context: &Context<'_>) -> Result<Vec<Error>> {
-    let Outcome { output, failures, only_copy } = commands::run(command, context).await?;
+    let Outcome { output, failures, only_copy } = Box::pin(commands::run(command, context)).await?;
     let must_arrive = only_copy.is_some();
     // The filter may run for ever and standard output may block for ever: neither may hold up Ctrl-C or `--timeout`.
     let finish = async {

@@ -22,6 +22,9 @@ pub struct GlobalFlags {
     /// OAuth or IAM token; `-` reads it from standard input
     #[arg(long, value_name = "TOKEN", hide_short_help = true, value_parser = secret)]
     pub token: Option<SecretString>,
+    /// ID of the service account to act as
+    #[arg(long, value_name = "ID", hide_short_help = true)]
+    pub impersonate_service_account_id: Option<String>,
     /// ID of the cloud in which a folder is looked up by name
     #[arg(long, value_name = "ID", hide_short_help = true)]
     pub cloud_id: Option<String>,
@@ -31,6 +34,9 @@ pub struct GlobalFlags {
     /// Name of the folder in which names are looked up
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub folder_name: Option<String>,
+    /// Address of another installation's API [default: api.cloud.yandex.net:443]
+    #[arg(long, value_name = "HOST:PORT|URL", hide_short_help = true)]
+    pub endpoint: Option<String>,
     /// Output format
     #[arg(long, value_name = "FORMAT", value_enum, hide_short_help = true)]
     pub format: Option<Format>,
@@ -84,7 +90,7 @@ pub struct GlobalFlags {
 impl GlobalFlags {
     /// Drops what a deeper level of the command line says in another way: a folder has an ID or a name.
     pub fn give_way_to(&mut self, deeper: &ArgMatches) {
-        let given = |flag: &str| matches!(deeper.try_contains_id(flag), Ok(true));
+        let given = |flag: &str| deeper.try_contains_id(flag).unwrap_or(false);
         if given("folder_id") || given("folder_name") {
             self.folder_id = None;
             self.folder_name = None;
@@ -121,6 +127,8 @@ pub struct Settings {
     pub profile: Profile,
     /// The output format.
     pub format: Format,
+    /// The service account to act as.
+    pub impersonate: Option<String>,
     /// The cloud in which a folder is looked up by name.
     pub cloud_id: Option<String>,
     /// The folder in which names are looked up.
@@ -160,6 +168,11 @@ impl Settings {
         };
         Ok(Self {
             format: format(flags, env, &profile)?,
+            impersonate: text(
+                &flags.impersonate_service_account_id,
+                "YC_IMPERSONATE_SERVICE_ACCOUNT_ID",
+                "impersonate-service-account-id",
+            )?,
             cloud_id: text(&flags.cloud_id, "YC_CLOUD_ID", "cloud-id")?,
             folder: folder(flags, env, &profile)?,
             attempts: match flags.retry {
@@ -243,8 +256,11 @@ fn choice<T: ValueEnum>(name: &str) -> Result<T, String> {
     })
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the form of a value parser")]
-fn secret(text: &str) -> Result<SecretString, String> {
+/// Reads the value of a flag that holds a secret.
+///
+/// # Errors
+/// None; the form is that of a value parser.
+pub fn secret(text: &str) -> Result<SecretString, String> {
     Ok(SecretString::from(text))
 }
 

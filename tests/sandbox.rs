@@ -59,7 +59,7 @@ fn set_up(cloud: &Emulator, folder: &Path) -> Result<BTreeMap<String, String>, B
         ("YC_RS_CACHE_DIR".to_owned(), path(&folder.join("cache"))),
         ("YC_CA_BUNDLE".to_owned(), path(&ca_bundle)),
     ]);
-    for service in ["IAM", "OPERATION", "RESOURCE_MANAGER"] {
+    for service in ["IAM", "OPERATION", "RESOURCE_MANAGER", "AUTH", "STS"] {
         variables.insert(format!("YC_ENDPOINT_URL_{service}"), cloud.https_url().to_owned());
     }
     Ok(variables)

@@ -38,7 +38,7 @@ pub const CREATE_RESPONSE: Message = Message {
 ///
 /// # Errors
 /// The server refuses, or cannot be reached.
-pub async fn list(client: &Client, owner: Option<&str>, page_size: &str, page_token: &str) -> Result<Value> {
+pub async fn list(client: &Client<'_>, owner: Option<&str>, page_size: &str, page_token: &str) -> Result<Value> {
     let mut call = Call::new(Service::Iam, Method::GET, PATH).query("pageSize", page_size);
     if let Some(owner) = owner {
         call = call.query("serviceAccountId", owner);
@@ -53,7 +53,7 @@ pub async fn list(client: &Client, owner: Option<&str>, page_size: &str, page_to
 ///
 /// # Errors
 /// The ID cannot be one, the server refuses, or cannot be reached.
-pub async fn get(client: &Client, id: &str) -> Result<Value> {
+pub async fn get(client: &Client<'_>, id: &str) -> Result<Value> {
     client.call(Call::new(Service::Iam, Method::GET, format!("{PATH}/{}", segment(id)?))).await
 }
 
@@ -62,7 +62,7 @@ pub async fn get(client: &Client, id: &str) -> Result<Value> {
 ///
 /// # Errors
 /// The server refuses, or cannot be reached; the key may exist all the same when the error says so.
-pub async fn create(client: &Client, owner: Option<&str>, description: Option<&str>) -> Result<Value> {
+pub async fn create(client: &Client<'_>, owner: Option<&str>, description: Option<&str>) -> Result<Value> {
     let mut body = json!({});
     if let Some(owner) = owner {
         body["serviceAccountId"] = owner.into();
@@ -77,7 +77,7 @@ pub async fn create(client: &Client, owner: Option<&str>, description: Option<&s
 ///
 /// # Errors
 /// The ID cannot be one, the server refuses, or cannot be reached.
-pub async fn update(client: &Client, id: &str, description: &str) -> Result<Value> {
+pub async fn update(client: &Client<'_>, id: &str, description: &str) -> Result<Value> {
     let body = json!({"updateMask": "description", "description": description});
     client.call(Call::new(Service::Iam, Method::PATCH, format!("{PATH}/{}", segment(id)?)).body(body)).await
 }
@@ -86,7 +86,7 @@ pub async fn update(client: &Client, id: &str, description: &str) -> Result<Valu
 ///
 /// # Errors
 /// The ID cannot be one, or the server cannot be reached.
-pub async fn delete(client: &Client, id: &str) -> Result<Answer> {
+pub async fn delete(client: &Client<'_>, id: &str) -> Result<Answer> {
     client.send(Call::new(Service::Iam, Method::DELETE, format!("{PATH}/{}", segment(id)?))).await
 }
 
@@ -94,7 +94,7 @@ pub async fn delete(client: &Client, id: &str) -> Result<Answer> {
 ///
 /// # Errors
 /// The ID cannot be one, the server refuses, or cannot be reached.
-pub async fn list_operations(client: &Client, id: &str, page_size: &str, page_token: &str) -> Result<Value> {
+pub async fn list_operations(client: &Client<'_>, id: &str, page_size: &str, page_token: &str) -> Result<Value> {
     let path = format!("{PATH}/{}/operations", segment(id)?);
     let mut call = Call::new(Service::Iam, Method::GET, path).query("pageSize", page_size);
     if !page_token.is_empty() {

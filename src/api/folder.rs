@@ -14,7 +14,13 @@ use crate::status::{Code, Status};
 ///
 /// # Errors
 /// The server refuses, or cannot be reached.
-pub async fn list(client: &Client, cloud_id: &str, filter: &str, page_size: &str, page_token: &str) -> Result<Value> {
+pub async fn list(
+    client: &Client<'_>,
+    cloud_id: &str,
+    filter: &str,
+    page_size: &str,
+    page_token: &str,
+) -> Result<Value> {
     let path = "/resource-manager/v1/folders";
     let mut call = Call::new(Service::ResourceManager, Method::GET, path)
         .query("cloudId", cloud_id)
@@ -30,7 +36,7 @@ pub async fn list(client: &Client, cloud_id: &str, filter: &str, page_size: &str
 ///
 /// # Errors
 /// There is no such folder (`NOT_FOUND`), the server refuses, or cannot be reached.
-pub async fn id_by_name(client: &Client, cloud_id: &str, name: &str) -> Result<String> {
+pub async fn id_by_name(client: &Client<'_>, cloud_id: &str, name: &str) -> Result<String> {
     let filter = name_filter(name);
     let call = async |page_size: &str, token: &str| list(client, cloud_id, &filter, page_size, token).await;
     let pages = Pages {

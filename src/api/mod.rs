@@ -8,17 +8,15 @@ pub mod temporary_access_key;
 
 use std::time::Duration;
 
-use chrono::Utc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use tokio::sync::OnceCell;
 
-use crate::auth::SignIn;
+use crate::auth::cache::Need;
 use crate::auth::iam_token::IamToken;
-use crate::endpoints::{Endpoints, Service};
+use crate::auth::token_source::TokenSource;
+use crate::endpoints::Service;
 use crate::error::{Error, Result};
-use crate::http::{Answer, Body, Http, Method, Repeat, Request};
-use crate::log::Log;
+use crate::http::{Answer, Body, Method, Repeat, Request};
 use crate::status::Code;
 
 /// The most that a page of any `List` holds, and the default here.
@@ -30,12 +28,8 @@ pub const LARGEST_PAGE: u32 = 1000;
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Makes calls in the name of the user.
-pub struct Client {
-    http: Http,
-    endpoints: Endpoints,
-    sign_in: SignIn,
-    log: Log,
-    token: OnceCell<IamToken>,
+pub struct Client<'a> {
+    tokens: TokenSource<'a>,
 }
 
 /// A call of a method of a service.
@@ -76,8 +70,8 @@ impl<'a> Call<'a> {
         self
     }
 
-    fn url(&self, endpoints: &Endpoints) -> String {
-        let mut url = endpoints.url(self.service, &self.path);
+    fn url(&self, base: &str) -> String {
+        let mut url = format!("{base}{}", self.path);
         for (position, (name, value)) in self.query.iter().enumerate() {
             url.push(if position == 0 { '?' } else { '&' });
             url.push_str(name);
@@ -88,18 +82,15 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Client {
+impl<'a> Client<'a> {
     /// A client that signs in when the first call needs it.
-    pub fn new(http: Http, endpoints: Endpoints, sign_in: SignIn, log: Log) -> Self {
-        Self { http, endpoints, sign_in, log, token: OnceCell::new() }
+    pub fn new(tokens: TokenSource<'a>) -> Self {
+        Self { tokens }
     }
 
-    /// The IAM token that calls are made with.
-    ///
-    /// # Errors
-    /// The server refuses the credential, or cannot be reached.
-    pub async fn iam_token(&self) -> Result<&IamToken> {
-        self.token.get_or_try_init(|| self.sign_in.iam_token(&self.http, &self.endpoints, &self.log, Utc::now())).await
+    /// Where the tokens come from.
+    pub fn tokens(&self) -> &TokenSource<'a> {
+        &self.tokens
     }
 
     /// Makes a call and returns the answer's JSON.
@@ -115,29 +106,35 @@ impl Client {
     /// # Errors
     /// The server cannot be reached, or refuses the credential in exchange for a token.
     pub async fn send(&self, call: Call<'_>) -> Result<Answer> {
-        let token = self.iam_token().await?;
-        let url = call.url(&self.endpoints);
-        self.http
-            .send(Request {
-                method: call.method,
-                url: &url,
-                bearer: Some(&token.value),
-                headers: Vec::new(),
-                body: call.body,
-                repeat: call.repeat,
-            })
-            .await
+        let token = self.tokens.token(Need::Calls).await?;
+        let base = self.tokens.endpoints.base(call.service, &self.tokens.http).await?;
+        let url = call.url(&base);
+        let answer = self.send_with(&call, &url, &token).await?;
+        if answer.status != 401 || !self.tokens.forget(&token).await? {
+            return Ok(answer);
+        }
+        // The token was kept from an earlier run, and has been revoked since.
+        let token = self.tokens.token(Need::Calls).await?;
+        self.send_with(&call, &url, &token).await
+    }
+
+    async fn send_with(&self, call: &Call<'_>, url: &str, token: &IamToken) -> Result<Answer> {
+        let mut request = Request::new(call.method.clone(), url);
+        request.bearer = Some(&token.value);
+        request.body = call.body.clone();
+        request.repeat = call.repeat;
+        self.tokens.http.send(request).await
     }
 
     /// Whether a request is under way that may be making a secret.
     pub fn awaits_unrepeatable(&self) -> bool {
-        self.http.awaits_unrepeatable()
+        self.tokens.http.awaits_unrepeatable()
     }
 
     /// Adds what is known about the credential to a refusal of it.
     pub fn explain(&self, error: Error) -> Error {
         match error.code() {
-            Some(Code::Unauthenticated) => error.hint(self.sign_in.hint()),
+            Some(Code::Unauthenticated) => error.hint(self.tokens.sign_in.hint()),
             _ => error,
         }
     }

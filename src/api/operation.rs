@@ -37,7 +37,7 @@ pub const OPERATION: Message = Message {
 ///
 /// # Errors
 /// The ID cannot be one, the server refuses, or cannot be reached.
-pub async fn get(client: &Client, id: &str) -> Result<Value> {
+pub async fn get(client: &Client<'_>, id: &str) -> Result<Value> {
     let call = Call::new(Service::Operation, Method::GET, format!("/operations/{}", segment(id)?));
     client.call(call).await.map_err(|error| error.context(format!("cannot get the operation '{id}'")))
 }
@@ -46,7 +46,7 @@ pub async fn get(client: &Client, id: &str) -> Result<Value> {
 ///
 /// # Errors
 /// The Operation failed, `limit` has passed, the server refuses, or cannot be reached.
-pub async fn wait(client: &Client, mut operation: Value, limit: Option<Duration>) -> Result<Value> {
+pub async fn wait(client: &Client<'_>, mut operation: Value, limit: Option<Duration>) -> Result<Value> {
     let started = Instant::now();
     let id = operation["id"].as_str().unwrap_or_default().to_owned();
     for polls in 0.. {

@@ -4,18 +4,45 @@
 
 use serde_json::Value;
 
-use super::{Call, Client, LARGEST_PAGE, Pages, name_filter};
+use super::{Call, Client, LARGEST_PAGE, Pages, name_filter, segment};
 use crate::endpoints::Service;
 use crate::error::{Error, Result};
 use crate::http::Method;
+use crate::message::{Field, Message};
 use crate::status::{Code, Status};
+
+/// `ServiceAccount`.
+///
+/// Source: `yandex/cloud/iam/v1/service_account.proto`.
+pub const SERVICE_ACCOUNT: Message = Message {
+    name: "ServiceAccount",
+    fields: &[
+        Field::scalar("id"),
+        Field::scalar("folder_id"),
+        Field::timestamp("created_at"),
+        Field::scalar("name"),
+        Field::scalar("description"),
+        Field::map("labels"),
+        Field::timestamp("last_authenticated_at"),
+        Field::scalar("status"),
+        Field::timestamp("expires_at"),
+    ],
+};
+
+/// A service account by its ID: `Get`.
+///
+/// # Errors
+/// The ID cannot be one, the server refuses, or cannot be reached.
+pub async fn get(client: &Client<'_>, id: &str) -> Result<Value> {
+    client.call(Call::new(Service::Iam, Method::GET, format!("/iam/v1/serviceAccounts/{}", segment(id)?))).await
+}
 
 /// A page of the service accounts of a folder: `List`.
 ///
 /// # Errors
 /// The server refuses, or cannot be reached.
 pub async fn list(
-    client: &Client,
+    client: &Client<'_>,
     folder_id: &str,
     filter: Option<&str>,
     page_size: &str,
@@ -36,7 +63,7 @@ pub async fn list(
 ///
 /// # Errors
 /// There is no such account (`NOT_FOUND`), the server refuses, or cannot be reached.
-pub async fn id_by_name(client: &Client, folder_id: &str, name: &str) -> Result<String> {
+pub async fn id_by_name(client: &Client<'_>, folder_id: &str, name: &str) -> Result<String> {
     let filter = name_filter(name);
     let call = async |page_size: &str, token: &str| list(client, folder_id, Some(&filter), page_size, token).await;
     let pages = Pages {

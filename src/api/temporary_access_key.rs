@@ -53,7 +53,7 @@ pub struct CreateEphemeral {
 ///
 /// # Errors
 /// The server refuses, or cannot be reached; the key may exist all the same when the error says so.
-pub async fn create_ephemeral(client: &Client, request: &CreateEphemeral) -> Result<Value> {
+pub async fn create_ephemeral(client: &Client<'_>, request: &CreateEphemeral) -> Result<Value> {
     let mut body = json!({"sessionName": request.session_name});
     if let Some(subject) = &request.subject_id {
         body["subjectId"] = subject.clone().into();

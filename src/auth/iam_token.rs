@@ -2,13 +2,13 @@
 //!
 //! Source: `yandex/cloud/iam/v1/iam_token_service.proto`.
 
-use secrecy::SecretString;
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::endpoints::{Endpoints, Service};
 use crate::error::{Error, Result};
-use crate::http::{Body, Http, Method, Repeat, Request};
+use crate::http::{Answer, Body, Http, Method, Request};
 use crate::message::{Field, Message};
 
 /// An IAM token, and when it ends.
@@ -18,48 +18,89 @@ pub struct IamToken {
     pub value: SecretString,
     /// When it ends, as received; `None` for a token that was given rather than obtained.
     pub expires_at: Option<String>,
+    /// When it was obtained.
+    pub obtained_at: DateTime<Utc>,
+    /// Until when it may be kept, if not to its end.
+    pub keep_until: Option<DateTime<Utc>>,
+    /// Whether it was kept from an earlier run.
+    pub cached: bool,
+}
+
+impl IamToken {
+    /// A token that somebody handed over; when it ends is not known.
+    pub fn given(value: SecretString, now: DateTime<Utc>) -> Self {
+        Self { value, expires_at: None, obtained_at: now, keep_until: None, cached: false }
+    }
 }
 
 /// `CreateIamTokenResponse`.
 pub const CREATE_RESPONSE: Message =
     Message { name: "CreateIamTokenResponse", fields: &[Field::scalar("iam_token"), Field::timestamp("expires_at")] };
 
+/// `RevokeIamTokenResponse`.
+pub const REVOKE_RESPONSE: Message = Message { name: "RevokeIamTokenResponse", fields: &[Field::scalar("subject_id")] };
+
 /// What an IAM token is asked for with.
 #[derive(Debug)]
-pub enum Identity<'a> {
+pub enum Proof<'a> {
     /// An OAuth token of a Yandex account.
-    OauthToken(&'a str),
+    OauthToken(&'a SecretString),
     /// A JWT signed with the key of a service account.
-    Jwt(&'a str),
+    Jwt(&'a SecretString),
 }
 
-/// Exchanges an identity for an IAM token: `Create`.
+/// Exchanges a proof of identity for an IAM token and returns the answer, whatever its status: `Create`.
+///
+/// # Errors
+/// The server cannot be reached.
+pub async fn create(http: &Http, iam: &str, proof: &Proof<'_>) -> Result<Answer> {
+    let body = match proof {
+        Proof::OauthToken(token) => json!({"yandexPassportOauthToken": token.expose_secret()}),
+        Proof::Jwt(jwt) => json!({"jwt": jwt.expose_secret()}),
+    };
+    post(http, &format!("{iam}/iam/v1/tokens"), None, body).await
+}
+
+/// An IAM token of a service account, for somebody who may act as it: `CreateForServiceAccount`.
 ///
 /// # Errors
 /// The server refuses, or cannot be reached.
-pub async fn create(http: &Http, endpoints: &Endpoints, identity: &Identity<'_>) -> Result<IamToken> {
-    let body = match identity {
-        Identity::OauthToken(token) => json!({"yandexPassportOauthToken": token}),
-        Identity::Jwt(jwt) => json!({"jwt": jwt}),
-    };
-    let request = Request {
-        method: Method::POST,
-        url: &endpoints.url(Service::Iam, "/iam/v1/tokens"),
-        bearer: None,
-        headers: Vec::new(),
-        body: Body::Json(body),
-        repeat: Repeat::Always,
-    };
-    read(http.send(request).await?.into_json()?)
+pub async fn create_for_service_account(http: &Http, iam: &str, caller: &SecretString, id: &str) -> Result<IamToken> {
+    let url = format!("{iam}/iam/v1/tokens:createForServiceAccount");
+    read(post(http, &url, Some(caller), json!({"serviceAccountId": id})).await?)
 }
 
-fn read(answer: Value) -> Result<IamToken> {
+/// Ends the life of a token: `Revoke`.
+///
+/// # Errors
+/// The server refuses, or cannot be reached.
+pub async fn revoke(http: &Http, iam: &str, caller: &SecretString, token: &SecretString) -> Result<Value> {
+    let body = json!({"iamToken": token.expose_secret()});
+    post(http, &format!("{iam}/iam/v1/tokens:revoke"), Some(caller), body).await?.into_json()
+}
+
+/// These calls may be repeated: a token more or less is no key that nobody knows of.
+async fn post(http: &Http, url: &str, bearer: Option<&SecretString>, body: Value) -> Result<Answer> {
+    let mut request = Request::new(Method::POST, url);
+    request.bearer = bearer;
+    request.body = Body::Json(body);
+    http.send(request).await
+}
+
+/// The token within an answer.
+///
+/// # Errors
+/// The answer is a refusal, or holds no token.
+pub fn read(answer: Answer) -> Result<IamToken> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Wire {
         iam_token: SecretString,
         expires_at: Option<String>,
     }
-    let wire = Wire::deserialize(answer).map_err(|_| Error::internal("the server's answer holds no IAM token"))?;
-    Ok(IamToken { value: wire.iam_token, expires_at: wire.expires_at })
+    let wire = Wire::deserialize(answer.into_json()?);
+    let wire = wire.map_err(|_| Error::internal("the server's answer holds no IAM token"))?;
+    let mut token = IamToken::given(wire.iam_token, Utc::now());
+    token.expires_at = wire.expires_at;
+    Ok(token)
 }

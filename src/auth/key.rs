@@ -8,6 +8,8 @@ use ring::signature::RsaKeyPair;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::cache::name_of;
+
 /// An authorized key: it signs the JWT that is exchanged for an IAM token.
 #[derive(Debug)]
 pub struct ServiceAccountKey {
@@ -74,6 +76,11 @@ impl ServiceAccountKey {
         let pair = RsaKeyPair::from_pkcs8(&der(private_key.expose_secret())?)
             .map_err(|error| format!("has a 'private_key' that is not an RSA key of 2048 to 4096 bits ({error})"))?;
         Ok(Self { id, service_account_id: owner.ok_or_else(|| missing("service_account_id"))?, pair, private_key })
+    }
+
+    /// A name for the very key, which stays the same however its file is written: the hash of its public half.
+    pub fn fingerprint(&self) -> String {
+        name_of(&[&STANDARD.encode(self.pair.public())])
     }
 
     /// The private key's text.

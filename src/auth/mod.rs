@@ -1,24 +1,30 @@
 //! Signing in: which credential is used, and the IAM token it comes to.
 //!
-//! The first source that is configured decides; when it fails, that is the error.
+//! The first source that is configured decides; when it fails, that is the error. Choosing the credential is the matter
+//! of this file, making a token of it that of [`token_source`].
 
+pub mod cache;
 pub mod iam_token;
 pub mod jwt;
 pub mod key;
+pub mod metadata;
+pub mod token_command;
+pub mod token_source;
+pub mod workload_identity;
 
 use std::fmt;
+use std::path::Path;
 
-use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use toml::Table;
 
 use crate::config::Profile;
-use crate::endpoints::Endpoints;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::http::Http;
 use crate::log::Log;
-use iam_token::{IamToken, Identity};
+use crate::private_file;
 use key::ServiceAccountKey;
+use workload_identity::WorkloadIdentity;
 
 /// What the program signs in with.
 #[derive(Debug)]
@@ -29,15 +35,23 @@ pub enum Credential {
     OauthToken(SecretString),
     /// The authorized key of a service account: it signs a JWT that is exchanged for an IAM token.
     ServiceAccountKey(Box<ServiceAccountKey>),
+    /// The service account that is attached to this machine.
+    Metadata,
+    /// The token of another system, exchanged for an IAM token of a service account.
+    WorkloadIdentity(WorkloadIdentity),
+    /// A program that prints a token.
+    TokenCommand(Vec<String>),
 }
 
-/// A credential and where it came from.
+/// A credential, where it came from, and on whose behalf it is used.
 #[derive(Debug)]
 pub struct SignIn {
     /// The credential.
     pub credential: Credential,
     /// Where it came from.
     pub source: Source,
+    /// The service account to act as.
+    pub impersonate: Option<String>,
 }
 
 /// Where a credential came from.
@@ -54,60 +68,68 @@ pub enum Source {
         /// The key.
         key: &'static str,
     },
+    /// Nothing is configured, and the machine may have a service account.
+    Machine {
+        /// What was looked for in vain, for the message when the machine has none.
+        tried: String,
+    },
 }
 
 /// The keys of a profile that hold a credential; a profile has one of them.
-const PROFILE_KEYS: [&str; 2] = ["token", "service-account-key"];
+pub const PROFILE_KEYS: [&str; 6] = [
+    "token",
+    "service-account-key",
+    "service-account-key-file",
+    "instance-service-account",
+    "token-command",
+    "workload-identity",
+];
 
 impl SignIn {
-    /// Chooses the credential: `--token`, `YC_IAM_TOKEN`, `YC_TOKEN`, then the profile's own.
+    /// Chooses the credential: `--token`, `YC_IAM_TOKEN`, `YC_TOKEN`, `YC_SERVICE_ACCOUNT_KEY_FILE`, the profile's own,
+    /// and when there is none of them the metadata service.
     ///
     /// # Errors
-    /// No source is configured, or the first that is holds no credential.
+    /// The first source that is configured holds no credential.
     pub fn resolve(flag: Option<&SecretString>, env: &Env, profile: &Profile, log: &Log) -> Result<Self> {
-        let sign_in = match given(flag, env)? {
-            Some(sign_in) => {
-                if let (Source::Variable(name), Some(key)) = (&sign_in.source, profile_key(profile)?) {
+        let impersonate = None;
+        let (credential, source) = match given(flag, env, log)? {
+            Some((credential, source)) => {
+                if let (Source::Variable(name), Some(key)) = (&source, profile_key(profile)?) {
                     log.note(&format!("{name} is used instead of the '{key}' of {}", profile.title()));
                 }
-                sign_in
+                (credential, source)
             }
-            None => from_profile(profile, log)?.ok_or_else(|| nothing_found(profile))?,
+            None => match profile_key(profile)? {
+                Some(key) => {
+                    let source = Source::Profile { title: profile.title(), key };
+                    (from_profile(key, profile, log)?, source)
+                }
+                None => (Credential::Metadata, Source::Machine { tried: tried(profile) }),
+            },
         };
-        match &sign_in.credential {
+        match &credential {
             Credential::IamToken(token) | Credential::OauthToken(token) => log.masks.add(token),
             Credential::ServiceAccountKey(key) => log.masks.add(key.private_key()),
+            Credential::Metadata | Credential::WorkloadIdentity(_) | Credential::TokenCommand(_) => {}
         }
-        Ok(sign_in)
+        Ok(Self { credential, source, impersonate })
     }
 
-    /// The IAM token that the credential comes to; `now` dates the JWT of a service account's key.
-    ///
-    /// # Errors
-    /// The server refuses the credential, or cannot be reached.
-    pub async fn iam_token(
-        &self,
-        http: &Http,
-        endpoints: &Endpoints,
-        log: &Log,
-        now: DateTime<Utc>,
-    ) -> Result<IamToken> {
-        let token = match &self.credential {
-            Credential::IamToken(token) => return Ok(IamToken { value: token.clone(), expires_at: None }),
-            Credential::OauthToken(token) => {
-                iam_token::create(http, endpoints, &Identity::OauthToken(token.expose_secret())).await
-            }
-            Credential::ServiceAccountKey(key) => {
-                let jwt = jwt::sign(key, jwt::AUDIENCE, now)?;
-                log.masks.add(&jwt);
-                iam_token::create(http, endpoints, &Identity::Jwt(jwt.expose_secret())).await
-            }
-        };
-        let token = token.map_err(|error| {
-            error.context(format!("cannot get an IAM token with {}", self.source)).hint(self.hint())
-        })?;
-        log.masks.add(&token.value);
-        Ok(token)
+    /// Has the credential act as this service account.
+    #[must_use]
+    pub fn impersonating(self, service_account_id: Option<String>) -> Self {
+        Self { impersonate: service_account_id, ..self }
+    }
+
+    /// The ID of the subject that the credential names; `None` for one that does not tell.
+    pub fn subject_id(&self) -> Option<&str> {
+        match (&self.impersonate, &self.credential) {
+            (Some(id), _) => Some(id),
+            (None, Credential::ServiceAccountKey(key)) => Some(&key.service_account_id),
+            (None, Credential::WorkloadIdentity(identity)) => Some(&identity.service_account_id),
+            (None, _) => None,
+        }
     }
 
     /// What to do when the server refuses the credential, or the token made from it.
@@ -117,20 +139,26 @@ impl SignIn {
             Credential::IamToken(_) => {
                 let instead = match source {
                     Source::Variable(name) => format!("give {name} a new one, or unset it to use the profile"),
-                    Source::Flag => "give a new one".to_owned(),
-                    Source::Profile { .. } => "put a new one there, or better a 'service-account-key'".to_owned(),
+                    _ => "give a new one, or better use the key of a service account".to_owned(),
                 };
                 format!("the IAM token of {source} may have expired (they live 12 hours at most): {instead}")
             }
             Credential::OauthToken(_) => format!(
-                "the OAuth token of {source} may have expired or been revoked; no new OAuth tokens are accepted since \
-                 2026-06-01: use the key of a service account"
+                "the OAuth token of {source} may have expired or been revoked; no newly issued OAuth tokens are accepted \
+                 since 2026-06-01: use the key of a service account"
             ),
             Credential::ServiceAccountKey(key) => format!(
                 "the key {} of the service account {} ({source}) may have been deleted, or the clock of this machine \
                  may be wrong",
                 key.id, key.service_account_id
             ),
+            Credential::Metadata => "the service account of this machine may have been detached or deleted".to_owned(),
+            Credential::WorkloadIdentity(identity) => format!(
+                "check that the federation accepts the issuer and audience of the token, and that its subject is bound \
+                 to the service account {}",
+                identity.service_account_id
+            ),
+            Credential::TokenCommand(command) => format!("check what {command:?} prints ({source})"),
         }
     }
 }
@@ -141,59 +169,105 @@ impl fmt::Display for Source {
             Self::Flag => f.write_str("--token"),
             Self::Variable(name) => f.write_str(name),
             Self::Profile { title, key } => write!(f, "'{key}' of {title}"),
+            Self::Machine { .. } => f.write_str("the metadata service"),
         }
     }
 }
 
-/// A token given by flag or variable.
-fn given(flag: Option<&SecretString>, env: &Env) -> Result<Option<SignIn>> {
-    let variable = |name| env.var(name).map(|value| (Source::Variable(name), value));
-    let (source, token) = match flag {
-        Some(token) => (Source::Flag, token.expose_secret()),
-        None => match variable("YC_IAM_TOKEN").or_else(|| variable("YC_TOKEN")) {
-            Some(given) => given,
-            None => return Ok(None),
-        },
-    };
-    let wrong = |rule: String| Error::usage(format!("{source} {rule}"));
-    let credential = if source == Source::Variable("YC_IAM_TOKEN") {
-        Credential::IamToken(sendable(token).map_err(wrong)?)
-    } else {
-        classify(token).map_err(wrong)?
-    };
-    Ok(Some(SignIn { credential, source }))
+/// A credential given by flag or variable.
+fn given(flag: Option<&SecretString>, env: &Env, log: &Log) -> Result<Option<(Credential, Source)>> {
+    let wrong = |source: &Source, rule: String| Error::usage(format!("{source} {rule}"));
+    if let Some(token) = flag {
+        let credential = classify(token.expose_secret()).map_err(|rule| wrong(&Source::Flag, rule))?;
+        return Ok(Some((credential, Source::Flag)));
+    }
+    for name in ["YC_IAM_TOKEN", "YC_TOKEN", "YC_SERVICE_ACCOUNT_KEY_FILE"] {
+        let Some(value) = env.var(name) else { continue };
+        let source = Source::Variable(name);
+        let credential = match name {
+            "YC_IAM_TOKEN" => sendable(value).map(Credential::IamToken).map_err(|rule| wrong(&source, rule))?,
+            "YC_TOKEN" => classify(value).map_err(|rule| wrong(&source, rule))?,
+            _ => key_file(value, log).map_err(|rule| wrong(&source, format!("('{value}') {rule}")))?,
+        };
+        return Ok(Some((credential, source)));
+    }
+    Ok(None)
 }
 
-fn from_profile(profile: &Profile, log: &Log) -> Result<Option<SignIn>> {
-    let Some(key) = profile_key(profile)? else { return Ok(None) };
+fn from_profile(key: &'static str, profile: &Profile, log: &Log) -> Result<Credential> {
     let wrong = |rule: String| profile.wrong(key, &rule);
-    let credential = if key == "token" {
-        classify(profile.text(key)?.unwrap_or_default()).map_err(wrong)?
-    } else {
-        let table = profile.table(key)?.cloned().unwrap_or_default();
-        Credential::ServiceAccountKey(Box::new(ServiceAccountKey::from_table(&table).map_err(wrong)?))
-    };
-    if let Some(path) = profile.path.as_deref().filter(|path| others_can_read(path)) {
+    let text = || profile.text(key).map(Option::unwrap_or_default);
+    let table = || -> Result<&Table> { profile.table(key)?.ok_or_else(|| wrong("must be a table".to_owned())) };
+    let file = profile.path.as_deref();
+    match key {
+        "token" => {
+            warn_if_readable(file, log);
+            classify(text()?).map_err(wrong)
+        }
+        "service-account-key" => {
+            warn_if_readable(file, log);
+            let key = ServiceAccountKey::from_table(table()?).map_err(wrong)?;
+            Ok(Credential::ServiceAccountKey(Box::new(key)))
+        }
+        "service-account-key-file" => {
+            let path = text()?;
+            key_file(path, log).map_err(|rule| wrong(format!("('{path}') {rule}")))
+        }
+        "workload-identity" => WorkloadIdentity::from_table(table()?).map(Credential::WorkloadIdentity).map_err(wrong),
+        "token-command" => {
+            let writable = file.filter(|path| {
+                private_file::others_can_write(path) || path.parent().is_some_and(private_file::others_can_write)
+            });
+            if let Some(path) = writable {
+                return Err(Error::config(format!(
+                    "{} can be written by others, so its token-command is not run; type: chmod go-w {0}",
+                    path.display()
+                )));
+            }
+            Ok(Credential::TokenCommand(profile.texts(key)?))
+        }
+        _ => Ok(Credential::Metadata),
+    }
+}
+
+fn key_file(path: &str, log: &Log) -> Result<Credential, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let text = SecretString::from(text);
+    warn_if_readable(Some(Path::new(path)), log);
+    let key = ServiceAccountKey::from_json(text.expose_secret())?;
+    Ok(Credential::ServiceAccountKey(Box::new(key)))
+}
+
+fn warn_if_readable(path: Option<&Path>, log: &Log) {
+    if let Some(path) = path.filter(|path| private_file::others_can_read(path)) {
         log.warn(&format!("{0} holds a credential and can be read by others; type: chmod 600 {0}", path.display()));
     }
-    Ok(Some(SignIn { credential, source: Source::Profile { title: profile.title(), key } }))
 }
 
 /// The key under which the profile has its credential.
 fn profile_key(profile: &Profile) -> Result<Option<&'static str>> {
-    let mut keys = PROFILE_KEYS.into_iter().filter(|key| profile.has(key));
-    match (keys.next(), keys.next()) {
-        (Some(one), Some(other)) => {
+    let mut keys = Vec::new();
+    for key in PROFILE_KEYS.into_iter().filter(|key| profile.has(key)) {
+        if key != "instance-service-account" || profile.flag(key)? {
+            keys.push(key);
+        }
+    }
+    match keys[..] {
+        [one, other, ..] => {
             Err(profile.wrong(other, &format!("stands beside '{one}', but a profile has one credential; remove one")))
         }
-        (key, _) => Ok(key),
+        [key] => Ok(Some(key)),
+        [] => Ok(None),
     }
 }
 
 /// Tells IAM tokens and OAuth tokens apart by how they begin. The message of an error never quotes the token.
 ///
 /// Source: yandex-cloud/docs, `en/iam/concepts/authorization/{iam-token,oauth-token}.md`.
-fn classify(token: &str) -> Result<Credential, String> {
+///
+/// # Errors
+/// The text is something else than a token.
+pub fn classify(token: &str) -> Result<Credential, String> {
     if token.trim_start().starts_with('{') {
         let rule = "holds JSON, not a token; the key of a service account goes into 'service-account-key' of a profile";
         return Err(rule.to_owned());
@@ -221,31 +295,24 @@ fn sendable(token: &str) -> Result<SecretString, String> {
     Ok(token.into())
 }
 
-fn nothing_found(profile: &Profile) -> Error {
-    let missing = PROFILE_KEYS.map(|key| format!("'{key}'")).join(" or ");
+/// The sources that are not configured.
+fn tried(profile: &Profile) -> String {
     let place = match (&profile.name, &profile.path) {
-        (Some(_), _) => format!("{} has no {missing}", profile.title()),
-        (None, Some(path)) => format!("no profile is chosen ({} has no 'current')", path.display()),
+        (Some(_), _) => format!("{} has no credential", profile.title()),
+        (None, Some(path)) => format!("no profile is chosen in {}", path.display()),
         (None, None) => "there is no configuration file".to_owned(),
     };
-    Error::no_credentials(format!(
-        "no credentials: --token is not given, YC_IAM_TOKEN and YC_TOKEN are not set, and {place}"
-    ))
-    .hint(
-        "to use an IAM token, type: export YC_IAM_TOKEN=<token>; to use the key of a service account, put its fields \
-           into [profiles.NAME.service-account-key] of config.toml",
+    format!("--token is not given; YC_IAM_TOKEN, YC_TOKEN and YC_SERVICE_ACCOUNT_KEY_FILE are not set; {place}")
+}
+
+/// The error when no source is configured and the machine has no service account either: what was tried, and what to
+/// type to set one of them up.
+fn nothing_found(tried: &str, metadata: &Error) -> Error {
+    Error::no_credentials(format!("no credentials were found: {tried}; metadata service: {metadata}")).hint(
+        "set one up: yc-rs init (asks what it needs), or yc-rs config set service-account-key <FILE>, or \
+         export YC_IAM_TOKEN=<token> for an IAM token of 12 hours; newly issued OAuth tokens are not accepted since \
+         2026-06-01",
     )
-}
-
-#[cfg(unix)]
-fn others_can_read(path: &std::path::Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn others_can_read(_path: &std::path::Path) -> bool {
-    false
 }
 
 #[cfg(test)]
@@ -273,20 +340,21 @@ mod tests {
         assert_eq!(resolve(None, &vars[1..], "token = 't1.p'").unwrap().source, Source::Variable("YC_TOKEN"));
         let source = resolve(None, &[], "token = 't1.p'").unwrap().source;
         assert_eq!(source.to_string(), "'token' of profile 'p'");
+        assert!(matches!(resolve(None, &[], "").unwrap().source, Source::Machine { .. }));
     }
 
     #[test]
     fn iam_and_oauth_tokens_are_told_apart() {
-        let kind = |token: &str| match resolve(Some(token), &[], "").unwrap().credential {
-            Credential::IamToken(_) => "iam",
-            Credential::OauthToken(_) => "oauth",
-            Credential::ServiceAccountKey(_) => "key",
+        let is_iam = |token: &str| match resolve(Some(token), &[], "").unwrap().credential {
+            Credential::IamToken(_) => true,
+            Credential::OauthToken(_) => false,
+            other => panic!("{other:?}"),
         };
         for token in ["y0_a", "y3_a", "y6_a", "AQAAAAb", "AgAAAAb", "anything-else"] {
-            assert_eq!(kind(token), "oauth", "{token}");
+            assert!(!is_iam(token), "{token}");
         }
-        assert_eq!(kind("t1.a.b"), "iam");
-        assert_eq!(kind(" t1.a.b\n"), "iam");
+        assert!(is_iam("t1.a.b"));
+        assert!(is_iam(" t1.a.b\n"));
     }
 
     #[test]
@@ -311,15 +379,17 @@ mod tests {
     fn a_profile_with_two_credentials_is_refused() {
         let error = resolve(None, &[], "token = 't1.p'\nservice-account-key = { id = 'x' }").unwrap_err();
         assert!(error.to_string().contains("a profile has one credential"), "{error}");
+        let off = resolve(None, &[], "token = 't1.p'\ninstance-service-account = false").unwrap();
+        assert!(matches!(off.credential, Credential::IamToken(_)));
     }
 
     #[test]
-    fn without_any_source_the_error_lists_what_was_tried() {
-        let error = resolve(None, &[], "").unwrap_err();
-        for name in ["--token", "YC_IAM_TOKEN", "YC_TOKEN", "profile 'p'", "service-account-key"] {
-            assert!(error.to_text().contains(name), "{error}");
-        }
-        assert_eq!(error.exit_code(), 3);
+    fn a_credential_that_names_its_subject_tells_it() {
+        let identity = "workload-identity = { service-account-id = 'aje', subject-token = 'env:T' }";
+        assert_eq!(resolve(None, &[], identity).unwrap().subject_id(), Some("aje"));
+        let bare = resolve(Some("t1.a"), &[], "").unwrap();
+        assert_eq!(bare.subject_id(), None);
+        assert_eq!(bare.impersonating(Some("sa".into())).subject_id(), Some("sa"));
     }
 
     proptest! {

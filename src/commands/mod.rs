@@ -1,8 +1,10 @@
 //! The command line: the tree of commands, and what each does.
 
+pub mod cache;
 pub mod deferred;
 pub mod iam;
 pub mod operation;
+pub mod paging;
 pub mod version;
 
 use std::ffi::OsString;
@@ -32,6 +34,9 @@ pub enum Command {
     /// Those that work on the cloud.
     #[command(flatten)]
     Remote(Remote),
+    /// Forget what is cached
+    #[command(subcommand)]
+    Cache(Deferred<cache::Command>),
     /// Print the version
     Version(Deferred<version::Args>),
 }
@@ -114,7 +119,7 @@ pub fn usage_error(error: &clap::Error) -> Error {
 /// The command did not finish.
 pub async fn run(command: Remote, context: &Context<'_>) -> Result<Outcome> {
     match command {
-        Remote::Iam(Deferred(command)) => iam::run(command, context).await,
+        Remote::Iam(Deferred(command)) => Box::pin(iam::run(command, context)).await,
         Remote::Operation(Deferred(command)) => operation::run(command, context).await,
     }
 }

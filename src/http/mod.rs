@@ -148,11 +148,11 @@ impl Http {
         }
     }
 
-    /// A client in the same trace that is more or less patient, with connections of its own.
+    /// A client in the same trace for a service of this very machine: one attempt, time-outs of its own, no proxy.
     #[must_use]
-    pub fn with_patience(&self, attempts: Attempts, connect_timeout: Duration) -> Self {
-        let options = Options { attempts, connect_timeout, ..self.options.clone() };
-        Self { trace_id: self.trace_id.clone(), ..Self::new(options, &self.env, self.log.clone()) }
+    pub fn direct(&self, connect_timeout: Duration, read_timeout: Duration) -> Self {
+        let options = Options { attempts: Attempts::AtMost(1), connect_timeout, read_timeout, ..self.options.clone() };
+        Self { trace_id: self.trace_id.clone(), ..Self::new(options, &Env::default(), self.log.clone()) }
     }
 
     /// Whether a request is under way that must not be sent again: whoever stops waiting now does not know

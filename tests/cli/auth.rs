@@ -375,7 +375,7 @@ fn a_refused_oauth_token_exits_3_and_the_hint_offers_a_service_accounts_key() {
 
 #[test]
 fn an_exchange_is_tried_again_when_the_service_is_away_and_not_when_it_refuses() {
-    let user = User::new().with_key();
+    let user = User::new().with_key().without_cache();
     user.cloud.fault(EXCHANGE, Fault::unavailable());
     user.run(CREATE_TOKEN).ok();
     assert_eq!(user.cloud.requests().len(), 2);

@@ -73,7 +73,7 @@ fn debug_grpc_adds_headers_and_bodies() {
 #[test]
 fn no_secret_is_in_the_log() {
     for flag in ["--debug", "--debug-grpc", "--debug --debug-grpc"] {
-        let user = User::new().with_key();
+        let user = User::new().with_key().without_cache();
         let ran = create(&user, flag);
         let ephemeral = user.run(&format!("iam access-key issue-ephemeral {flag}"));
         assert_eq!(ephemeral.code, 0);

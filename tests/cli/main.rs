@@ -35,3 +35,5 @@ mod support;
 mod terminal;
 mod time_outs;
 mod tls;
+#[cfg(unix)]
+mod token_cache;

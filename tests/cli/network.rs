@@ -58,7 +58,7 @@ fn https_means_http_2() {
 
 #[test]
 fn several_ids_share_one_token_and_one_connection() {
-    let user = User::new().with_key().over_https();
+    let user = User::new().with_key().without_cache().over_https();
     let ids: Vec<_> = (0..9).map(|_| user.cloud.add_access_key(ADMIN_ID, "").id).collect();
     user.run(&format!("iam access-key get {}", ids.join(" "))).ok();
     assert_eq!(user.cloud.requests().len(), 1 + ids.len());
@@ -156,7 +156,7 @@ fn another_run_has_another_trace() {
 
 #[test]
 fn one_idempotency_key_serves_all_attempts_of_one_change() {
-    let user = User::new().with_key();
+    let user = User::new().with_key().without_cache();
     let key = user.cloud.add_access_key(ADMIN_ID, "").id;
     for (line, pattern) in [
         ("iam create-token".to_owned(), EXCHANGE),
@@ -278,7 +278,7 @@ fn an_answer_of_more_than_64_mib_is_not_read() {
 
 #[test]
 fn a_secret_that_the_server_echoes_is_not_shown() {
-    let user = User::new().with_key();
+    let user = User::new().with_key().without_cache();
     for flags in ["", "--error-format json", "--debug", "--debug-grpc"] {
         user.cloud.fault(EXCHANGE, Fault::EchoSecrets);
         let exchange = user.run(&format!("iam access-key list {flags}"));

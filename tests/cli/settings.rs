@@ -18,10 +18,13 @@ const LIST: &str = "GET /iam/aws-compatibility/v1/accessKeys";
 const GET: &str = "GET /iam/aws-compatibility/v1/accessKeys/{accessKeyId}";
 const BY_NAME: &str = "iam access-key list --service-account-name backup";
 
-/// Every global flag and a harmless value for it; each has a test of its effect in this file, or in `auth` (`token`).
-const FLAGS: [(&str, Option<&str>); 18] = [
+/// Every global flag and a harmless value for it; each has a test of its effect in this file, in `auth` (`token`), in
+/// `sources` (`impersonate-service-account-id`) or in `endpoints` (`endpoint`).
+const FLAGS: [(&str, Option<&str>); 20] = [
     ("profile", Some("p")),
     ("token", Some("t1.x.y")),
+    ("impersonate-service-account-id", Some(ADMIN_ID)),
+    ("endpoint", Some("api.cloud.yandex.net:443")),
     ("cloud-id", Some(CLOUD_ID)),
     ("folder-id", Some(FOLDER_ID)),
     ("folder-name", Some("folder")),

@@ -44,6 +44,8 @@ impl User {
         user.set("USER", "tester");
         user.set("YC_RS_CONFIG_DIR", config.to_str().unwrap());
         user.set("YC_RS_CACHE_DIR", cache.to_str().unwrap());
+        // Where nobody listens: a test that wants a metadata service names one.
+        user.set("YC_METADATA_ADDR", "127.0.0.1:1");
         user.point_at(&url);
         user
     }
@@ -74,6 +76,12 @@ impl User {
         self
     }
 
+    /// Keeps nothing between runs, so that each signs in anew.
+    pub fn without_cache(mut self) -> Self {
+        self.set("YC_RS_NO_CACHE", "1");
+        self
+    }
+
     /// Points every address at the cloud's HTTPS side, whose certificate authority is trusted.
     pub fn over_https(mut self) -> Self {
         let bundle = self.write_file("ca.pem", self.cloud.ca_pem());
@@ -85,7 +93,7 @@ impl User {
 
     /// Points every address at this URL.
     pub fn point_at(&mut self, url: &str) {
-        for service in ["IAM", "OPERATION", "RESOURCE_MANAGER"] {
+        for service in ["IAM", "OPERATION", "RESOURCE_MANAGER", "AUTH", "STS"] {
             self.set(&format!("YC_ENDPOINT_URL_{service}"), url);
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use clap::{Args, Subcommand, value_parser};
+use clap::{Args, Subcommand};
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde_json::Value;
@@ -11,10 +11,12 @@ use serde_json::Value;
 use crate::api::access_key::{self, ACCESS_KEY, CREATE_RESPONSE, LONGEST_DESCRIPTION};
 use crate::api::operation::OPERATION;
 use crate::api::temporary_access_key::{self, CreateEphemeral, EPHEMERAL_KEY, LIFETIMES};
-use crate::api::{self, LARGEST_PAGE, Pages, service_account};
+use crate::api::{self, Pages, service_account};
+use crate::auth::cache::Need;
 use crate::commands::Outcome;
 use crate::commands::deferred::Deferred;
 use crate::commands::operation;
+use crate::commands::paging::Paging;
 use crate::context::Context;
 use crate::duration;
 use crate::error::{Error, Result};
@@ -172,31 +174,6 @@ pub struct ListArgs {
     unused_for: Option<Duration>,
 }
 
-/// How much of a list is wanted.
-#[derive(Debug, Args)]
-pub struct Paging {
-    /// How many items to list at most
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = value_parser!(u64).range(1..))]
-    limit: u64,
-    /// How many items to ask for in one request (1 to 1000)
-    #[arg(long, value_name = "N", default_value_t = LARGEST_PAGE, value_parser = value_parser!(u32).range(1..=1000))]
-    page_size: u32,
-}
-
-impl Paging {
-    fn limit(&self) -> usize {
-        usize::try_from(self.limit).unwrap_or(usize::MAX)
-    }
-
-    /// The size of a page: no more than can be shown, unless some of it is going to be left out.
-    fn page_size(&self, filtered: bool) -> u32 {
-        match u32::try_from(self.limit) {
-            Ok(limit) if !filtered => self.page_size.min(limit),
-            _ => self.page_size,
-        }
-    }
-}
-
 /// The columns of `yc iam access-key list`.
 ///
 /// Source: yandex-cloud/docs, `en/iam/operations/authentication/manage-access-keys.md`.
@@ -211,18 +188,14 @@ async fn list(args: ListArgs, context: &Context<'_>) -> Result<Outcome> {
     let client = context.client()?;
     let unused_before = args.unused_for.map(|unused| before(Utc::now(), unused));
     let keep = |key: &Value| unused_before.is_none_or(|time| last_sign_of_use(key).is_some_and(|used| used <= time));
-    let pages = Pages {
-        call: async |page_size: &str, token: &str| access_key::list(client, owner.as_deref(), page_size, token).await,
-        items: "accessKeys",
-        limit: args.paging.limit(),
-        page_size: args.paging.page_size(unused_before.is_some()),
-        follow: !args.no_paginate,
-        keep: &keep,
+    let call = async |page_size: &str, token: &str| access_key::list(client, owner.as_deref(), page_size, token).await;
+    let pages = match unused_before {
+        Some(_) => args.paging.some(call, "accessKeys", &keep),
+        None => args.paging.all(call, "accessKeys"),
     };
+    let pages = Pages { follow: !args.no_paginate, ..pages };
     let listing = pages.collect().await.map_err(|error| error.context("cannot list access keys"))?;
-    if listing.cut_off {
-        context.log.note(&format!("there are more keys than the {} shown; see --limit", listing.items.len()));
-    }
+    context.note_cut_off(&listing, "keys");
     Ok(Output::List { message: &ACCESS_KEY, values: listing.items, columns: LIST_COLUMNS }.into())
 }
 
@@ -362,18 +335,10 @@ fn operation_status(operation: &Value) -> String {
 async fn list_operations(args: ListOperationsArgs, context: &Context<'_>) -> Result<Outcome> {
     let id = args.key.id();
     let client = context.client()?;
-    let pages = Pages {
-        call: async |page_size: &str, token: &str| access_key::list_operations(client, &id, page_size, token).await,
-        items: "operations",
-        limit: args.paging.limit(),
-        page_size: args.paging.page_size(false),
-        follow: true,
-        keep: &|_| true,
-    };
-    let listing = pages.collect().await.map_err(|error| about_key(error, "list the operations on", &id))?;
-    if listing.cut_off {
-        context.log.note(&format!("there are more operations than the {} shown; see --limit", listing.items.len()));
-    }
+    let call = async |page_size: &str, token: &str| access_key::list_operations(client, &id, page_size, token).await;
+    let listing = args.paging.all(call, "operations").collect().await;
+    let listing = listing.map_err(|error| about_key(error, "list the operations on", &id))?;
+    context.note_cut_off(&listing, "operations");
     Ok(Output::List { message: &OPERATION, values: listing.items, columns: OPERATION_COLUMNS }.into())
 }
 
@@ -406,7 +371,12 @@ async fn issue_ephemeral(args: IssueEphemeralArgs, context: &Context<'_>) -> Res
     let session_name =
         args.session_name.unwrap_or_else(|| session_name::generate(context.env.login(), Utc::now().timestamp()));
     let request = CreateEphemeral { subject_id, session_name, policy, duration: args.duration };
-    let call = temporary_access_key::create_ephemeral(context.client()?, &request);
+    let client = context.client()?;
+    if let Some(duration) = args.duration {
+        // A key does not outlive the token that it is issued with, so one that is long enough is had first.
+        client.tokens().token(Need::AtLeast(duration)).await?;
+    }
+    let call = temporary_access_key::create_ephemeral(client, &request);
     let advice = "a key may have been issued, and nobody has its secret; it cannot be deleted and ends by itself; \
                   run the command again for another one"
         .to_owned();

@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret;
 use serde_json::json;
 
+use crate::auth::cache::Need;
 use crate::auth::iam_token::CREATE_RESPONSE;
 use crate::commands::Outcome;
 use crate::context::Context;
@@ -18,7 +19,7 @@ pub struct Args {}
 /// # Errors
 /// No token can be had.
 pub async fn run(_args: &Args, context: &Context<'_>) -> Result<Outcome> {
-    let token = context.client()?.iam_token().await?;
+    let token = context.client()?.tokens().token(Need::Export).await?;
     let value = json!({"iamToken": token.value.expose_secret(), "expiresAt": token.expires_at});
     Ok(Output::Bare { message: &CREATE_RESPONSE, value, field: "iam_token" }.into())
 }

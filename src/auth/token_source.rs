@@ -1,0 +1,242 @@
+//! The IAM token that a credential comes to: from memory, from the cache, or from an exchange.
+
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
+
+use super::cache::{Identity, Need, TokenCache};
+use super::iam_token::{self, IamToken, Proof};
+use super::key::ServiceAccountKey;
+use super::{Credential, SignIn, Source, jwt, metadata, nothing_found, token_command, workload_identity};
+use crate::cache::name_of;
+use crate::endpoints::{Endpoints, Service};
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use crate::http::{Answer, Http};
+use crate::log::Log;
+use crate::status::Code;
+
+/// A clock that differs less than this is right; one that differs more than [`LARGEST_SKEW`] is not to be trusted.
+const SMALLEST_SKEW: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
+const LARGEST_SKEW: chrono::TimeDelta = chrono::TimeDelta::hours(25);
+
+/// Gives the IAM token that calls are made with.
+pub struct TokenSource<'a> {
+    /// What to sign in with.
+    pub sign_in: SignIn,
+    /// The connections.
+    pub http: Rc<Http>,
+    /// Where the services are.
+    pub endpoints: Rc<Endpoints>,
+    /// Tokens of earlier runs.
+    pub cache: TokenCache,
+    /// The state of the process.
+    pub env: &'a Env,
+    /// Where secrets are to be kept out of.
+    pub log: Log,
+    /// The token of this run.
+    pub token: Mutex<Option<Rc<IamToken>>>,
+}
+
+impl TokenSource<'_> {
+    /// A token that is good for the need, if one can be had: a server may give a token that ends earlier than asked.
+    ///
+    /// # Errors
+    /// The credential is refused, or a service cannot be reached.
+    pub async fn token(&self, need: Need) -> Result<Rc<IamToken>> {
+        let mut kept = self.token.lock().await;
+        if let Some(token) = kept.as_ref().filter(|token| !token.cached || need.is_met(token, Utc::now())) {
+            return Ok(token.clone());
+        }
+        let token = Rc::new(self.acting_token(need).await?);
+        self.log.masks.add(&token.value);
+        *kept = Some(token.clone());
+        Ok(token)
+    }
+
+    /// Forgets a token that a server refused, if it came from the cache. Returns whether another one can be had.
+    ///
+    /// # Errors
+    /// The token of another system, by which the account is known, cannot be had.
+    pub async fn forget(&self, refused: &IamToken) -> Result<bool> {
+        if refused.cached {
+            self.discard(&refused.value).await?;
+        }
+        Ok(refused.cached)
+    }
+
+    /// Forgets a token, in memory and in the cache; another one that was kept since then stays.
+    ///
+    /// # Errors
+    /// The token of another system, by which the account is known, cannot be had.
+    pub async fn discard(&self, token: &SecretString) -> Result<()> {
+        let mut kept = self.token.lock().await;
+        if kept.as_ref().is_some_and(|kept| kept.value.expose_secret() == token.expose_secret()) {
+            *kept = None;
+        }
+        if let Some(base) = self.base_identity().await? {
+            self.cache.forget(&base, token);
+            if let Some(acting) = self.acting_identity(&base) {
+                self.cache.forget(&acting, token);
+            }
+        }
+        Ok(())
+    }
+
+    /// The token of the account that is to be impersonated, or else the credential's own.
+    async fn acting_token(&self, need: Need) -> Result<IamToken> {
+        let base = self.base_identity().await?;
+        let Some(account) = &self.sign_in.impersonate else {
+            return self.through_cache(base.as_ref(), need, async || self.base_token().await).await;
+        };
+        let acting = base.as_ref().and_then(|base| self.acting_identity(base));
+        let impersonate = async || {
+            let caller = self.through_cache(base.as_ref(), Need::Calls, async || self.base_token().await).await?;
+            let iam = self.endpoints.base(Service::Iam, &self.http).await?;
+            iam_token::create_for_service_account(&self.http, &iam, &caller.value, account).await.map_err(|error| {
+                let error = error.context(format!("cannot act as the service account {account}"));
+                match error.code() {
+                    Some(Code::PermissionDenied) => error
+                        .hint("this takes the role iam.serviceAccounts.tokenCreator on the account or on its folder"),
+                    Some(Code::Unauthenticated) => error.hint(self.sign_in.hint()),
+                    _ => error,
+                }
+            })
+        };
+        self.through_cache(acting.as_ref(), need, impersonate).await
+    }
+
+    /// A token from the cache, or a new one, which is then cached. Of all processes that need one at the same time, one
+    /// gets it and the others wait.
+    async fn through_cache(
+        &self,
+        identity: Option<&Identity>,
+        need: Need,
+        obtain: impl AsyncFn() -> Result<IamToken>,
+    ) -> Result<IamToken> {
+        let Some(identity) = identity else { return obtain().await };
+        let asked_at = Utc::now();
+        // A token that was obtained after we asked is as good as one that we would get ourselves.
+        let good = |token: &IamToken| need.is_met(token, asked_at) || token.obtained_at >= asked_at;
+        if let Some(token) = self.cache.load(identity, asked_at).filter(good) {
+            return Ok(token);
+        }
+        let _lock = self.cache.lock(identity).await;
+        if let Some(token) = self.cache.load(identity, Utc::now()).filter(good) {
+            return Ok(token);
+        }
+        let token = obtain().await?;
+        self.cache.store(identity, &token);
+        Ok(token)
+    }
+
+    /// Who the credential's own token belongs to; `None` when it is not to be cached.
+    async fn base_identity(&self) -> Result<Option<Identity>> {
+        let (service, subject) = match &self.sign_in.credential {
+            Credential::IamToken(_) if self.sign_in.impersonate.is_none() => return Ok(None),
+            Credential::TokenCommand(_) => return Ok(None),
+            Credential::IamToken(token) => (Service::Iam, format!("IAM token {}", name_of(&[token.expose_secret()]))),
+            Credential::OauthToken(token) => {
+                (Service::Iam, format!("OAuth token {}", name_of(&[token.expose_secret()])))
+            }
+            Credential::ServiceAccountKey(key) => {
+                (Service::Iam, format!("key {} {} {}", key.id, key.service_account_id, key.fingerprint()))
+            }
+            Credential::Metadata => {
+                let url = metadata::url(self.env.var("YC_METADATA_ADDR"));
+                return Ok(Some(Identity { issuer: url, subject: "instance service account".to_owned() }));
+            }
+            Credential::WorkloadIdentity(identity) => {
+                let token = workload_identity::subject_token(identity, &self.http, self.env).await?;
+                self.log.masks.add(&token);
+                let Some((issuer, subject)) = workload_identity::issuer_and_subject(&token) else { return Ok(None) };
+                let account = &identity.service_account_id;
+                (Service::Auth, format!("workload {issuer} {subject} for {account}"))
+            }
+        };
+        Ok(Some(Identity { issuer: self.endpoints.base(service, &self.http).await?, subject }))
+    }
+
+    fn acting_identity(&self, base: &Identity) -> Option<Identity> {
+        let account = self.sign_in.impersonate.as_ref()?;
+        Some(Identity { issuer: base.issuer.clone(), subject: format!("{account} impersonated by {}", base.subject) })
+    }
+
+    /// The token that the credential itself comes to.
+    async fn base_token(&self) -> Result<IamToken> {
+        let now = Utc::now();
+        let token = match &self.sign_in.credential {
+            Credential::IamToken(token) => return Ok(IamToken::given(token.clone(), now)),
+            Credential::Metadata => return self.ask_metadata(now).await,
+            Credential::OauthToken(token) => self.exchange_oauth_token(token).await,
+            Credential::ServiceAccountKey(key) => self.exchange_key(key, now).await,
+            Credential::WorkloadIdentity(identity) => {
+                let subject = workload_identity::subject_token(identity, &self.http, self.env).await?;
+                self.log.masks.add(&subject);
+                let auth = self.endpoints.base(Service::Auth, &self.http).await?;
+                workload_identity::exchange(identity, &subject, &self.http, &auth).await
+            }
+            Credential::TokenCommand(command) => self.run_command(command, now).await,
+        };
+        token.map_err(|error| {
+            let error = error.context(format!("cannot get an IAM token with {}", self.sign_in.source));
+            match error.kind() {
+                Kind::Refused { .. } => error.hint(self.sign_in.hint()),
+                _ => error,
+            }
+        })
+    }
+
+    async fn exchange_oauth_token(&self, token: &SecretString) -> Result<IamToken> {
+        let iam = self.endpoints.base(Service::Iam, &self.http).await?;
+        iam_token::read(iam_token::create(&self.http, &iam, &Proof::OauthToken(token)).await?)
+    }
+
+    /// A JWT is refused when our clock is wrong; then it is made once more with the server's time.
+    async fn exchange_key(&self, key: &ServiceAccountKey, now: DateTime<Utc>) -> Result<IamToken> {
+        let answer = self.exchange_jwt(key, now).await?;
+        match corrected_time(&answer, now) {
+            Some(time) => {
+                self.log.note("the clock of this machine differs from the server's; the server's time is used");
+                iam_token::read(self.exchange_jwt(key, time).await?)
+            }
+            None => iam_token::read(answer),
+        }
+    }
+
+    async fn exchange_jwt(&self, key: &ServiceAccountKey, now: DateTime<Utc>) -> Result<Answer> {
+        let audience = self.endpoints.token_audience(&self.http).await?;
+        let jwt = jwt::sign(key, &audience, now)?;
+        self.log.masks.add(&jwt);
+        let iam = self.endpoints.base(Service::Iam, &self.http).await?;
+        iam_token::create(&self.http, &iam, &Proof::Jwt(&jwt)).await
+    }
+
+    async fn run_command(&self, command: &[String], now: DateTime<Utc>) -> Result<IamToken> {
+        let token = SecretString::from(token_command::run(command, &self.env.vars).await?);
+        self.log.masks.add(&token);
+        let wrong = |rule| Error::no_credentials(format!("what token-command {command:?} prints {rule}"));
+        match super::classify(token.expose_secret()).map_err(wrong)? {
+            Credential::IamToken(token) => Ok(IamToken::given(token, now)),
+            _ => self.exchange_oauth_token(&token).await,
+        }
+    }
+
+    async fn ask_metadata(&self, now: DateTime<Utc>) -> Result<IamToken> {
+        let url = metadata::url(self.env.var("YC_METADATA_ADDR"));
+        let direct = self.http.direct(metadata::CONNECT_TIMEOUT, metadata::READ_TIMEOUT);
+        metadata::token(&direct, &url, now).await.map_err(|error| match &self.sign_in.source {
+            Source::Machine { tried } => nothing_found(tried, &error),
+            _ => error.context("cannot get an IAM token from the metadata service"),
+        })
+    }
+}
+
+/// The server's time, when it refused us and its clock differs from ours by an amount that explains it.
+pub(crate) fn corrected_time(answer: &Answer, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let theirs = answer.date.filter(|_| matches!(answer.status, 401 | 403))?;
+    let skew = (theirs - now).abs();
+    (skew > SMALLEST_SKEW && skew < LARGEST_SKEW).then_some(theirs)
+}

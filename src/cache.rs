@@ -1,0 +1,217 @@
+//! Caches on disk: `<cache folder>/<kind>/<name>`, 0600 in 0700 folders of the user's own.
+//!
+//! A cache that cannot be used, for whatever reason, is no cache: it never makes a command fail.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use ring::digest::{SHA256, digest};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::env::Env;
+use crate::private_file;
+
+/// A cached thing is small; a file that is not is not ours.
+const LARGEST_FILE: u64 = 64 * 1024;
+
+/// The kinds of things that are cached, each in a folder of its own.
+const KINDS: [&str; 3] = ["tokens", "keys", "endpoints"];
+
+/// Cached things of one kind.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// `None`: nothing is cached.
+    folder: Option<PathBuf>,
+}
+
+impl Store {
+    /// IAM tokens.
+    pub fn tokens(home: Option<&Path>) -> Self {
+        Self::of("tokens", home)
+    }
+
+    /// Addresses of services.
+    pub fn endpoints(home: Option<&Path>) -> Self {
+        Self::of("endpoints", home)
+    }
+
+    fn of(kind: &str, home: Option<&Path>) -> Self {
+        Self { folder: home.map(|home| home.join(kind)) }
+    }
+
+    /// What is kept under this name. A file that others could have written, or can read, is not used.
+    pub fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        read(&self.file(name)?)
+    }
+
+    /// Keeps something under this name.
+    pub fn save<T: Serialize>(&self, name: &str, value: &T) {
+        let Some(path) = self.trusted_folder().map(|folder| folder.join(name).with_extension("json")) else { return };
+        if let Ok(text) = serde_json::to_vec(value) {
+            // Without it the next command does the work again.
+            let _ = private_file::replace(&path, &text);
+        }
+    }
+
+    /// Removes what is kept under this name.
+    pub fn remove(&self, name: &str) {
+        if let Some(path) = self.file(name) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Removes everything that `is_stale` says so of.
+    pub fn sweep<T: DeserializeOwned>(&self, is_stale: impl Fn(T) -> bool) {
+        let Some(files) = self.folder.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) else { return };
+        for path in files.flatten().map(|file| file.path()).filter(|path| path.extension() == Some("json".as_ref())) {
+            if read(&path).is_some_and(&is_stale) {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
+    /// Waits until no other process holds the lock of this name. `None` means that there is no cache to lock; the lock
+    /// ends with the file, and with the process however that ends.
+    pub async fn lock(&self, name: &str) -> Option<File> {
+        let file = private_file::open_lock(&self.trusted_folder()?.join(name).with_extension("lock")).ok()?;
+        // Waiting blocks, and Ctrl-C and `--timeout` must work meanwhile.
+        tokio::task::spawn_blocking(move || file.lock().is_ok().then_some(file)).await.ok()?
+    }
+
+    fn file(&self, name: &str) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join(name).with_extension("json"))
+    }
+
+    /// The folder, made if need be, if nobody else can put files there.
+    fn trusted_folder(&self) -> Option<&Path> {
+        let folder = self.folder.as_deref()?;
+        private_file::create_folder(folder).ok()?;
+        is_trusted(folder).then_some(folder)
+    }
+}
+
+/// The folder of all caches; `None` when they are turned off, or their place is not known.
+pub fn home(env: &Env) -> Option<PathBuf> {
+    env.cache_home().filter(|_| env.var("YC_RS_NO_CACHE").is_none_or(|value| value == "0"))
+}
+
+/// Forgets everything that is cached. Locks stay, since somebody may hold them.
+///
+/// # Errors
+/// A file cannot be removed.
+pub fn clear(home: &Path) -> std::io::Result<()> {
+    for kind in KINDS {
+        let files = match std::fs::read_dir(home.join(kind)) {
+            Ok(files) => files,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for path in files.flatten().map(|file| file.path()).filter(|path| path.extension() == Some("json".as_ref())) {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A name for something that must not, or cannot, be a file name itself: its SHA-256 in hexadecimal.
+pub fn name_of(parts: &[&str]) -> String {
+    use std::fmt::Write;
+    let hash = digest(&SHA256, parts.join("\n").as_bytes());
+    hash.as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    let sound = metadata.is_file() && metadata.len() <= LARGEST_FILE && !private_file::others_can_read(path);
+    if !sound || !private_file::is_own(path) || !is_trusted(path.parent()?) {
+        return None;
+    }
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+fn is_trusted(folder: &Path) -> bool {
+    private_file::is_own(folder) && !private_file::others_can_write(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_found_by_name_until_it_is_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::tokens(Some(home.path()));
+        store.save("a", &1);
+        store.save("b", &2);
+        assert_eq!((store.load("a"), store.load("b"), store.load::<u8>("c")), (Some(1), Some(2), None));
+        store.remove("a");
+        assert_eq!((store.load::<u8>("a"), store.load("b")), (None, Some(2)));
+        assert_eq!(Store::endpoints(Some(home.path())).load::<u8>("b"), None);
+        store.sweep(|value: u8| value == 2);
+        assert_eq!(store.load::<u8>("b"), None);
+    }
+
+    #[test]
+    fn clearing_removes_every_kind_and_keeps_foreign_files() {
+        let home = tempfile::tempdir().unwrap();
+        let (tokens, endpoints) = (Store::tokens(Some(home.path())), Store::endpoints(Some(home.path())));
+        tokens.save("a", &1);
+        endpoints.save("a", &1);
+        let foreign = home.path().join("tokens/note.txt");
+        private_file::replace(&foreign, b"mine").unwrap();
+        clear(home.path()).unwrap();
+        assert_eq!((tokens.load::<u8>("a"), endpoints.load::<u8>("a")), (None, None));
+        assert!(foreign.exists());
+        clear(&home.path().join("missing")).unwrap();
+    }
+
+    #[test]
+    fn without_a_folder_nothing_is_kept_and_nothing_fails() {
+        let store = Store::tokens(None);
+        store.save("a", &1);
+        assert_eq!(store.load::<u8>("a"), None);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let store = Store::tokens(Some(file.path()));
+        store.save("a", &1);
+        assert_eq!(store.load::<u8>("a"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_others_can_read_or_write_is_not_used() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::tokens(Some(home.path()));
+        store.save("a", &1);
+        let chmod = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        let file = home.path().join("tokens/a.json");
+        chmod(&file, 0o644);
+        assert_eq!(store.load::<u8>("a"), None);
+        chmod(&file, 0o600);
+        assert_eq!(store.load("a"), Some(1));
+        chmod(file.parent().unwrap(), 0o777);
+        assert_eq!(store.load::<u8>("a"), None);
+        store.save("b", &1);
+        assert!(!home.path().join("tokens/b.json").exists());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_a_file_is_no_error(text in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let home = tempfile::tempdir().unwrap();
+            let store = Store::tokens(Some(home.path()));
+            store.save("a", &1);
+            private_file::replace(&home.path().join("tokens/a.json"), &text).unwrap();
+            let _ = store.load::<Vec<String>>("a");
+        }
+    }
+}

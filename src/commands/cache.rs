@@ -1,0 +1,33 @@
+//! `cache`
+
+use clap::Subcommand;
+
+use super::deferred::Deferred;
+use crate::cache;
+use crate::env::Env;
+use crate::error::{Error, Result};
+
+/// Forget what is cached
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Forget every cached token, key and address
+    Clear(Deferred<ClearArgs>),
+}
+
+/// Forget every cached token, key and address
+#[derive(Debug, clap::Args)]
+pub struct ClearArgs {}
+
+/// Runs one of the commands.
+///
+/// # Errors
+/// A file cannot be removed.
+pub fn run(command: &Command, env: &Env) -> Result<()> {
+    match command {
+        Command::Clear(_) => match env.cache_home() {
+            Some(home) => cache::clear(&home)
+                .map_err(|error| Error::internal(format!("cannot clear the caches in {}: {error}", home.display()))),
+            None => Ok(()),
+        },
+    }
+}
