@@ -31,6 +31,11 @@ impl Store {
         Self::of("tokens", home)
     }
 
+    /// Ephemeral keys.
+    pub fn keys(home: Option<&Path>) -> Self {
+        Self::of("keys", home)
+    }
+
     /// Addresses of services.
     pub fn endpoints(home: Option<&Path>) -> Self {
         Self::of("endpoints", home)

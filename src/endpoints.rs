@@ -140,12 +140,19 @@ impl Endpoints {
     /// # Errors
     /// The installation cannot be asked, or does not list the service.
     pub async fn base(&self, service: Service, http: &Http) -> Result<String> {
-        let position = SERVICES.iter().position(|row| row.service == service).unwrap_or_default();
+        let position = position(service);
         match (&self.replaced[position], &self.installation) {
             (Some(address), _) => Ok(address.clone()),
             (None, None) => Ok(SERVICES[position].built_in.to_owned()),
             (None, Some(installation)) => self.listed(&SERVICES[position], installation, http).await,
         }
+    }
+
+    /// What is configured as the address of a service, told without asking the installation.
+    pub fn configured(&self, service: Service) -> &str {
+        let position = position(service);
+        let replaced = self.replaced[position].as_deref();
+        replaced.or(self.installation.as_deref()).unwrap_or(SERVICES[position].built_in)
     }
 
     /// The address at which the installation's own IAM issues tokens. It is what a JWT is made out to, and does not
@@ -202,6 +209,10 @@ fn installation(flag: Option<&str>, env: &Env, profile: &Profile) -> Result<Opti
     }
     let from_profile = profile.text("endpoint")?.map(address).transpose();
     from_profile.map_err(|rule| profile.wrong("endpoint", &rule))
+}
+
+fn position(service: Service) -> usize {
+    SERVICES.iter().position(|row| row.service == service).unwrap_or_default()
 }
 
 fn is_known(key: &str) -> bool {

@@ -15,6 +15,7 @@ pub mod endpoints;
 pub mod env;
 pub mod error;
 pub mod http;
+pub mod key_cache;
 pub mod log;
 pub mod message;
 pub mod output;

@@ -132,21 +132,46 @@ impl TokenSource<'_> {
         Ok(token)
     }
 
+    /// Who signs in and on what proof, told without asking any service. It names no secret.
+    ///
+    /// # Errors
+    /// The token of another system is not there.
+    pub fn name(&self) -> Result<String> {
+        let name = self.own_name()?;
+        Ok(match &self.sign_in.impersonate {
+            Some(account) => format!("{account} impersonated by {name}"),
+            None => name,
+        })
+    }
+
+    fn own_name(&self) -> Result<String> {
+        Ok(match &self.sign_in.credential {
+            Credential::IamToken(token) => format!("IAM token {}", name_of(&[token.expose_secret()])),
+            Credential::OauthToken(token) => format!("OAuth token {}", name_of(&[token.expose_secret()])),
+            Credential::ServiceAccountKey(key) => {
+                format!("key {} {} {}", key.id, key.service_account_id, key.fingerprint())
+            }
+            Credential::Metadata => {
+                format!("instance service account of {}", metadata::url(self.env.var("YC_METADATA_ADDR")))
+            }
+            Credential::WorkloadIdentity(identity) => {
+                format!("{} for {}", workload_identity::job(identity, self.env)?, identity.service_account_id)
+            }
+            Credential::TokenCommand(command) => format!("token-command {}", name_of(&[&format!("{command:?}")])),
+        })
+    }
+
     /// Who the credential's own token belongs to; `None` when it is not to be cached.
     async fn base_identity(&self) -> Result<Option<Identity>> {
         let (service, subject) = match &self.sign_in.credential {
             Credential::IamToken(_) if self.sign_in.impersonate.is_none() => return Ok(None),
             Credential::TokenCommand(_) => return Ok(None),
-            Credential::IamToken(token) => (Service::Iam, format!("IAM token {}", name_of(&[token.expose_secret()]))),
-            Credential::OauthToken(token) => {
-                (Service::Iam, format!("OAuth token {}", name_of(&[token.expose_secret()])))
-            }
-            Credential::ServiceAccountKey(key) => {
-                (Service::Iam, format!("key {} {} {}", key.id, key.service_account_id, key.fingerprint()))
+            Credential::IamToken(_) | Credential::OauthToken(_) | Credential::ServiceAccountKey(_) => {
+                (Service::Iam, self.own_name()?)
             }
             Credential::Metadata => {
-                let url = metadata::url(self.env.var("YC_METADATA_ADDR"));
-                return Ok(Some(Identity { issuer: url, subject: "instance service account".to_owned() }));
+                let issuer = metadata::url(self.env.var("YC_METADATA_ADDR"));
+                return Ok(Some(Identity { issuer, subject: self.own_name()? }));
             }
             Credential::WorkloadIdentity(identity) => {
                 let token = workload_identity::subject_token(identity, &self.http, self.env).await?;

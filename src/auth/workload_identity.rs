@@ -11,10 +11,15 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::iam_token::IamToken;
+use crate::cache::name_of;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Body, Http, Method, Request};
 use crate::status::{Code, Status};
+
+/// The variables by which a job of GitHub Actions asks for its token.
+const REQUEST_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
+const REQUEST_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 
 /// The table `workload-identity` of a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,36 +85,70 @@ impl std::str::FromStr for SubjectToken {
 /// # Errors
 /// It is not there; the message says what to do in the other system.
 pub async fn subject_token(identity: &WorkloadIdentity, http: &Http, env: &Env) -> Result<SecretString> {
-    let missing = |problem: String| Error::new(Kind::NoCredentials, format!("workload identity: {problem}"));
+    match &identity.subject_token {
+        SubjectToken::GithubActions => github_token(identity.audience.as_deref(), http, env).await,
+        SubjectToken::Variable(name) => from_variable(name, env),
+        SubjectToken::File(path) => from_file(path),
+    }
+}
+
+/// A name for the job that the other system issued a token to, told without asking it.
+///
+/// # Errors
+/// The token is not there.
+pub fn job(identity: &WorkloadIdentity, env: &Env) -> Result<String> {
     let token = match &identity.subject_token {
-        SubjectToken::Variable(name) => {
-            env.var(name).ok_or_else(|| missing(format!("the variable {name} is not set")))?.to_owned()
+        // GitHub gives each job its own token to ask for tokens with.
+        SubjectToken::GithubActions => {
+            return Ok(format!("job of GitHub Actions {}", name_of(&[github_variable(REQUEST_TOKEN, env)?])));
         }
-        SubjectToken::File(path) => std::fs::read_to_string(path)
-            .map_err(|error| missing(format!("cannot read the token from '{path}': {error}")))?,
-        SubjectToken::GithubActions => return github_token(identity.audience.as_deref(), http, env).await,
+        SubjectToken::Variable(name) => from_variable(name, env)?,
+        SubjectToken::File(path) => from_file(path)?,
     };
+    Ok(match issuer_and_subject(&token) {
+        Some((issuer, subject)) => format!("job {issuer} {subject}"),
+        None => format!("job {}", name_of(&[token.expose_secret()])),
+    })
+}
+
+fn from_variable(name: &str, env: &Env) -> Result<SecretString> {
+    let token = env.var(name).ok_or_else(|| missing(&format!("the variable {name} is not set")))?;
+    not_empty(token)
+}
+
+fn from_file(path: &str) -> Result<SecretString> {
+    let token = std::fs::read_to_string(path)
+        .map_err(|error| missing(&format!("cannot read the token from '{path}': {error}")))?;
+    not_empty(&token)
+}
+
+fn not_empty(token: &str) -> Result<SecretString> {
     match token.trim() {
-        "" => Err(missing("the token of the other system is empty".to_owned())),
+        "" => Err(missing("the token of the other system is empty")),
         token => Ok(token.into()),
     }
 }
 
+fn missing(problem: &str) -> Error {
+    Error::new(Kind::NoCredentials, format!("workload identity: {problem}"))
+}
+
+fn github_variable<'a>(name: &str, env: &'a Env) -> Result<&'a str> {
+    env.var(name).ok_or_else(|| {
+        missing(&format!("the variable {name} is not set"))
+            .hint("this is for jobs of GitHub Actions that have the permission 'id-token: write'")
+    })
+}
+
 /// Source: docs.github.com, `actions/reference/security/oidc`.
 async fn github_token(audience: Option<&str>, http: &Http, env: &Env) -> Result<SecretString> {
-    let variable = |name: &str| {
-        env.var(name).ok_or_else(|| {
-            Error::new(Kind::NoCredentials, format!("workload identity: the variable {name} is not set"))
-                .hint("this is for jobs of GitHub Actions that have the permission 'id-token: write'")
-        })
-    };
-    let mut url = variable("ACTIONS_ID_TOKEN_REQUEST_URL")?.to_owned();
+    let mut url = github_variable(REQUEST_URL, env)?.to_owned();
     if let Some(audience) = audience {
         url.push(if url.contains('?') { '&' } else { '?' });
         url.push_str("audience=");
         url.extend(utf8_percent_encode(audience, NON_ALPHANUMERIC));
     }
-    let bearer = SecretString::from(variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?);
+    let bearer = SecretString::from(github_variable(REQUEST_TOKEN, env)?);
     let mut request = Request::new(Method::GET, &url);
     request.bearer = Some(&bearer);
     let about = |error: Error| error.context("cannot get a token from GitHub Actions");
