@@ -231,7 +231,7 @@ fn without_default_port(address: String) -> String {
 }
 
 /// The address without a slash at its end, if it is one that secrets may be sent to.
-fn checked(address: &str) -> Result<String, String> {
+pub(crate) fn checked(address: &str) -> Result<String, String> {
     // What stands before an @ or behind a ? may be a secret, so such an address is not shown.
     if address.contains('@') {
         return Err("must not hold a user name or password".to_owned());

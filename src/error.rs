@@ -33,6 +33,8 @@ pub enum Kind {
     Usage,
     /// The configuration is wrong.
     Config,
+    /// A value was asked for that the configuration does not hold.
+    NotSet,
     /// The jq filter does not compile.
     FilterSyntax,
     /// The jq filter failed on the response.
@@ -201,7 +203,7 @@ impl Error {
             Kind::Usage | Kind::Config | Kind::FilterSyntax => 2,
             Kind::NoCredentials => 3,
             Kind::Network | Kind::Timeout => 5,
-            Kind::FilterRun | Kind::Output | Kind::Unknown | Kind::Internal => 1,
+            Kind::NotSet | Kind::FilterRun | Kind::Output | Kind::Unknown | Kind::Internal => 1,
             Kind::Refused { status, .. } => match status.code {
                 Code::Unauthenticated | Code::PermissionDenied => 3,
                 Code::NotFound => 4,
@@ -220,7 +222,7 @@ impl Error {
     fn code_name(&self) -> &'static str {
         match &self.0.kind {
             Kind::Usage => "USAGE",
-            Kind::Config => "CONFIG",
+            Kind::Config | Kind::NotSet => "CONFIG",
             Kind::FilterSyntax | Kind::FilterRun => "FILTER",
             Kind::NoCredentials => "NO_CREDENTIALS",
             Kind::Refused { status, .. } => status.code.name(),
@@ -297,6 +299,7 @@ mod tests {
         let table = [
             (Error::usage(""), 2),
             (Error::config(""), 2),
+            (Error::new(Kind::NotSet, ""), 1),
             (Error::new(Kind::FilterSyntax, ""), 2),
             (Error::new(Kind::FilterRun, ""), 1),
             (Error::no_credentials(""), 3),

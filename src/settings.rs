@@ -158,7 +158,14 @@ impl Settings {
     /// # Errors
     /// The configuration is wrong, or a variable or a value of the profile is.
     pub fn resolve(flags: &GlobalFlags, env: &Env, config: &Config) -> Result<Self> {
-        let profile = config.profile(given(&flags.profile).or(env.var("YC_PROFILE")))?;
+        Self::with_profile(flags, env, config.profile(given(&flags.profile).or(env.var("YC_PROFILE")))?)
+    }
+
+    /// Settles every setting, the profile being chosen.
+    ///
+    /// # Errors
+    /// A variable or a value of the profile is wrong.
+    pub fn with_profile(flags: &GlobalFlags, env: &Env, profile: Profile) -> Result<Self> {
         let text = |flag: &Option<String>, variable: &str, key: &str| -> Result<Option<String>> {
             let given = given(flag).or(env.var(variable));
             Ok(match given {
@@ -248,7 +255,8 @@ fn folder(flags: &GlobalFlags, env: &Env, profile: &Profile) -> Result<Option<Fo
     }))
 }
 
-fn choice<T: ValueEnum>(name: &str) -> Result<T, String> {
+/// One of several names; the message of an error gives all of them.
+pub(crate) fn choice<T: ValueEnum>(name: &str) -> Result<T, String> {
     T::from_str(name, false).map_err(|_| {
         let names: Vec<_> = T::value_variants().iter().filter_map(T::to_possible_value).collect();
         let names: Vec<_> = names.iter().map(clap::builder::PossibleValue::get_name).collect();

@@ -18,7 +18,7 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 use toml::Table;
 
-use crate::config::Profile;
+use crate::config::{CREDENTIALS, Profile};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::log::Log;
@@ -75,16 +75,6 @@ pub enum Source {
     },
 }
 
-/// The keys of a profile that hold a credential; a profile has one of them.
-pub const PROFILE_KEYS: [&str; 6] = [
-    "token",
-    "service-account-key",
-    "service-account-key-file",
-    "instance-service-account",
-    "token-command",
-    "workload-identity",
-];
-
 impl SignIn {
     /// Chooses the credential: `--token`, `YC_IAM_TOKEN`, `YC_TOKEN`, `YC_SERVICE_ACCOUNT_KEY_FILE`, the profile's own,
     /// and when there is none of them the metadata service.
@@ -105,7 +95,10 @@ impl SignIn {
                     let source = Source::Profile { title: profile.title(), key };
                     (from_profile(key, profile, log)?, source)
                 }
-                None => (Credential::Metadata, Source::Machine { tried: tried(profile) }),
+                None => match profile.browser_login() {
+                    Some(key) => return Err(no_browser(profile, key)),
+                    None => (Credential::Metadata, Source::Machine { tried: tried(profile) }),
+                },
             },
         };
         match &credential {
@@ -247,7 +240,7 @@ fn warn_if_readable(path: Option<&Path>, log: &Log) {
 /// The key under which the profile has its credential.
 fn profile_key(profile: &Profile) -> Result<Option<&'static str>> {
     let mut keys = Vec::new();
-    for key in PROFILE_KEYS.into_iter().filter(|key| profile.has(key)) {
+    for key in CREDENTIALS.into_iter().filter(|key| profile.has(key)) {
         if key != "instance-service-account" || profile.flag(key)? {
             keys.push(key);
         }
@@ -293,6 +286,15 @@ fn sendable(token: &str) -> Result<SecretString, String> {
         return Err("holds white space or other characters that no token has".to_owned());
     }
     Ok(token.into())
+}
+
+/// The error for a profile of `yc` whose user signs in through a browser.
+fn no_browser(profile: &Profile, key: &str) -> Error {
+    let title = profile.title();
+    Error::no_credentials(format!("{title} signs in through a browser ('{key}'), which yc-rs does not do")).hint(
+        "to have yc sign in, type: yc-rs config set token-command '[\"yc\", \"iam\", \"create-token\"]', which is \
+         token-command = [\"yc\", \"iam\", \"create-token\"] in config.toml",
+    )
 }
 
 /// The sources that are not configured.

@@ -1,5 +1,12 @@
 //! `config.toml`: named profiles, and which of them is in use.
+//!
+//! Reading is here, [`edit`] changes the file, and [`yc`] reads the file of `yc` where there is none of our own.
 
+pub mod edit;
+pub mod yc;
+
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -7,10 +14,26 @@ use toml::{Table, Value};
 use crate::env::Env;
 use crate::error::{Error, Result};
 
+/// The keys under which a profile may have its credential; it has one of them.
+pub const CREDENTIALS: [&str; 6] = [
+    "token",
+    "service-account-key",
+    "service-account-key-file",
+    "instance-service-account",
+    "token-command",
+    "workload-identity",
+];
+
+/// The keys by which a profile of `yc` signs in through a browser.
+///
+/// Source: yandex-cloud/docs, `en/_includes/cli/{auth-federated-user,passport-profile-create}.md`.
+const BROWSER_KEYS: [&str; 4] = ["federation-id", "userpool-id", "username", "subject-id"];
+
 /// The configuration file.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    path: Option<PathBuf>,
+    /// The file that was read: `config.toml`, or that of `yc`; `None` when there is neither.
+    pub path: Option<PathBuf>,
     root: Table,
 }
 
@@ -25,21 +48,22 @@ pub struct Profile {
 }
 
 impl Config {
-    /// Reads `config.toml` of the program's folder; a file that does not exist is an empty configuration.
+    /// Reads `config.toml` of the program's folder; where there is none, the file of `yc`; where there is neither, the
+    /// configuration is empty.
     ///
     /// # Errors
-    /// The file cannot be read, or is not TOML.
+    /// The file cannot be read, or is not TOML (or YAML).
     pub fn load(env: &Env) -> Result<Self> {
-        let Some(path) = env.config_home().map(|folder| folder.join("config.toml")) else {
-            return Ok(Self::default());
-        };
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(Error::config(format!("cannot read {}: {error}", path.display()))),
-        };
-        let root = parse(&text).map_err(|problem| Error::config(format!("{}{problem}", path.display())))?;
-        Ok(Self { path: Some(path), root })
+        let own = env.config_home().map(|folder| folder.join(FILE));
+        if let Some((path, text)) = read_first(own)? {
+            let root = parse(&text).map_err(|problem| at(&path, &problem))?;
+            return Ok(Self { path: Some(path), root });
+        }
+        if let Some((path, text)) = read_first(yc::path(env))? {
+            let root = yc::parse(&text).map_err(|problem| at(&path, &problem))?;
+            return Ok(Self { path: Some(path), root });
+        }
+        Ok(Self::default())
     }
 
     /// Reads a configuration from text.
@@ -72,6 +96,19 @@ impl Config {
         }
     }
 
+    /// The name of the profile in use, if one is named in a readable form.
+    pub fn current(&self) -> Option<&str> {
+        self.root.get("current").and_then(Value::as_str)
+    }
+
+    /// The names of the profiles, in the order of the file.
+    ///
+    /// # Errors
+    /// The file has another shape than profiles need.
+    pub fn names(&self) -> Result<Vec<&str>> {
+        Ok(self.profiles()?.into_iter().flat_map(Table::keys).map(String::as_str).collect())
+    }
+
     fn profiles(&self) -> Result<Option<&Table>> {
         match self.root.get("profiles") {
             None => Ok(None),
@@ -81,14 +118,11 @@ impl Config {
     }
 
     fn unknown(&self, name: &str) -> Result<Error> {
-        let mut names: Vec<&str> = self.profiles()?.into_iter().flat_map(Table::keys).map(String::as_str).collect();
-        names.sort_unstable();
         let place = match &self.path {
             Some(path) => format!("in {}", path.display()),
             None => "since there is no configuration file".to_owned(),
         };
-        let error = Error::config(format!("there is no profile '{name}' {place}"));
-        Ok(if names.is_empty() { error } else { error.hint(format!("the profiles there are: {}", names.join(", "))) })
+        Ok(unknown_profile(name, &place, &self.names()?))
     }
 
     fn wrong(&self, key: &str, rule: &str) -> Error {
@@ -148,6 +182,20 @@ impl Profile {
         }
     }
 
+    /// All values, in the order of the file.
+    pub fn values(&self) -> &Table {
+        &self.values
+    }
+
+    /// The key by which this profile signs in through a browser, as `yc` does and this program cannot; `None` when it
+    /// has a credential of another kind, or none at all.
+    pub fn browser_login(&self) -> Option<&'static str> {
+        if CREDENTIALS.iter().any(|key| self.has(key)) {
+            return None;
+        }
+        BROWSER_KEYS.into_iter().find(|key| self.has(key))
+    }
+
     /// Whether anything is set under this key.
     pub fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)
@@ -173,17 +221,61 @@ fn wrong(path: Option<&Path>, key: &str, rule: &str) -> Error {
     Error::config(format!("{place}'{key}' {rule}"))
 }
 
+/// The error for a name that no profile has; `names` are those there are.
+fn unknown_profile(name: &str, place: &str, names: &[&str]) -> Error {
+    let error = Error::config(format!("there is no profile '{name}' {place}"));
+    let mut names = names.to_vec();
+    names.sort_unstable();
+    let near = nearest(name, names.iter().copied()).map(|near| format!("did you mean '{near}'? ")).unwrap_or_default();
+    let list = match names.len() {
+        0 => "to make one, type: yc-rs config profile create NAME".to_owned(),
+        _ => format!("the profiles there are: {}", names.join(", ")),
+    };
+    error.hint(format!("{near}{list}"))
+}
+
+/// The name that was probably meant, if one is near enough to what was typed.
+pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // As near as clap wants a flag to be before it suggests it, where similarity is between 0 and 1.
+    const NEAR: f64 = 0.7;
+    let rated = names.into_iter().map(|name| (strsim::jaro_winkler(typed, name), name));
+    rated.filter(|(likeness, _)| *likeness > NEAR).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+}
+
+/// The name of the configuration file within the program's folder.
+const FILE: &str = "config.toml";
+
+/// The file's path and text, if there is such a file.
+fn read_first(path: Option<PathBuf>) -> Result<Option<(PathBuf, String)>> {
+    let Some(path) = path else { return Ok(None) };
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some((path, text))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::config(format!("cannot read {}: {error}", path.display()))),
+    }
+}
+
+/// The error for a file whose text cannot be read; the problem is `:LINE:COLUMN: reason`.
+fn at(path: &Path, problem: &str) -> Error {
+    Error::config(format!("{}{problem}", path.display()))
+}
+
 /// Parses the file's text. The error is `:LINE:COLUMN: reason`; unlike the parser's own it does not quote the line,
 /// which may hold a secret.
 fn parse(text: &str) -> Result<Table, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    text.parse::<Table>().map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let before = text.get(..at).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-        format!(":{line}:{column}: {}", error.message().replace('\n', ", "))
-    })
+    let text = text.strip_prefix(BOM).unwrap_or(text);
+    text.parse::<Table>().map_err(|error| place(text, error.span(), error.message()))
+}
+
+/// What some editors put before the first character of a file.
+const BOM: char = '\u{feff}';
+
+/// `:LINE:COLUMN: reason` for a problem at this place of the text.
+fn place(text: &str, span: Option<std::ops::Range<usize>>, reason: &str) -> String {
+    let before = span.and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+    format!(":{line}:{column}: {}", reason.replace('\n', ", "))
 }
 
 #[cfg(test)]
@@ -230,6 +322,23 @@ mod tests {
         assert_eq!(error.to_string(), "/c/config.toml: 'profiles.a.folder-id' must be a text in quotes");
         let error = config("[profiles]\na = 1\n").profile(Some("a")).unwrap_err();
         assert!(error.to_string().contains("must be a table"), "{error}");
+    }
+
+    #[test]
+    fn a_near_name_is_suggested_and_a_far_one_is_not() {
+        let names = ["staging", "production", "ci"];
+        assert_eq!(nearest("prodution", names), Some("production"));
+        assert_eq!(nearest("Staging", names), Some("staging"));
+        assert_eq!(nearest("zzz", names), None);
+    }
+
+    #[test]
+    fn a_browser_profile_is_one_without_any_credential() {
+        let login = |text: &str| config(&format!("[profiles.a]\n{text}")).profile(Some("a")).unwrap().browser_login();
+        assert_eq!(login("federation-id = 'x'\nsubject-id = 'y'"), Some("federation-id"));
+        assert_eq!(login("subject-id = 'y'\nusername = 'u'"), Some("username"));
+        assert_eq!(login("federation-id = 'x'\ntoken = 'y0_a'"), None);
+        assert_eq!(login("folder-id = 'x'"), None);
     }
 
     proptest! {
