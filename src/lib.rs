@@ -33,14 +33,15 @@ use std::pin::pin;
 use futures_util::future::{Either, select};
 
 use commands::deferred::Deferred;
+use commands::local::Local;
 use commands::{Command, Outcome, Remote};
-use config::Config;
+use config::{Config, Profile};
 use console::Console;
 use context::Context;
 use env::Env;
 use error::{Error, Kind, Result};
 use log::{Level, Log};
-use output::{Filter, Render};
+use output::{Filter, Output, Render};
 use settings::{GlobalFlags, Settings};
 
 /// Runs a command line, the first of `args` being the name of the program, and returns the exit status. The result goes
@@ -71,11 +72,15 @@ fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<(), Ve
         match command {
             Command::Version(Deferred(args)) => {
                 console::write(format!("{}\n", commands::version::line(&args)).as_bytes())?;
-                Ok(Vec::new())
             }
-            Command::Cache(Deferred(command)) => commands::cache::run(&command, env).map(|()| Vec::new()),
-            Command::Remote(command) => run_remote(command, &flags, env, console),
+            Command::Cache(Deferred(command)) => commands::cache::run(&command, env)?,
+            Command::Completion(Deferred(args)) => console::write(&commands::completion::script(&args)?)?,
+            Command::Man(Deferred(args)) => commands::man::write(&args)?,
+            Command::Config(Deferred(command)) => run_config(command, &local(&flags, env, console))?,
+            Command::Init(Deferred(args)) => run_init(&args, &local(&flags, env, console))?,
+            Command::Remote(command) => return run_remote(command, &flags, env, console),
         }
+        Ok(Vec::new())
     };
     match run() {
         Ok(failures) if failures.is_empty() => Ok(()),
@@ -84,9 +89,13 @@ fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<(), Ve
     }
 }
 
-/// Runs a command that works on the cloud; returns what failed beside its result.
-fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console) -> Result<Vec<Error>> {
-    let log = Log {
+/// The surroundings of a command that works on this machine alone.
+fn local<'a>(flags: &'a GlobalFlags, env: &'a Env, console: &Console) -> Local<'a> {
+    Local { env, flags, log: log(flags, env, console) }
+}
+
+fn log(flags: &GlobalFlags, env: &Env, console: &Console) -> Log {
+    Log {
         level: match (flags.debug_grpc, flags.debug) {
             (Some(true), _) => Level::Bodies,
             (_, Some(true)) => Level::Requests,
@@ -95,20 +104,49 @@ fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console
         notes: env.terminal.stderr && flags.no_user_output != Some(true),
         terminal: env.terminal.stderr,
         masks: console.masks.clone(),
-    };
+    }
+}
+
+/// Runs a command on the configuration, which needs neither settings nor a client.
+fn run_config(command: commands::config::Command, local: &Local<'_>) -> Result<()> {
+    let render = local.render()?;
+    let output = commands::config::run(command, local)?;
+    if render.filter.is_none() {
+        return console::write(&render.render(&output)?);
+    }
+    block_on(&without_profile(local)?, write_output(output, render, false))
+}
+
+fn run_init(args: &commands::init::Args, local: &Local<'_>) -> Result<()> {
+    block_on(&without_profile(local)?, commands::init::run(args, local))
+}
+
+/// A context that no profile has a say in: it serves to cut work short.
+fn without_profile<'a>(local: &Local<'a>) -> Result<Context<'a>> {
+    let settings = Settings::with_profile(local.flags, local.env, Profile::default())?;
+    Ok(Context::new(local.env, local.flags, settings, local.log.clone()))
+}
+
+/// Runs a command that works on the cloud; returns what failed beside its result.
+fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console) -> Result<Vec<Error>> {
     let settings = Settings::resolve(flags, env, &Config::load(env)?)?;
     let render = Render {
         format: settings.format,
         filter: flags.jq.as_deref().map(|filter| Filter::compile(filter, &env.vars)).transpose()?,
         terminal: env.terminal.stdout,
     };
-    let context = Context::new(env, flags, settings, log);
+    let context = Context::new(env, flags, settings, log(flags, env, console));
+    block_on(&context, execute(command, render, &context))
+}
+
+/// Lets the work run until it is done or cut short.
+fn block_on<T>(context: &Context<'_>, work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_stack_size(output::STACK_BYTES)
         .build()
         .map_err(|error| Error::internal(format!("cannot start: {error}")))?;
-    let result = runtime.block_on(until_cut_short(&context, execute(command, render, &context)));
+    let result = runtime.block_on(until_cut_short(context, work));
     // A name resolution or a filter that was given up on may still be running on a thread of its own.
     runtime.shutdown_background();
     result
@@ -118,16 +156,19 @@ fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console
 async fn execute(command: Remote, render: Render, context: &Context<'_>) -> Result<Vec<Error>> {
     let Outcome { output, failures, only_copy } = Box::pin(commands::run(command, context)).await?;
     let must_arrive = only_copy.is_some();
-    // The filter may run for ever and standard output may block for ever: neither may hold up Ctrl-C or `--timeout`.
-    let finish = async {
-        let written = tokio::task::spawn_blocking(move || console::write_result(&render.render(&output)?, must_arrive));
-        written.await.unwrap_or_else(|_| Err(Error::internal("printing the result failed")))
-    };
+    let finish = write_output(output, render, must_arrive);
     match only_copy {
         Some(advice) => context.printing(advice, finish).await?,
         None => finish.await?,
     }
     Ok(failures)
+}
+
+/// Writes a result. The filter may run for ever and standard output may block for ever: neither may hold up Ctrl-C or
+/// `--timeout`.
+async fn write_output(output: Output, render: Render, must_arrive: bool) -> Result<()> {
+    let written = tokio::task::spawn_blocking(move || console::write_result(&render.render(&output)?, must_arrive));
+    written.await.unwrap_or_else(|_| Err(Error::internal("printing the result failed")))
 }
 
 /// Lets the work run until it is done, or Ctrl-C is pressed, or the time given by `--timeout` has passed.

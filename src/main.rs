@@ -15,7 +15,11 @@ fn main() -> ExitCode {
     }));
     let args: Vec<_> = std::env::args_os().collect();
     match Env::from_process() {
-        Ok(env) => ExitCode::from(yc_rs::run(&args, &env)),
+        Ok(env) => {
+            // A script that completes a command line gets its answer before anything else can be printed.
+            let answered = yc_rs::commands::completion::answer(&args, &env);
+            ExitCode::from(answered.unwrap_or_else(|| yc_rs::run(&args, &env)))
+        }
         Err(error) => {
             let _ = write!(std::io::stderr(), "{}", error.to_text());
             ExitCode::from(error.exit_code())

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::http::Method;
 use crate::status::{Code, Status};
 
-/// A page of the folders of a cloud: `List`.
+/// A page of the folders of a cloud; an empty filter stands for none: `List`.
 ///
 /// # Errors
 /// The server refuses, or cannot be reached.
@@ -22,10 +22,11 @@ pub async fn list(
     page_token: &str,
 ) -> Result<Value> {
     let path = "/resource-manager/v1/folders";
-    let mut call = Call::new(Service::ResourceManager, Method::GET, path)
-        .query("cloudId", cloud_id)
-        .query("pageSize", page_size)
-        .query("filter", filter);
+    let mut call =
+        Call::new(Service::ResourceManager, Method::GET, path).query("cloudId", cloud_id).query("pageSize", page_size);
+    if !filter.is_empty() {
+        call = call.query("filter", filter);
+    }
     if !page_token.is_empty() {
         call = call.query("pageToken", page_token);
     }

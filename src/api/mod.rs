@@ -1,6 +1,7 @@
 //! The services of the cloud as functions: one file a proto service, one function an rpc.
 
 pub mod access_key;
+pub mod cloud;
 pub mod folder;
 pub mod operation;
 pub mod service_account;

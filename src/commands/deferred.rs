@@ -4,6 +4,7 @@
 //! command of the tree in every run. Here each command of the tree gets them when it is built, and it is built when
 //! the parser, the help or a completion reaches it.
 
+use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use crate::settings::GlobalFlags;
@@ -24,7 +25,8 @@ impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
 
 impl<T: Subcommand> Subcommand for Deferred<T> {
     fn augment_subcommands(command: Command) -> Command {
-        command.defer(|command| T::augment_subcommands(GlobalFlags::augment_args(command)))
+        command
+            .defer(|command| described(command, |command| T::augment_subcommands(GlobalFlags::augment_args(command))))
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {
@@ -38,16 +40,18 @@ impl<T: Subcommand> Subcommand for Deferred<T> {
 
 impl<T: Args> Args for Deferred<T> {
     fn augment_args(command: Command) -> Command {
-        command.defer(|command| {
-            // A struct of arguments would put its own description in the place of the command's.
-            let about = command.get_about().cloned().unwrap_or_default();
-            GlobalFlags::augment_args(T::augment_args(command)).about(about)
-        })
+        command.defer(|command| described(command, |command| GlobalFlags::augment_args(T::augment_args(command))))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
     }
+}
+
+/// Adds arguments to a command whose description stays: clap would take that of the arguments' own type.
+fn described(command: Command, add: impl FnOnce(Command) -> Command) -> Command {
+    let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
+    add(command).about(Resettable::from(about)).long_about(Resettable::from(long_about))
 }
 
 /// The global flags, given at whichever level of the command line; the one nearest to the command wins.

@@ -1,8 +1,14 @@
 //! The command line: the tree of commands, and what each does.
 
+pub mod ask;
 pub mod cache;
+pub mod completion;
+pub mod config;
 pub mod deferred;
 pub mod iam;
+pub mod init;
+pub mod local;
+pub mod man;
 pub mod operation;
 pub mod paging;
 pub mod version;
@@ -37,8 +43,18 @@ pub enum Command {
     /// Forget what is cached
     #[command(subcommand)]
     Cache(Deferred<cache::Command>),
+    /// Set up a profile, asking for what is not given
+    Init(Deferred<init::Args>),
+    /// Read and change the configuration
+    #[command(subcommand)]
+    Config(Deferred<config::Command>),
+    /// Print a script that completes command lines
+    Completion(Deferred<completion::Args>),
     /// Print the version
     Version(Deferred<version::Args>),
+    /// Write the manual pages into a folder
+    #[command(hide = true)]
+    Man(Deferred<man::Args>),
 }
 
 /// The commands that need settings and a client.

@@ -11,7 +11,7 @@ pub mod yaml;
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::message::{Message, Spelling};
+use crate::message::{ANY, Message, Spelling};
 use crate::printable;
 
 pub use jq::{Filter, STACK_BYTES};
@@ -53,6 +53,9 @@ pub enum Output {
         /// The columns of the text format's table.
         columns: &'static [Column],
     },
+    /// A value of the user's own, such as a setting: nothing in it is respelt or left out. In the text format a string
+    /// is printed as it is.
+    Value(Value),
 }
 
 /// A column of a list in the text format.
@@ -137,23 +140,28 @@ struct Documents<'a> {
     values: &'a [Value],
     /// Whether they are shown as an array, however many there are.
     many: bool,
+    /// Whether they are shown as they are instead of in the form of a message.
+    plain: bool,
 }
 
 impl<'a> Documents<'a> {
     fn of(output: &'a Output) -> Option<Self> {
-        let (message, values, many) = match output {
+        let (message, values, many): (&&'static Message, _, _) = match output {
             Output::Nothing => return None,
             Output::Object { message, value } | Output::Bare { message, value, .. } => {
                 (message, std::slice::from_ref(value), false)
             }
             Output::Objects { message, values } | Output::List { message, values, .. } => (message, &values[..], true),
+            Output::Value(Value::Array(values)) => (&&ANY, &values[..], true),
+            Output::Value(value) => (&&ANY, std::slice::from_ref(value), false),
         };
-        Some(Self { message, values, many })
+        Some(Self { message, values, many, plain: matches!(output, Output::Value(_)) })
     }
 
     /// Each message in the form in which it is shown, made one at a time: a list may be long.
     fn iter(&self, spelling: Spelling) -> impl Iterator<Item = Value> {
-        self.values.iter().map(move |value| self.message.document(value, spelling))
+        let plain = self.plain;
+        self.values.iter().map(move |value| if plain { value.clone() } else { self.message.document(value, spelling) })
     }
 }
 
@@ -165,7 +173,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::message::{ANY, Field};
+    use crate::message::Field;
 
     pub(super) const ACCESS_KEY: Message = Message {
         name: "AccessKey",

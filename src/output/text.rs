@@ -12,6 +12,11 @@ pub(super) fn text(output: &Output, documents: &Documents, terminal: bool) -> Re
     match output {
         Output::List { columns, .. } => Ok(table::columns(documents, columns, terminal)),
         Output::Bare { field, .. } => bare(documents, field, terminal),
+        Output::Value(Value::String(value)) => {
+            let shown = if terminal { printable::escape_lines(value) } else { value.into() };
+            Ok(format!("{shown}\n"))
+        }
+        Output::Value(value) => Ok(yaml::document(value, terminal)),
         Output::Objects { .. } | Output::Object { .. } | Output::Nothing => {
             let shown: Vec<_> =
                 documents.iter(Spelling::Snake).map(|document| yaml::document(&document, terminal)).collect();

@@ -1,0 +1,104 @@
+//! Questions to a person at a terminal: asked on standard error, answered on the terminal.
+//!
+//! An answer is waited for on a thread of its own, so that Ctrl-C and `--timeout` end the command meanwhile.
+
+use std::io::{self, ErrorKind, Write};
+
+use secrecy::SecretString;
+
+use crate::error::{Error, Kind, Result};
+use crate::printable;
+
+/// A line of text, without white space around it.
+///
+/// # Errors
+/// The input has ended, or cannot be read.
+pub async fn line(question: &str) -> Result<String> {
+    say_part(&format!("{question}: "));
+    let read = || {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).map(|count| (count > 0).then(|| line.trim().to_owned()))
+    };
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(Some(line))) => Ok(line),
+        Ok(Ok(None)) => Err(no_answer("the input has ended")),
+        Ok(Err(error)) => Err(no_answer(&error.to_string())),
+        Err(_) => Err(no_answer("the terminal is gone")),
+    }
+}
+
+/// A line of text; `default` when the answer is empty.
+///
+/// # Errors
+/// The input has ended, or cannot be read.
+pub async fn line_or(question: &str, default: &str) -> Result<String> {
+    let answer = line(&format!("{question} [{default}]")).await?;
+    Ok(if answer.is_empty() { default.to_owned() } else { answer })
+}
+
+/// A line of text that the terminal does not show.
+///
+/// # Errors
+/// The input has ended or cannot be read, or Ctrl-C was pressed.
+pub async fn secret(question: &str) -> Result<SecretString> {
+    let prompt = format!("{question} (not shown): ");
+    match tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt)).await {
+        Ok(Ok(text)) => Ok(text.trim().into()),
+        Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => Err(Error::new(Kind::Interrupted, "interrupted")),
+        Ok(Err(error)) => Err(no_answer(&error.to_string())),
+        Err(_) => Err(no_answer("the terminal is gone")),
+    }
+}
+
+/// The position of one of several choices, each a text to show and the names by which it may be typed beside its
+/// number. An empty answer means the first.
+///
+/// # Errors
+/// The input has ended, or cannot be read.
+pub async fn choose(title: &str, choices: &[Choice]) -> Result<usize> {
+    say(title);
+    for (position, choice) in choices.iter().enumerate() {
+        say(&format!(" [{}] {}", position + 1, choice.text));
+    }
+    loop {
+        let answer = line_or("Number", "1").await?;
+        let number = answer.parse().ok().filter(|number| (1..=choices.len()).contains(number));
+        if let Some(number) = number {
+            return Ok(number - 1);
+        }
+        if let Some(position) = choices.iter().position(|choice| choice.names.contains(&answer)) {
+            return Ok(position);
+        }
+        say(&format!("'{answer}' is not one of 1 to {}", choices.len()));
+    }
+}
+
+/// One of several things to choose.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// What is shown.
+    pub text: String,
+    /// What may be typed instead of the number.
+    pub names: Vec<String>,
+}
+
+impl Choice {
+    /// A choice that is typed by its number.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), names: Vec::new() }
+    }
+}
+
+/// A line of the conversation.
+pub fn say(text: &str) {
+    say_part(&format!("{}\n", printable::escape(text)));
+}
+
+fn say_part(text: &str) {
+    // Nothing can be done when standard error is closed; the answer will be missing too.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+fn no_answer(reason: &str) -> Error {
+    Error::usage(format!("a question was not answered: {reason}; nothing was written"))
+}

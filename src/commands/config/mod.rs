@@ -1,0 +1,199 @@
+//! `config`
+
+pub mod keys;
+pub(super) mod profile;
+
+use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
+use serde_json::Value as Json;
+
+use super::completion;
+use super::deferred::Deferred;
+use super::local::Local;
+use crate::config::edit::{self, Document, FIRST_PROFILE, Updated};
+use crate::config::{Config, Profile, nearest};
+use crate::error::{Error, Kind, Result};
+use crate::output::{Format, Output};
+use keys::Key;
+
+/// Read and change the configuration
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the values of the profile in use, secrets included
+    List(Deferred<ListArgs>),
+    /// Print a value of the profile in use
+    Get(Deferred<GetArgs>),
+    /// Set a value of the profile in use
+    Set(Deferred<SetArgs>),
+    /// Remove a value of the profile in use
+    Unset(Deferred<UnsetArgs>),
+    /// Manage profiles
+    #[command(subcommand)]
+    Profile(Deferred<profile::Command>),
+}
+
+/// Runs one of the commands.
+///
+/// # Errors
+/// The configuration cannot be read or written, or holds no such profile or value.
+pub fn run(command: Command, local: &Local<'_>) -> Result<Output> {
+    match command {
+        Command::List(Deferred(ListArgs {})) => list(local),
+        Command::Get(Deferred(args)) => get(&args, local),
+        Command::Set(Deferred(args)) => set(&args, local),
+        Command::Unset(Deferred(args)) => unset(&args, local),
+        Command::Profile(Deferred(command)) => profile::run(command, local),
+    }
+}
+
+/// Print the values of the profile in use, secrets included
+#[derive(Debug, Args)]
+pub struct ListArgs {}
+
+fn list(local: &Local<'_>) -> Result<Output> {
+    let config = Config::load(local.env)?;
+    let profile = config.profile(local.wanted_profile())?;
+    match &config.path {
+        Some(path) => local.log.note(&format!("these are the values of {} in {}", profile.title(), path.display())),
+        None => local.log.note("there is no configuration file; to make one, type: yc-rs init"),
+    }
+    Ok(values(&profile))
+}
+
+/// All values of a profile.
+fn values(profile: &Profile) -> Output {
+    Output::Value(Json::Object(profile.values().iter().map(|(key, value)| (key.clone(), json(value))).collect()))
+}
+
+/// Print a value of the profile in use
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// Name of the value; a dot leads into a table
+    #[arg(value_name = "KEY", add = ArgValueCandidates::new(completion::keys))]
+    key: String,
+}
+
+fn get(args: &GetArgs, local: &Local<'_>) -> Result<Output> {
+    let key = &args.key;
+    let profile = local.profile()?;
+    let values = profile.values();
+    let found = values.get(key).or_else(|| {
+        let mut names = key.split('.');
+        let first = values.get(names.next()?)?;
+        names.try_fold(first, |value, name| value.get(name))
+    });
+    match (found, local.flags.format) {
+        (Some(value), Some(Format::Table)) => Ok(Output::Value([(key.clone(), json(value))].into_iter().collect())),
+        (Some(value), _) => Ok(Output::Value(json(value))),
+        (None, _) => {
+            let error = Error::new(Kind::NotSet, format!("'{key}' is not set in {}", profile.title()));
+            let known = Key::find(key).is_ok();
+            let near = nearest(key, keys::names()).or(nearest(key, values.keys().map(String::as_str)));
+            Err(match near.filter(|_| !known) {
+                Some(near) => error.hint(format!("did you mean '{near}'?")),
+                None => error.hint("to see what is set, type: yc-rs config list"),
+            })
+        }
+    }
+}
+
+/// Set a value of the profile in use
+#[derive(Debug, Args)]
+pub struct SetArgs {
+    /// Name of the value; a dot leads into a table, as in endpoints.iam
+    #[arg(value_name = "KEY", add = ArgValueCandidates::new(completion::keys))]
+    key: String,
+    /// The value: a file for service-account-key, JSON for a list; `-` reads token and service-account-key from
+    /// standard input
+    #[arg(value_name = "VALUE")]
+    value: String,
+}
+
+fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
+    let key = Key::find(&args.key)?;
+    let value = match args.value.as_str() {
+        "-" if key.reads_stdin() => key.value(&local.read_stdin(key.name)?, keys::From::Stdin)?,
+        given => key.value(given, keys::From::CommandLine)?,
+    };
+    if let Some(note) = key.note(value.as_ref()) {
+        local.log.note(note);
+    }
+    let updated = edit::update(local.env, |document| {
+        let (name, is_new) = profile_to_change(document, local)?;
+        match value {
+            Some(value) => document.set(&name, &key.path(), &value)?,
+            None => _ = document.unset(&name, &key.path())?,
+        }
+        Ok(is_new.then_some(name))
+    })?;
+    confirm_copy(&updated, local);
+    if let Some(name) = updated.value {
+        local.confirm(&format!("Profile '{name}' created and activated"));
+    }
+    Ok(Output::Nothing)
+}
+
+/// Remove a value of the profile in use
+#[derive(Debug, Args)]
+pub struct UnsetArgs {
+    /// Name of the value; a dot leads into a table
+    #[arg(value_name = "KEY", add = ArgValueCandidates::new(completion::keys))]
+    key: String,
+}
+
+fn unset(args: &UnsetArgs, local: &Local<'_>) -> Result<Output> {
+    let key = &args.key;
+    let profile = local.profile()?;
+    let whole = profile.has(key);
+    let path: Vec<_> = if whole { vec![key.as_str()] } else { key.split('.').collect() };
+    // A name that means nothing is more likely a typing error than a wish; what is not set needs no writing.
+    let is_table = keys::names().any(|name| name.split('.').next() == Some(key));
+    let unknown = Key::find(key).err().filter(|_| !is_table);
+    let Some(name) = profile.name.as_deref() else { return unknown.map_or(Ok(Output::Nothing), Err) };
+    let updated = edit::update(local.env, |document| {
+        let removed = document.unset(name, &path)?;
+        unknown.filter(|_| !removed).map_or(Ok(()), Err)
+    })?;
+    confirm_copy(&updated, local);
+    Ok(Output::Nothing)
+}
+
+/// The profile that a change is made to, and whether it was made for that: the first one is made when there is none.
+fn profile_to_change(document: &mut Document, local: &Local<'_>) -> Result<(String, bool)> {
+    let config = document.config()?;
+    let chosen = local.wanted_profile().or(config.current()).map(str::to_owned);
+    match chosen {
+        Some(name) => Ok((name, false)),
+        None if config.names()?.is_empty() => {
+            document.create_profile(FIRST_PROFILE)?;
+            document.set_current(FIRST_PROFILE);
+            Ok((FIRST_PROFILE.to_owned(), true))
+        }
+        None => Err(Error::config("no profile is chosen: the configuration has no 'current'")
+            .hint("type: yc-rs config profile activate NAME; or give --profile")),
+    }
+}
+
+/// Says that this was the first write, for which the profiles of `yc` were copied.
+pub(super) fn confirm_copy<T>(updated: &Updated<T>, local: &Local<'_>) {
+    if let Some(from) = &updated.copied_from {
+        local.confirm(&format!(
+            "The profiles of {} were copied to {}, which is used from now on",
+            from.display(),
+            updated.path.display()
+        ));
+    }
+}
+
+/// The same value in JSON.
+fn json(value: &toml::Value) -> Json {
+    match value {
+        toml::Value::String(text) => text.clone().into(),
+        toml::Value::Integer(number) => (*number).into(),
+        toml::Value::Float(number) => (*number).into(),
+        toml::Value::Boolean(set) => (*set).into(),
+        toml::Value::Datetime(time) => time.to_string().into(),
+        toml::Value::Array(items) => items.iter().map(json).collect(),
+        toml::Value::Table(fields) => fields.iter().map(|(key, value)| (key.clone(), json(value))).collect(),
+    }
+}

@@ -1,0 +1,138 @@
+//! `config profile`
+
+use clap::Subcommand;
+use clap_complete::ArgValueCandidates;
+use serde_json::json;
+
+use super::confirm_copy;
+use crate::commands::completion;
+use crate::commands::deferred::Deferred;
+use crate::commands::local::Local;
+use crate::config::Config;
+use crate::config::edit;
+use crate::error::{Error, Result};
+use crate::output::{Format, Output};
+
+/// Manage profiles
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make an empty profile and use it from now on
+    Create(Deferred<CreateArgs>),
+    /// Use a profile from now on
+    Activate(Deferred<NameArgs>),
+    /// List the profiles
+    List(Deferred<ListArgs>),
+    /// Print the values of a profile, secrets included
+    Get(Deferred<NameArgs>),
+    /// Delete a profile
+    Delete(Deferred<NameArgs>),
+}
+
+/// A profile that is to be made.
+#[derive(Debug, clap::Args)]
+pub struct CreateArgs {
+    /// Name of the profile: lower-case letters, digits and hyphens, first a letter
+    #[arg(value_name = "NAME", value_parser = profile_name)]
+    name: String,
+}
+
+/// A profile that there is.
+#[derive(Debug, clap::Args)]
+pub struct NameArgs {
+    /// Name of the profile
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::profiles))]
+    name: String,
+}
+
+/// List the profiles
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {}
+
+/// Runs one of the commands.
+///
+/// # Errors
+/// The configuration cannot be read or written, or the profile is not there, or must stay.
+pub(super) fn run(command: Command, local: &Local<'_>) -> Result<Output> {
+    match command {
+        Command::Create(Deferred(args)) => create(&args.name, local),
+        Command::Activate(Deferred(args)) => activate(&args.name, local),
+        Command::List(Deferred(ListArgs {})) => list(local),
+        Command::Get(Deferred(args)) => get(&args.name, local),
+        Command::Delete(Deferred(args)) => delete(&args.name, local),
+    }
+}
+
+fn create(name: &str, local: &Local<'_>) -> Result<Output> {
+    let updated = edit::update(local.env, |document| {
+        document.create_profile(name)?;
+        document.set_current(name);
+        Ok(())
+    })?;
+    confirm_copy(&updated, local);
+    local.confirm(&format!("Profile '{name}' created and activated"));
+    Ok(Output::Nothing)
+}
+
+fn activate(name: &str, local: &Local<'_>) -> Result<Output> {
+    let updated = edit::update(local.env, |document| {
+        document.check_profile(name)?;
+        document.set_current(name);
+        Ok(())
+    })?;
+    confirm_copy(&updated, local);
+    local.confirm(&format!("Profile '{name}' activated"));
+    Ok(Output::Nothing)
+}
+
+fn list(local: &Local<'_>) -> Result<Output> {
+    let config = Config::load(local.env)?;
+    let names = config.names()?;
+    let is_active = |name: &str| config.current() == Some(name);
+    if local.flags.jq.is_some() || local.flags.format.is_some_and(|format| format != Format::Text) {
+        let entry = |name: &&str| json!({"name": name, "active": is_active(name)});
+        return Ok(Output::Value(names.iter().map(entry).collect()));
+    }
+    if names.is_empty() {
+        return Ok(Output::Nothing);
+    }
+    let lines: Vec<_> =
+        names.iter().map(|name| format!("{name}{}", if is_active(name) { " ACTIVE" } else { "" })).collect();
+    Ok(Output::Value(lines.join("\n").into()))
+}
+
+fn get(name: &str, local: &Local<'_>) -> Result<Output> {
+    let profile = Config::load(local.env)?.profile(Some(name))?;
+    Ok(super::values(&profile))
+}
+
+fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
+    let updated = edit::update(local.env, |document| {
+        document.check_profile(name)?;
+        let config = document.config()?;
+        let refused = |reason: &str| Error::usage(format!("the profile '{name}' cannot be deleted: {reason}"));
+        if config.names()?.len() == 1 {
+            return Err(refused("it is the only one").hint("to have another, type: yc-rs config profile create NAME"));
+        }
+        if config.current() == Some(name) {
+            return Err(refused("it is in use").hint("type first: yc-rs config profile activate OTHER-NAME"));
+        }
+        document.delete_profile(name)
+    })?;
+    confirm_copy(&updated, local);
+    local.confirm(&format!("Profile '{name}' deleted"));
+    Ok(Output::Nothing)
+}
+
+/// Checks the name of a profile that is to be made.
+///
+/// # Errors
+/// It breaks the rule; the message gives the rule.
+///
+/// Source: yandex-cloud/docs, `en/cli/operations/profile/profile-create.md`.
+pub(in crate::commands) fn profile_name(name: &str) -> Result<String, String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(inner) {
+        return Ok(name.to_owned());
+    }
+    Err("the name of a profile has lower-case letters, digits and hyphens, and begins with a letter".to_owned())
+}

@@ -1,0 +1,72 @@
+//! What a command that works on this machine alone may use: flags, environment, configuration, standard error.
+//!
+//! Nothing here needs credentials, the network, or a profile whose values are right.
+
+use std::io::{Read, Write};
+
+use crate::config::{Config, Profile};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::output::{Filter, Render};
+use crate::printable;
+use crate::settings::GlobalFlags;
+
+/// The surroundings of a command that works on this machine alone.
+pub struct Local<'a> {
+    /// The state of the process.
+    pub env: &'a Env,
+    /// The flags that every command takes.
+    pub flags: &'a GlobalFlags,
+    /// Where notes go.
+    pub log: Log,
+}
+
+impl Local<'_> {
+    /// How the result is to be printed. The format is that of the flag alone: scripts read the bare values of
+    /// `config get`, whatever format the profile or a variable sets for other commands.
+    ///
+    /// # Errors
+    /// The jq filter does not compile.
+    pub fn render(&self) -> Result<Render> {
+        Ok(Render {
+            format: self.flags.format.unwrap_or_default(),
+            filter: self.flags.jq.as_deref().map(|filter| Filter::compile(filter, &self.env.vars)).transpose()?,
+            terminal: self.env.terminal.stdout,
+        })
+    }
+
+    /// The name of the profile that flag or environment choose.
+    pub fn wanted_profile(&self) -> Option<&str> {
+        self.flags.profile.as_deref().or(self.env.var("YC_PROFILE"))
+    }
+
+    /// The profile in use.
+    ///
+    /// # Errors
+    /// The configuration cannot be read, or has no such profile.
+    pub fn profile(&self) -> Result<Profile> {
+        Config::load(self.env)?.profile(self.wanted_profile())
+    }
+
+    /// Tells the user what was done, on a terminal or not.
+    pub fn confirm(&self, text: &str) {
+        if self.flags.no_user_output != Some(true) {
+            let shown = if self.env.terminal.stderr { printable::escape(text) } else { text.into() };
+            // Nothing can be done when standard error is closed, and the work is done.
+            let _ = writeln!(std::io::stderr(), "{}", self.log.masks.mask(&shown));
+        }
+    }
+
+    /// All of standard input.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not UTF-8.
+    pub fn read_stdin(&self, reader: &str) -> Result<String> {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(|error| Error::usage(format!("{reader}: cannot read standard input: {error}")))?;
+        Ok(text)
+    }
+}
