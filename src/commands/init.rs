@@ -24,7 +24,7 @@ use crate::status::Code;
 /// Set up a profile, asking for what is not given
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Without a terminal nothing is asked; give then --profile, a credential (--token or one of the flags above) and
+Without a terminal nothing is asked; give then --profile, a credential (--token or one of the flags above) and \
 --folder-id. Other settings: yc-rs config set")]
 pub struct Args {
     /// Key file of a service account, whose contents are stored in the profile

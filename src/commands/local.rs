@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::output::{Filter, Render};
 use crate::printable;
-use crate::settings::GlobalFlags;
+use crate::settings::{self, GlobalFlags};
 
 /// The surroundings of a command that works on this machine alone.
 pub struct Local<'a> {
@@ -38,7 +38,7 @@ impl Local<'_> {
 
     /// The name of the profile that flag or environment choose.
     pub fn wanted_profile(&self) -> Option<&str> {
-        self.flags.profile.as_deref().or(self.env.var("YC_PROFILE"))
+        settings::given(&self.flags.profile).or(self.env.var("YC_PROFILE"))
     }
 
     /// The profile in use.
