@@ -14,6 +14,7 @@ pub mod duration;
 pub mod endpoints;
 pub mod env;
 pub mod error;
+pub mod export;
 pub mod http;
 pub mod key_cache;
 pub mod log;

@@ -1,0 +1,42 @@
+//! `NAME=value`, for files that are read by `docker run --env-file`, Compose and the dotenv libraries.
+
+use super::Variable;
+
+/// Readers disagree on quotes, on `$` and on `#`, so only what means itself to all of them is written.
+pub(super) fn check(value: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/+=,@".contains(c);
+    match value.chars().find(|c| !plain(*c)) {
+        Some(c) => Err(format!("has the character {c:?}, which not every reader of such files takes as it is")),
+        None => Ok(()),
+    }
+}
+
+/// A line for each variable that has a value.
+pub(super) fn text(variables: &[Variable<'_>]) -> String {
+    let line = |variable: &Variable<'_>| Some(format!("{}={}\n", variable.name, variable.value?));
+    variables.iter().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Format;
+    use super::super::tests::{permanent, temporary};
+
+    #[test]
+    fn only_what_needs_no_quotes_is_written() {
+        let mut credentials = temporary();
+        let text = credentials.export(Format::Dotenv).unwrap();
+        assert!(text.starts_with("AWS_ACCESS_KEY_ID=aje0\nAWS_SECRET_ACCESS_KEY=YC+/s\nAWS_SESSION_TOKEN=s1.a==.b\n"));
+        for special in ["a b", "a#b", "$a", "'a'", "\"", "a\\", "`a`"] {
+            credentials.access_key_id = special.into();
+            assert!(credentials.export(Format::Dotenv).is_err(), "{special}");
+        }
+    }
+
+    #[test]
+    fn a_static_key_has_no_session() {
+        let text = permanent().export(Format::Dotenv).unwrap();
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(!text.contains("SESSION") && !text.contains("EXPIRATION"), "{text}");
+    }
+}

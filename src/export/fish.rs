@@ -1,0 +1,34 @@
+//! `set -gx NAME 'value';`, to be evaluated by fish.
+
+use super::Variable;
+
+/// A line for each variable. Within single quotes fish knows two escapes, `\'` and `\\`. The semicolon is for `eval`,
+/// which joins the lines.
+pub(super) fn text(variables: &[Variable<'_>]) -> String {
+    let line = |variable: &Variable<'_>| match variable.value {
+        Some(value) => {
+            format!("set -gx {} '{}';\n", variable.name, value.replace('\\', r"\\").replace('\'', r"\'"))
+        }
+        None => format!("set -e {};\n", variable.name),
+    };
+    variables.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Format;
+    use super::super::tests::{permanent, temporary};
+
+    #[test]
+    fn quotes_and_backslashes_are_escaped() {
+        let mut credentials = temporary();
+        credentials.access_key_id = r"a'b\".into();
+        assert!(credentials.export(Format::Fish).unwrap().starts_with("set -gx AWS_ACCESS_KEY_ID 'a\\'b\\\\';\n"));
+    }
+
+    #[test]
+    fn a_static_key_erases_the_session_token() {
+        let text = permanent().export(Format::Fish).unwrap();
+        assert!(text.contains("set -e AWS_SESSION_TOKEN;\nset -e AWS_CREDENTIAL_EXPIRATION;\n"), "{text}");
+    }
+}

@@ -1,0 +1,64 @@
+//! `credential_process`: what an AWS SDK reads from a program that gives it credentials.
+//!
+//! Source: AWS SDKs and Tools Reference Guide, "Process credential provider".
+
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::Credentials;
+use crate::error::{Error, Kind, Result};
+
+/// Some SDKs read no more bytes than this, the end of the line included.
+const LONGEST: usize = 1024;
+
+/// One JSON object on one line.
+pub(super) fn text(credentials: &Credentials) -> Result<String> {
+    let document = json!({
+        "Version": 1,
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret.expose_secret(),
+        "SessionToken": credentials.session_token.as_ref().map(ExposeSecret::expose_secret),
+        "Expiration": credentials.expires_at,
+    });
+    // Without it, an SDK would use the key for ever.
+    if credentials.expires_at.is_none() {
+        return Err(Error::internal("the server does not say when the key ends"));
+    }
+    let text = format!("{document}\n");
+    if text.len() > LONGEST {
+        let message = format!(
+            "the credentials take {} bytes as JSON, but AWS SDKs read at most {LONGEST} from credential_process",
+            text.len()
+        );
+        return Err(Error::new(Kind::Output, message).hint("use another form, e.g. --aws-profile or exec"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Format;
+    use super::super::tests::{permanent, temporary};
+
+    #[test]
+    fn the_document_is_compact_and_complete() {
+        assert_eq!(
+            temporary().export(Format::Process).unwrap(),
+            "{\"Version\":1,\"AccessKeyId\":\"aje0\",\"SecretAccessKey\":\"YC+/s\",\"SessionToken\":\"s1.a==.b\",\
+             \"Expiration\":\"2025-12-16T06:23:51.383485065Z\"}\n"
+        );
+        assert!(permanent().export(Format::Process).is_err());
+    }
+
+    #[test]
+    fn more_than_1024_bytes_are_an_error() {
+        let mut credentials = temporary();
+        let rest = credentials.export(Format::Process).unwrap().len() - "s1.a==.b".len();
+        credentials.session_token = Some("x".repeat(1024 - rest).into());
+        assert_eq!(credentials.export(Format::Process).unwrap().len(), 1024);
+        credentials.session_token = Some("x".repeat(1025 - rest).into());
+        let error = credentials.export(Format::Process).unwrap_err();
+        assert!(error.to_string().contains("1025 bytes"), "{error}");
+        assert_eq!(error.exit_code(), 1);
+    }
+}
