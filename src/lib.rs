@@ -26,6 +26,7 @@ pub mod private_file;
 pub mod secret;
 pub mod session_name;
 pub mod settings;
+pub mod sigv4;
 pub mod status;
 
 use std::ffi::OsString;
