@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod auth;
+pub mod aws_credentials_file;
 pub mod cache;
 pub mod commands;
 pub mod config;

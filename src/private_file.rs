@@ -24,7 +24,7 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The folder cannot be written, or the disk is full.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     // In the same folder, since only a rename within one file system is a single step.
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(content)?;
@@ -35,6 +35,19 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = folder.sync_all();
     }
     Ok(())
+}
+
+/// Whether [`replace`] would find what it needs, but for room on the disk.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn check_replaceable(path: &Path) -> io::Result<()> {
+    NamedTempFile::new_in(folder_of(path)).map(drop)
+}
+
+/// The folder that a file is in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Opens the file that stands for a lock, to be locked with [`File::lock`]. It is never renamed over or removed, so
