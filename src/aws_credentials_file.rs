@@ -115,9 +115,9 @@ impl CredentialsFile {
         read().map_err(|problem| Error::usage(self.says(&problem)))
     }
 
-    /// The path as it is shown.
-    pub fn path(&self) -> impl std::fmt::Display {
-        self.path.display()
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file that is to be replaced: where a symbolic link leads, if what is there belongs to the user.
@@ -127,15 +127,13 @@ impl CredentialsFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(self.path.clone()),
             Err(error) => return Err(format!("cannot be read: {error}")),
         };
-        let path = match metadata.is_symlink() {
-            true => fs::canonicalize(&self.path).map_err(|error| format!("is a symbolic link that leads nowhere: {error}"))?,
-            false => self.path.clone(),
-        };
+        // Of a file that is none, the canonical path is the path.
+        let path =
+            fs::canonicalize(&self.path).map_err(|error| format!("is a symbolic link that leads nowhere: {error}"))?;
         if !private_file::is_own(&path) {
-            return Err(match metadata.is_symlink() {
-                true => format!("is a symbolic link to {}, which belongs to another user", path.display()),
-                false => "belongs to another user".to_owned(),
-            });
+            let link =
+                if metadata.is_symlink() { format!("leads to {}, which ", path.display()) } else { String::new() };
+            return Err(format!("{link}belongs to another user"));
         }
         let metadata = fs::metadata(&path).map_err(|error| format!("cannot be read: {error}"))?;
         if !metadata.is_file() {
@@ -189,12 +187,20 @@ fn place(storage: &Storage) -> [(&str, &str); 2] {
 }
 
 /// The content with these keys in the profile, and everything else as it was. `more` is for a profile that is new.
-fn with_profile(content: &[u8], profile: &str, keys: &[(&str, &str)], more: &[(&str, &str)]) -> Result<Vec<u8>, String> {
+fn with_profile(
+    content: &[u8],
+    profile: &str,
+    keys: &[(&str, &str)],
+    more: &[(&str, &str)],
+) -> Result<Vec<u8>, String> {
     if let Some((key, _)) = keys.iter().chain(more).find(|(_, value)| !can_stand(value)) {
         return Err(format!("cannot hold the value for {key}: it is empty or has white space or control characters"));
     }
     let document = Document::parse(content)?;
     match document.section(profile)? {
+        Some(Section { odd: Some(number), .. }) => {
+            Err(format!("has a line that is neither a key with a value nor a comment: line {}", number + 1))
+        }
         Some(section) => Ok(document.with_keys(section, keys)),
         None => Ok(document.with_section(profile, keys.iter().chain(more))),
     }
@@ -216,6 +222,9 @@ struct Section {
     /// The line of the header.
     header: usize,
     entries: Vec<Entry>,
+    /// A line that is neither a key with a value nor a comment: what is written near it could be taken for a part of
+    /// it, or it for a part of that.
+    odd: Option<usize>,
 }
 
 struct Entry {
@@ -255,15 +264,18 @@ impl<'a> Document<'a> {
             }
             open = None;
             if let Some(name) = header(trimmed) {
-                sections.push(Section { name, header: number, entries: Vec::new() });
-            } else if let (Some(section), Some(delimiter)) =
-                (sections.last_mut(), line.iter().position(|byte| matches!(byte, b'=' | b':')))
-            {
+                sections.push(Section { name, header: number, entries: Vec::new(), odd: None });
+                continue;
+            }
+            let Some(section) = sections.last_mut() else { continue };
+            if let Some(delimiter) = line.iter().position(|byte| matches!(byte, b'=' | b':')) {
                 let name = String::from_utf8_lossy(line[start..delimiter].trim_ascii()).to_lowercase();
                 let value = &line[delimiter + 1..];
                 let value_at = line.len() - value.trim_ascii_start().len();
                 section.entries.push(Entry { name, value_at, lines: number..number + 1 });
                 open = Some(indent);
+            } else {
+                section.odd = Some(number);
             }
         }
         Ok(Self { lines, sections })
@@ -296,7 +308,8 @@ impl<'a> Document<'a> {
         let mut dropped: Vec<usize> = Vec::new();
         let mut added: Vec<(usize, Vec<u8>)> = Vec::new();
         let mut anchor = section.header;
-        let mut indent = section.entries.first().map(|entry| self.indent(entry)).unwrap_or_default();
+        // As far as what follows, which would else be taken for a part of the value above it.
+        let mut indent = self.indent_behind(section.header);
         for (key, value) in keys {
             let mut entries = section.entries.iter().filter(|entry| entry.name == *key);
             let Some(entry) = entries.next() else {
@@ -304,7 +317,7 @@ impl<'a> Document<'a> {
                 continue;
             };
             anchor = entry.lines.start;
-            indent = self.indent(entry);
+            indent = indent_of(self.lines[anchor]);
             let line = self.lines[anchor];
             replaced.push((anchor, [&line[..entry.value_at], value.as_bytes(), end(line)].concat()));
             dropped.extend(entry.lines.clone().skip(1));
@@ -344,9 +357,10 @@ impl<'a> Document<'a> {
         content
     }
 
-    fn indent(&self, entry: &Entry) -> &'a [u8] {
-        let line = self.lines[entry.lines.start];
-        &line[..line.len() - line.trim_ascii_start().len()]
+    /// The white space before the next line that is neither blank nor a comment.
+    fn indent_behind(&self, number: usize) -> &'a [u8] {
+        let mut behind = self.lines[number + 1..].iter().filter(|line| !is_idle(text(line).trim_ascii()));
+        behind.next().map(|line| indent_of(line)).unwrap_or_default()
     }
 
     /// How this line ends, or else the first one.
@@ -368,6 +382,10 @@ fn header(line: &[u8]) -> Option<String> {
 /// Whether a line, trimmed, is blank or a comment.
 fn is_idle(line: &[u8]) -> bool {
     matches!(line.first(), None | Some(b'#' | b';'))
+}
+
+fn indent_of(line: &[u8]) -> &[u8] {
+    &line[..line.len() - line.trim_ascii_start().len()]
 }
 
 /// A line without its end.
@@ -451,6 +469,10 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_header_or_a_key_within_a_value_is_part_of_it() {
+        assert_eq!(
+            updated("[p]\n# note\n  [q]\n", "p"),
+            "[p]\n  aws_access_key_id = ID\n  aws_secret_access_key = SECRET\n  aws_session_token = TOKEN\n# note\n  [q]\n"
+        );
         let before = "[q]\ns3 =\n  [p]\n  aws_access_key_id = nested\n";
         assert_eq!(updated(before, "p"), format!("{before}\n{SECTION}"));
         let before = "[p]\naws_access_key_id = 1\n  2\n\n  # kept\n  3\naws_access_key_id = again\n";
@@ -465,6 +487,7 @@ mod tests {
         assert!(problem(b"[p]\n[q]\n[ p ]\n", "p").contains("has the profile 'p' twice, in lines 1 and 3"));
         assert!(problem(b"[p]\nx = a\rb\n", "p").contains("carriage return within line 2"));
         assert!(problem(&[0xff, 0xfe, b'[', 0], "p").contains("not a text file"));
+        assert!(problem(b"[p]\n odd\n[q]\n", "p").contains("neither a key with a value nor a comment: line 2"));
         assert!(with_profile(b"", "p", &[("k", "a\nb")], &[]).is_err());
         assert!(with_profile(b"", "p", &[("k", "")], &[]).is_err());
         let kept = with_profile(b"# \xe9\n[q]\n", "p", &NEW, &MORE).unwrap();
@@ -486,7 +509,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("credentials");
         let file = CredentialsFile { path: path.clone() };
-        private_file::replace(&path, b"[a]\nx=1\n[p]\nAWS_ACCESS_KEY_ID: id\naws_secret_access_key = s = t \n").unwrap();
+        private_file::replace(&path, b"[a]\nx=1\n[p]\nAWS_ACCESS_KEY_ID: id\naws_secret_access_key = s = t \n")
+            .unwrap();
         let key = file.read("p").unwrap();
         assert_eq!(key.access_key_id.as_deref(), Some("id"));
         assert_eq!(key.secret.unwrap().expose_secret(), "s = t");
@@ -515,9 +539,8 @@ mod tests {
             "[ \ta-z\\[\\]=#]{0,8}",
         ];
         let lines = proptest::collection::vec((line, prop_oneof![Just("\n"), Just("\r\n")]), 0..12);
-        (lines, "[a-z]{0,3}").prop_map(|(lines, last)| {
-            lines.into_iter().map(|(line, end)| line + end).collect::<String>() + &last
-        })
+        (lines, "[a-z]{0,3}")
+            .prop_map(|(lines, last)| lines.into_iter().map(|(line, end)| line + end).collect::<String>() + &last)
     }
 
     fn other_lines(content: &[u8]) -> Vec<Vec<u8>> {

@@ -22,6 +22,8 @@ pub struct Env {
     pub cache_dir: Option<PathBuf>,
     /// Which of the standard streams are terminals.
     pub terminal: Terminal,
+    /// Whether Ctrl-C is to be ignored, as shells tell the programs that they start in the background.
+    pub ignores_interrupt: bool,
 }
 
 /// Which of the standard streams are terminals.
@@ -63,6 +65,7 @@ impl Env {
                 stdout: std::io::stdout().is_terminal(),
                 stderr: std::io::stderr().is_terminal(),
             },
+            ignores_interrupt: ignores_interrupt(),
         })
     }
 
@@ -89,6 +92,17 @@ impl Env {
     pub fn login(&self) -> Option<&str> {
         ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| self.var(name))
     }
+}
+
+/// Source: `proc_pid_status(5)`: `SigIgn` is a mask in hexadecimal, SIGINT its second bit. Elsewhere there is no safe way
+/// to tell.
+fn ignores_interrupt() -> bool {
+    let status = if cfg!(target_os = "linux") { std::fs::read_to_string("/proc/self/status") } else { return false };
+    let mask = status.ok().and_then(|status| {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    });
+    mask.is_some_and(|mask| mask & 0b10 != 0)
 }
 
 #[cfg(test)]

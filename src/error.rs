@@ -22,6 +22,8 @@ struct Parts {
     message: String,
     hint: Option<String>,
     ids: RequestIds,
+    /// The server's own name for why it refused, where that is none of gRPC.
+    server_code: Option<String>,
     /// The call may have taken effect on the server, so it must not be repeated blindly.
     outcome_unknown: bool,
 }
@@ -58,6 +60,8 @@ pub enum Kind {
     Output,
     /// Something cannot be told.
     Unknown,
+    /// The command that was to be run cannot be; the exit status is that of a shell in the same place.
+    NotRun(u8),
     /// The program or the machine failed.
     Internal,
 }
@@ -96,6 +100,7 @@ impl Error {
             message: message.into(),
             hint: None,
             ids: RequestIds::default(),
+            server_code: None,
             outcome_unknown: false,
         }))
     }
@@ -159,6 +164,13 @@ impl Error {
         self
     }
 
+    /// Says what the server calls the reason, e.g. `SignatureDoesNotMatch`, where it has names of its own.
+    #[must_use]
+    pub fn server_code(mut self, code: impl Into<String>) -> Self {
+        self.0.server_code = Some(code.into());
+        self
+    }
+
     /// Adds the IDs of the request.
     #[must_use]
     pub fn ids(mut self, ids: RequestIds) -> Self {
@@ -199,6 +211,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match &self.0.kind {
             Kind::Interrupted => 130,
+            Kind::NotRun(status) => *status,
             _ if self.0.outcome_unknown => 1,
             Kind::Usage | Kind::Config | Kind::FilterSyntax => 2,
             Kind::NoCredentials => 3,
@@ -219,9 +232,12 @@ impl Error {
         self.exit_code() == 5
     }
 
-    fn code_name(&self) -> &'static str {
+    fn code_name(&self) -> &str {
+        if let Some(code) = &self.0.server_code {
+            return code;
+        }
         match &self.0.kind {
-            Kind::Usage => "USAGE",
+            Kind::Usage | Kind::NotRun(_) => "USAGE",
             Kind::Config | Kind::NotSet => "CONFIG",
             Kind::FilterSyntax | Kind::FilterRun => "FILTER",
             Kind::NoCredentials => "NO_CREDENTIALS",
@@ -238,7 +254,7 @@ impl Error {
     pub fn to_text(&self) -> String {
         let mut lines = vec![format!("ERROR: {}", self.0.message)];
         if let Some(status) = self.status() {
-            lines.push(format!("code: {}", status.code.name()));
+            lines.push(format!("code: {}", self.code_name()));
             for (field, description) in status.field_violations() {
                 lines.push(format!("field-violation: {field}: {description}"));
             }

@@ -177,7 +177,14 @@ async fn write_output(output: Output, render: Render, must_arrive: bool) -> Resu
 /// Lets the work run until it is done, or Ctrl-C is pressed, or the time given by `--timeout` has passed.
 async fn until_cut_short<T>(context: &Context<'_>, work: impl Future<Output = Result<T>>) -> Result<T> {
     let work = pin!(work);
-    let interrupt = pin!(tokio::signal::ctrl_c());
+    let interrupt = pin!(async {
+        if context.env.ignores_interrupt {
+            // Not to be listened to, so that it stays ignored in a command that takes our place.
+            std::future::pending().await
+        } else {
+            tokio::signal::ctrl_c().await
+        }
+    });
     let limited = async {
         match context.flags.timeout {
             None => work.await,

@@ -85,8 +85,8 @@ fn canonical_request(request: &Request<'_>, date: &str) -> (String, String) {
         headers.entry(name.to_ascii_lowercase()).or_default().push(value);
     }
     let names = headers.keys().map(String::as_str).collect::<Vec<_>>().join(";");
-    let headers: String =
-        headers.iter().map(|(name, values)| format!("{name}:{}\n", values.join(","))).collect();
+    let line = |(name, values): (&String, &Vec<String>)| format!("{name}:{}\n", values.join(","));
+    let headers: String = headers.iter().map(line).collect();
     let canonical = format!(
         "{}\n{}\n{}\n{headers}\n{names}\n{}",
         request.method,

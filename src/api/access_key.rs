@@ -34,6 +34,18 @@ pub const CREATE_RESPONSE: Message = Message {
     fields: &[Field::message("access_key", &ACCESS_KEY), Field::scalar("secret")],
 };
 
+/// `CreateAccessKeyRequest`.
+pub const CREATE_REQUEST: Message = Message {
+    name: "CreateAccessKeyRequest",
+    fields: &[Field::scalar("service_account_id"), Field::scalar("description")],
+};
+
+/// `UpdateAccessKeyRequest`.
+pub const UPDATE_REQUEST: Message = Message {
+    name: "UpdateAccessKeyRequest",
+    fields: &[Field::scalar("access_key_id"), Field::scalar("update_mask"), Field::scalar("description")],
+};
+
 /// A page of the keys of a service account; `None` stands for the caller: `List`.
 ///
 /// # Errors

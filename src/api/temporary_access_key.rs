@@ -36,6 +36,17 @@ pub const EPHEMERAL_KEY: Message = Message {
     ],
 };
 
+/// `CreateEphemeralAccessKeyRequest`, as it stands in a file.
+pub const CREATE_REQUEST: Message = Message {
+    name: "CreateEphemeralAccessKeyRequest",
+    fields: &[
+        Field::scalar("subject_id"),
+        Field::scalar("session_name"),
+        Field::scalar("policy"),
+        Field::scalar("duration"),
+    ],
+};
+
 /// `CreateEphemeralAccessKeyRequest`.
 #[derive(Debug, Clone, Default)]
 pub struct CreateEphemeral {

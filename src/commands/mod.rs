@@ -5,12 +5,15 @@ pub mod cache;
 pub mod completion;
 pub mod config;
 pub mod deferred;
+pub mod delivery;
 pub mod iam;
 pub mod init;
+pub mod least_life;
 pub mod local;
 pub mod man;
 pub mod operation;
 pub mod paging;
+pub mod request_file;
 pub mod version;
 
 use std::ffi::OsString;
@@ -127,6 +130,15 @@ pub fn usage_error(error: &clap::Error) -> Error {
     let advice: Vec<_> = paragraphs.filter(|paragraph| !paragraph.starts_with("For more information")).collect();
     let error = Error::usage(message.strip_prefix("error: ").unwrap_or(message));
     if advice.is_empty() { error } else { error.hint(advice.join("\n").replace("tip: ", "")) }
+}
+
+/// Refuses `--format` and `--jq` on the command line beside a flag whose output has a form of its own.
+fn refuse_format_flags(flag: &str, context: &Context<'_>) -> Result<()> {
+    let given = [("--format", context.flags.format.is_some()), ("--jq", context.flags.jq.is_some())];
+    match given.iter().find(|(_, given)| *given) {
+        Some((other, _)) => Err(Error::usage(format!("{flag} has an output form of its own and excludes {other}"))),
+        None => Ok(()),
+    }
 }
 
 /// Runs a command that works on the cloud.

@@ -2,14 +2,15 @@
 //!
 //! Source: GitHub Docs, "Workflow commands for GitHub Actions"; the escapes are those of `@actions/core`.
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::Credentials;
 
 /// The commands that keep the secrets out of the log; they come before anything else is written.
 pub(super) fn masks(credentials: &Credentials) -> String {
     let secrets = std::iter::once(&credentials.secret).chain(&credentials.session_token);
-    secrets.map(|secret| format!("::add-mask::{}\n", escape(secret.expose_secret()))).collect()
+    let line = |secret: &SecretString| format!("::add-mask::{}\n", escape(secret.expose_secret()));
+    secrets.map(line).collect()
 }
 
 fn escape(value: &str) -> String {
@@ -33,10 +34,7 @@ mod tests {
     fn every_secret_is_masked_and_the_key_id_is_not() {
         let mut credentials = temporary();
         credentials.secret = "50%25".into();
-        assert_eq!(
-            credentials.export(Format::GithubActions).unwrap(),
-            "::add-mask::50%2525\n::add-mask::s1.a==.b\n"
-        );
+        assert_eq!(credentials.export(Format::GithubActions).unwrap(), "::add-mask::50%2525\n::add-mask::s1.a==.b\n");
         assert_eq!(permanent().export(Format::GithubActions).unwrap(), "::add-mask::YCs\n");
     }
 

@@ -106,10 +106,7 @@ impl Credentials {
         [
             set("AWS_ACCESS_KEY_ID", &self.access_key_id),
             set("AWS_SECRET_ACCESS_KEY", self.secret.expose_secret()),
-            Variable {
-                name: "AWS_SESSION_TOKEN",
-                value: self.session_token.as_ref().map(ExposeSecret::expose_secret),
-            },
+            Variable { name: "AWS_SESSION_TOKEN", value: self.session_token.as_ref().map(ExposeSecret::expose_secret) },
             Variable { name: "AWS_CREDENTIAL_EXPIRATION", value: self.expires_at.as_deref() },
             set("AWS_REGION", &self.storage.region),
             set("AWS_DEFAULT_REGION", &self.storage.region),
@@ -152,12 +149,9 @@ impl Format {
         match self {
             Self::WindowsCmd => windows_cmd::check(value),
             Self::Dotenv => dotenv::check(value),
-            Self::Process
-            | Self::Env
-            | Self::EnvNoExport
-            | Self::Fish
-            | Self::Powershell
-            | Self::GithubActions => Ok(()),
+            Self::Process | Self::Env | Self::EnvNoExport | Self::Fish | Self::Powershell | Self::GithubActions => {
+                Ok(())
+            }
         }
     }
 }
@@ -217,7 +211,10 @@ mod tests {
     #[test]
     fn an_answer_without_a_secret_is_an_error_that_names_the_field() {
         let error = Credentials::temporary(&json!({"accessKeyId": "a"}), storage()).unwrap_err();
-        assert_eq!((error.to_string().as_str(), error.exit_code()), ("the server's answer lacks the field 'secret'", 1));
+        assert_eq!(
+            (error.to_string().as_str(), error.exit_code()),
+            ("the server's answer lacks the field 'secret'", 1)
+        );
     }
 
     #[test]

@@ -14,7 +14,8 @@ pub(super) fn check(value: &str) -> Result<(), String> {
 
 /// A line for each variable, ended as batch files are.
 pub(super) fn text(variables: &[Variable<'_>]) -> String {
-    let line = |variable: &Variable<'_>| format!("set \"{}={}\"\r\n", variable.name, variable.value.unwrap_or_default());
+    let line =
+        |variable: &Variable<'_>| format!("set \"{}={}\"\r\n", variable.name, variable.value.unwrap_or_default());
     variables.iter().map(line).collect()
 }
 

@@ -21,6 +21,8 @@ pub use jq::{Filter, STACK_BYTES};
 pub enum Output {
     /// No result: nothing is printed in any format, and no filter is run.
     Nothing,
+    /// Text that has a form of its own, whatever the format.
+    Verbatim(Vec<u8>),
     /// One message.
     Object {
         /// The message's shape.
@@ -114,6 +116,9 @@ impl Render {
     /// [`FilterRun`](crate::error::Kind::FilterRun) when the filter fails on the document; nothing is to be printed
     /// then. [`Internal`](crate::error::Kind::Internal) when a bare field is missing.
     pub fn render(&self, output: &Output) -> Result<Vec<u8>> {
+        if let Output::Verbatim(text) = output {
+            return Ok(text.clone());
+        }
         let Some(documents) = Documents::of(output) else { return Ok(Vec::new()) };
         let spelling = match self.format {
             Format::JsonRest => Spelling::Camel,
@@ -147,7 +152,7 @@ struct Documents<'a> {
 impl<'a> Documents<'a> {
     fn of(output: &'a Output) -> Option<Self> {
         let (message, values, many): (&&'static Message, _, _) = match output {
-            Output::Nothing => return None,
+            Output::Nothing | Output::Verbatim(_) => return None,
             Output::Object { message, value } | Output::Bare { message, value, .. } => {
                 (message, std::slice::from_ref(value), false)
             }

@@ -17,7 +17,7 @@ pub(super) fn text(output: &Output, documents: &Documents, terminal: bool) -> Re
             Ok(format!("{shown}\n"))
         }
         Output::Value(value) => Ok(yaml::document(value, terminal)),
-        Output::Objects { .. } | Output::Object { .. } | Output::Nothing => {
+        Output::Objects { .. } | Output::Object { .. } | Output::Nothing | Output::Verbatim(_) => {
             let shown: Vec<_> =
                 documents.iter(Spelling::Snake).map(|document| yaml::document(&document, terminal)).collect();
             Ok(shown.join("---\n"))

@@ -8,21 +8,22 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use serde_json::Value;
 
-use crate::api::access_key::{self, ACCESS_KEY, CREATE_RESPONSE, LONGEST_DESCRIPTION};
+use super::ephemeral_key::{self, IssueEphemeralArgs};
+use super::exec::{self, ExecArgs};
+use crate::api::access_key::{self, ACCESS_KEY, CREATE_REQUEST, CREATE_RESPONSE, LONGEST_DESCRIPTION, UPDATE_REQUEST};
 use crate::api::operation::OPERATION;
-use crate::api::temporary_access_key::{self, CreateEphemeral, EPHEMERAL_KEY, LIFETIMES};
 use crate::api::{self, Pages, service_account};
-use crate::auth::cache::Need;
 use crate::commands::Outcome;
 use crate::commands::deferred::Deferred;
+use crate::commands::delivery::{Delivery, ExportArg, Issued, RegionArg};
 use crate::commands::operation;
 use crate::commands::paging::Paging;
+use crate::commands::request_file::{ExampleArgs, FileArg};
 use crate::context::Context;
 use crate::duration;
 use crate::error::{Error, Result};
+use crate::export::{Credentials, Format};
 use crate::output::{Cell, Column, Output};
-use crate::policy::{self, Place};
-use crate::session_name;
 use crate::status::Code;
 
 /// The most calls that are under way at the same time.
@@ -32,7 +33,7 @@ const AT_ONCE: usize = 8;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create an access key for a service account and print its secret
-    Create(Deferred<CreateArgs>),
+    Create(Box<Deferred<CreateArgs>>),
     /// List the access keys of a service account
     List(Deferred<ListArgs>),
     /// Show access keys
@@ -45,7 +46,9 @@ pub enum Command {
     /// List the operations on an access key
     ListOperations(Deferred<ListOperationsArgs>),
     /// Issue an access key that ends by itself and print its secret and session token
-    IssueEphemeral(Deferred<IssueEphemeralArgs>),
+    IssueEphemeral(Box<Deferred<IssueEphemeralArgs>>),
+    /// Run a command with a key that ends by itself in its environment
+    Exec(Box<Deferred<ExecArgs>>),
 }
 
 /// Runs one of the commands.
@@ -54,13 +57,14 @@ pub enum Command {
 /// The command did not finish.
 pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
     match command {
-        Command::Create(Deferred(args)) => create(args, context).await,
+        Command::Create(args) => create(args.0, context).await,
         Command::List(Deferred(args)) => list(args, context).await,
         Command::Get(Deferred(args)) => get(args, context).await,
         Command::Update(Deferred(args)) => update(args, context).await,
         Command::Delete(Deferred(args)) => delete(args, context).await,
         Command::ListOperations(Deferred(args)) => list_operations(args, context).await,
-        Command::IssueEphemeral(Deferred(args)) => issue_ephemeral(args, context).await,
+        Command::IssueEphemeral(args) => ephemeral_key::issue_ephemeral(args.0, context).await,
+        Command::Exec(args) => exec::exec(args.0, context).await,
     }
 }
 
@@ -84,7 +88,11 @@ impl Owner {
     }
 }
 
-async fn account_id(name: &str, context: &Context<'_>) -> Result<String> {
+/// The ID of the service account of this name in the current folder.
+///
+/// # Errors
+/// There is none, or no folder is given.
+pub(super) async fn account_id(name: &str, context: &Context<'_>) -> Result<String> {
     api::check_name("--service-account-name", name)?;
     let folder = context.folder_id().await?;
     service_account::id_by_name(context.client()?, &folder, name).await
@@ -142,11 +150,32 @@ pub struct CreateArgs {
     /// Description of the key
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = description)]
     description: Option<String>,
+    #[command(flatten)]
+    export: ExportArg,
+    #[command(flatten)]
+    region: RegionArg,
+    #[command(flatten)]
+    file: FileArg,
+    #[command(flatten)]
+    examples: ExampleArgs,
 }
 
-async fn create(args: CreateArgs, context: &Context<'_>) -> Result<Outcome> {
+async fn create(mut args: CreateArgs, context: &Context<'_>) -> Result<Outcome> {
+    if let Some(skeleton) = args.examples.skeleton(&CREATE_REQUEST, &[], context)? {
+        return Ok(skeleton);
+    }
+    let file = args.file.read(&CREATE_REQUEST, context)?;
+    let description = file.or_field(args.description, "description", description)?;
+    args.owner.service_account_id = file.or_field(args.owner.service_account_id, "service_account_id", id)?;
+    if args.export.export == Some(Format::Process) {
+        let message = "--export process is not for keys that do not end: AWS clients run the command again and again, \
+                       and each time would make another key";
+        return Err(Error::usage(message).hint("use: yc-rs iam access-key issue-ephemeral --export process"));
+    }
+    let delivery = Delivery::settle(&args.export, None, &args.region, context).await?;
+    delivery.refuse_idle(&args.region)?;
     let owner = args.owner.id(context).await?;
-    let call = access_key::create(context.client()?, owner.as_deref(), args.description.as_deref());
+    let call = access_key::create(context.client()?, owner.as_deref(), description.as_deref());
     let account = owner.as_ref().map(|id| format!(" --service-account-id {id}")).unwrap_or_default();
     let advice = format!(
         "a key may have been created, and nobody has its secret; look for it by its creation time, and delete it: \
@@ -155,8 +184,8 @@ async fn create(args: CreateArgs, context: &Context<'_>) -> Result<Outcome> {
     let value = context.making(advice, call).await.map_err(|error| error.context("cannot create an access key"))?;
     let id = value["accessKey"]["id"].as_str().unwrap_or_default();
     let only_copy = format!("the secret of the new key is lost; delete the key: yc-rs iam access-key delete {id}");
-    let output = Output::Object { message: &CREATE_RESPONSE, value };
-    Ok(Outcome { output, failures: Vec::new(), only_copy: Some(only_copy) })
+    let issued = Issued { value, message: &CREATE_RESPONSE, read: Credentials::of_static_key, only_copy };
+    delivery.hand_over(issued, context).await
 }
 
 /// List the access keys of a service account
@@ -233,19 +262,43 @@ async fn get(args: GetArgs, context: &Context<'_>) -> Result<Outcome> {
 /// Change the description of an access key
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
-    #[command(flatten)]
-    key: OneKey,
+    /// ID of the access key (not the key ID that S3 requests are signed with)
+    #[arg(value_name = "ACCESS-KEY-ID", conflicts_with = "id")]
+    access_key_id: Option<String>,
+    /// The same as a flag
+    #[arg(long, value_name = "ID", alias = "access-key-id")]
+    id: Option<String>,
     /// New description; an empty one removes it
-    #[arg(long, value_name = "TEXT", required = true, allow_hyphen_values = true, value_parser = description)]
-    description: String,
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = description)]
+    description: Option<String>,
+    #[command(flatten)]
+    file: FileArg,
+    #[command(flatten)]
+    examples: ExampleArgs,
     /// Print the operation at once instead of waiting for it
     #[arg(long)]
     r#async: bool,
 }
 
 async fn update(args: UpdateArgs, context: &Context<'_>) -> Result<Outcome> {
-    let id = args.key.id();
-    let operation = access_key::update(context.client()?, &id, &args.description)
+    if let Some(skeleton) =
+        args.examples.skeleton(&UPDATE_REQUEST, &[("update_mask", "description".into())], context)?
+    {
+        return Ok(skeleton);
+    }
+    let file = args.file.read(&UPDATE_REQUEST, context)?;
+    let id = file.or_field(args.access_key_id.or(args.id), "access_key_id", id)?;
+    let id = id.ok_or_else(|| Error::usage("no key is named").hint("give its ID: yc-rs iam access-key update <ID>"))?;
+    if file.text("update_mask")?.is_some_and(|mask| mask != "description") {
+        return Err(file.wrong("update_mask", "must be 'description', the only field that can be changed"));
+    }
+    // A description in the file may be empty, which removes the one there is.
+    let in_file = file.text_or_empty("description")?.map(|text| description(&text)).transpose();
+    let in_file = in_file.map_err(|rule| file.wrong("description", &format!("is wrong: {rule}")))?;
+    let description = args.description.or(in_file).ok_or_else(|| {
+        Error::usage("no description is given").hint("give --description TEXT; an empty one removes the description")
+    })?;
+    let operation = access_key::update(context.client()?, &id, &description)
         .await
         .map_err(|error| about_key(error, "update", &id))?;
     if args.r#async {
@@ -342,81 +395,6 @@ async fn list_operations(args: ListOperationsArgs, context: &Context<'_>) -> Res
     Ok(Output::List { message: &OPERATION, values: listing.items, columns: OPERATION_COLUMNS }.into())
 }
 
-/// Issue an access key that ends by itself and print its secret and session token
-#[derive(Debug, Args)]
-pub struct IssueEphemeralArgs {
-    /// ID of the subject the key is for [default: the caller]
-    #[arg(long, value_name = "ID", conflicts_with = "service_account_name", value_parser = id)]
-    subject_id: Option<String>,
-    /// Name of the service account the key is for, in the current folder
-    #[arg(long, value_name = "NAME")]
-    service_account_name: Option<String>,
-    /// What the use of the key is called in audit logs [default: yc-rs-<login>-<time>]
-    #[arg(long, value_name = "NAME", value_parser = session_name::check)]
-    session_name: Option<String>,
-    /// Policy that narrows the rights of the key: JSON, a file, or `-` for standard input
-    #[arg(long, value_name = "JSON|FILE|-")]
-    policy: Option<String>,
-    /// How long the key lives, 15m to 12h [default: as long as the IAM token it is issued with]
-    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
-    duration: Option<Duration>,
-}
-
-async fn issue_ephemeral(args: IssueEphemeralArgs, context: &Context<'_>) -> Result<Outcome> {
-    let policy = args.policy.as_deref().map(|argument| read_policy(argument, context)).transpose()?;
-    let subject_id = match &args.service_account_name {
-        Some(name) => Some(account_id(name, context).await?),
-        None => args.subject_id,
-    };
-    let session_name =
-        args.session_name.unwrap_or_else(|| session_name::generate(context.env.login(), Utc::now().timestamp()));
-    let request = CreateEphemeral { subject_id, session_name, policy, duration: args.duration };
-    let client = context.client()?;
-    if let Some(duration) = args.duration {
-        // A key does not outlive the token that it is issued with, so one that is long enough is had first.
-        client.tokens().token(Need::AtLeast(duration)).await?;
-    }
-    let call = temporary_access_key::create_ephemeral(client, &request);
-    let advice = "a key may have been issued, and nobody has its secret; it cannot be deleted and ends by itself; \
-                  run the command again for another one"
-        .to_owned();
-    let value = context.making(advice, call).await.map_err(|error| error.context("cannot issue an ephemeral key"))?;
-    if let Some(note) = shortfall(&value, args.duration, Utc::now()) {
-        context.log.note(&note);
-    }
-    let id = value["accessKeyId"].as_str().unwrap_or_default();
-    let end = value["expiresAt"].as_str().unwrap_or_default();
-    let only_copy = format!("the secret of the key {id} is lost; it cannot be deleted and ends by itself at {end}");
-    let output = Output::Object { message: &EPHEMERAL_KEY, value };
-    Ok(Outcome { output, failures: Vec::new(), only_copy: Some(only_copy) })
-}
-
-fn read_policy(argument: &str, context: &Context<'_>) -> Result<String> {
-    let wrong = |rule: String| Error::usage(format!("--policy {rule}"));
-    match policy::place(argument) {
-        Place::Inline(text) => policy::compact(text).map_err(wrong),
-        Place::File(path) => {
-            let text = context.read_input(path, "--policy")?;
-            policy::compact(&text).map_err(|rule| wrong(format!("('{path}') {rule}")))
-        }
-    }
-}
-
-/// What to say when the server granted a shorter life than was asked for; a minute is left for clocks that differ.
-fn shortfall(key: &Value, asked: Option<Duration>, now: DateTime<Utc>) -> Option<String> {
-    let asked = asked?;
-    let end = DateTime::parse_from_rfc3339(key["expiresAt"].as_str()?).ok()?.to_utc();
-    let granted = (end - now).to_std().unwrap_or_default();
-    (granted + Duration::from_secs(60) < asked).then(|| {
-        let granted = Duration::from_secs(granted.as_secs());
-        format!(
-            "{} were asked for, {} granted: a key does not outlive the IAM token it is issued with",
-            duration::human(asked),
-            duration::human(granted)
-        )
-    })
-}
-
 /// Runs the work for every ID, several at once, and returns the results in the order of the IDs.
 async fn for_each<T>(ids: &[String], work: impl AsyncFn(&str) -> Result<T>) -> Vec<Result<T>> {
     let work = &work;
@@ -468,7 +446,8 @@ fn about_key(error: Error, verb: &str, id: &str) -> Error {
     ))
 }
 
-fn id(text: &str) -> Result<String, String> {
+/// Reads an ID.
+pub(super) fn id(text: &str) -> Result<String, String> {
     api::segment(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
@@ -481,36 +460,11 @@ fn description(text: &str) -> Result<String, String> {
     }
 }
 
-fn lifetime(text: &str) -> Result<Duration, String> {
-    let duration = duration::parse(text)?;
-    if LIFETIMES.contains(&duration) { Ok(duration) } else { Err("a key lives between 15m and 12h".to_owned()) }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_lifetime_is_between_15_minutes_and_12_hours() {
-        for text in ["15m", "900s", "1h30m", "1.5h", "12h", "43200s"] {
-            assert!(lifetime(text).is_ok(), "{text}");
-        }
-        for text in ["14m59s", "899.999s", "12h1s", "1month", "0s", "1h30", ""] {
-            assert!(lifetime(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_key_that_ends_early_is_noted() {
-        let now = DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z").unwrap().to_utc();
-        let key = json!({"expiresAt": "2026-01-01T00:30:00.5Z"});
-        let note = shortfall(&key, Some(Duration::from_secs(3600)), now).unwrap();
-        assert!(note.starts_with("1h were asked for, 30m granted"), "{note}");
-        assert_eq!(shortfall(&key, Some(Duration::from_secs(1800)), now), None);
-        assert_eq!(shortfall(&key, None, now), None);
-    }
 
     #[test]
     fn use_is_counted_from_creation_for_a_key_never_used() {

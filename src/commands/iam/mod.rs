@@ -2,6 +2,8 @@
 
 pub mod access_key;
 pub mod create_token;
+pub mod ephemeral_key;
+pub mod exec;
 pub mod revoke_token;
 pub mod service_account;
 pub mod whoami;

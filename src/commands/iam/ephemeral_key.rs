@@ -1,0 +1,216 @@
+//! Keys that end by themselves: what they are asked for with, and how they are issued.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::access_key::{account_id, id};
+use crate::api::temporary_access_key::{self, CREATE_REQUEST, CreateEphemeral, EPHEMERAL_KEY, LIFETIMES};
+use crate::commands::Outcome;
+use crate::commands::delivery::{AwsProfileArgs, Delivery, ExportArg, Issued, RegionArg};
+use crate::commands::least_life::LeastLife;
+use crate::commands::request_file::{ExampleArgs, FileArg};
+use crate::context::Context;
+use crate::duration;
+use crate::error::Result;
+use crate::export::{Credentials, Format};
+use crate::policy;
+use crate::session_name;
+
+/// What a key is asked for with.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// ID of the subject the key is for [default: the caller]
+    #[arg(long, value_name = "ID", conflicts_with = "service_account_name", value_parser = id)]
+    subject_id: Option<String>,
+    /// Name of the service account the key is for, in the current folder
+    #[arg(long, value_name = "NAME")]
+    service_account_name: Option<String>,
+    /// What the use of the key is called in audit logs [default: yc-rs-<login>-<time>]
+    #[arg(long, value_name = "NAME", value_parser = session_name::check)]
+    session_name: Option<String>,
+    /// Policy that narrows the rights of the key: JSON, a file, or `-` for standard input
+    #[arg(long, value_name = "JSON|FILE|-")]
+    policy: Option<String>,
+    /// How long the key lives, 15m to 12h [default: as long as the IAM token it is issued with]
+    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
+    duration: Option<Duration>,
+    /// Fail when the key lives shorter than this
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    min_ttl: Option<Duration>,
+    #[command(flatten)]
+    file: FileArg,
+}
+
+/// Issue an access key that ends by itself and print its secret and session token
+#[derive(Debug, Args)]
+pub struct IssueEphemeralArgs {
+    #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
+    export: ExportArg,
+    #[command(flatten)]
+    aws: AwsProfileArgs,
+    #[command(flatten)]
+    region: RegionArg,
+    #[command(flatten)]
+    examples: ExampleArgs,
+}
+
+/// A key that is wanted, as the user asked for it: nothing is looked up or made up yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Who the key is for; `None` stands for the caller.
+    pub subject: Option<Subject>,
+    /// What the use of the key is called in audit logs.
+    pub session_name: Option<String>,
+    /// JSON that narrows the rights of the subject.
+    pub policy: Option<String>,
+    /// How long the key is to live.
+    pub duration: Option<Duration>,
+    /// How long it must live at least.
+    pub least_life: Option<LeastLife>,
+}
+
+/// Who a key is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// By ID.
+    Id(String),
+    /// A service account by its name in the current folder.
+    ServiceAccountName(String),
+}
+
+/// Prints a new key, or hands it over as the flags say.
+///
+/// # Errors
+/// The command did not finish.
+pub async fn issue_ephemeral(args: IssueEphemeralArgs, context: &Context<'_>) -> Result<Outcome> {
+    if let Some(skeleton) = args.examples.skeleton(&CREATE_REQUEST, &[("duration", json!("3600s"))], context)? {
+        return Ok(skeleton);
+    }
+    let wanted = args.key.wanted(args.export.export, context)?;
+    let delivery = Delivery::settle(&args.export, Some(&args.aws), &args.region, context).await?;
+    delivery.refuse_idle(&args.region)?;
+    let value = issue(&wanted, context).await?;
+    let only_copy = lost(&value);
+    let issued = Issued { value, message: &EPHEMERAL_KEY, read: Credentials::temporary, only_copy };
+    delivery.hand_over(issued, context).await
+}
+
+impl KeyArgs {
+    /// What flags and request file come to.
+    ///
+    /// # Errors
+    /// One of them is wrong.
+    pub fn wanted(self, export: Option<Format>, context: &Context<'_>) -> Result<Wanted> {
+        let file = self.file.read(&CREATE_REQUEST, context)?;
+        let in_file = file.or_field(self.subject_id, "subject_id", id)?;
+        let duration = file.or_field(self.duration, "duration", lifetime)?;
+        let policy = match &self.policy {
+            Some(argument) => Some(policy::read(argument, context)?),
+            None => None,
+        };
+        Ok(Wanted {
+            subject: match self.service_account_name {
+                Some(name) => Some(Subject::ServiceAccountName(name)),
+                None => in_file.map(Subject::Id),
+            },
+            session_name: file.or_field(self.session_name, "session_name", session_name::check)?,
+            policy: file.or_field(policy, "policy", policy::compact)?,
+            duration,
+            least_life: LeastLife::settle(self.min_ttl, export, duration)?,
+        })
+    }
+}
+
+/// Issues a key. The answer holds the only copy of the secret.
+///
+/// # Errors
+/// It cannot be issued, or lives shorter than it must.
+pub async fn issue(wanted: &Wanted, context: &Context<'_>) -> Result<Value> {
+    let subject_id = match &wanted.subject {
+        Some(Subject::ServiceAccountName(name)) => Some(account_id(name, context).await?),
+        Some(Subject::Id(id)) => Some(id.clone()),
+        None => None,
+    };
+    let generate = || session_name::generate(context.env.login(), Utc::now().timestamp());
+    let request = CreateEphemeral {
+        subject_id,
+        session_name: wanted.session_name.clone().unwrap_or_else(generate),
+        policy: wanted.policy.clone(),
+        duration: wanted.duration,
+    };
+    let client = context.client()?;
+    let asked_at = Utc::now();
+    let call = temporary_access_key::create_ephemeral(client, &request);
+    let advice = "a key may have been issued, and nobody has its secret; it cannot be deleted and ends by itself; \
+                  run the command again for another one"
+        .to_owned();
+    let value = context.making(advice, call).await.map_err(|error| error.context("cannot issue an ephemeral key"))?;
+    if let Some(life) = &wanted.least_life {
+        life.check(&value, asked_at)?;
+    }
+    if let Some(note) = shortfall(&value, wanted.duration, Utc::now()) {
+        context.log.note(&note);
+    }
+    Ok(value)
+}
+
+/// What to say when a key is lost before the user has it.
+pub fn lost(key: &Value) -> String {
+    let id = key["accessKeyId"].as_str().unwrap_or_default();
+    let end = key["expiresAt"].as_str().unwrap_or_default();
+    format!("the secret of the key {id} is lost; it cannot be deleted and ends by itself at {end}")
+}
+
+/// What to say when the server granted a shorter life than was asked for; a minute is left for clocks that differ.
+fn shortfall(key: &Value, asked: Option<Duration>, now: DateTime<Utc>) -> Option<String> {
+    let asked = asked?;
+    let end = DateTime::parse_from_rfc3339(key["expiresAt"].as_str()?).ok()?.to_utc();
+    let granted = (end - now).to_std().unwrap_or_default();
+    (granted + Duration::from_secs(60) < asked).then(|| {
+        let granted = Duration::from_secs(granted.as_secs());
+        format!(
+            "{} were asked for, {} granted: a key does not outlive the IAM token it is issued with",
+            duration::human(asked),
+            duration::human(granted)
+        )
+    })
+}
+
+/// Reads how long a key is to live.
+///
+/// # Errors
+/// It is no duration, or no key lives so long or so short.
+pub fn lifetime(text: &str) -> Result<Duration, String> {
+    let duration = duration::parse(text)?;
+    if LIFETIMES.contains(&duration) { Ok(duration) } else { Err("a key lives between 15m and 12h".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_is_between_15_minutes_and_12_hours() {
+        for text in ["15m", "900s", "1h30m", "1.5h", "12h", "43200s"] {
+            assert!(lifetime(text).is_ok(), "{text}");
+        }
+        for text in ["14m59s", "899.999s", "12h1s", "1month", "0s", "1h30", ""] {
+            assert!(lifetime(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_ends_early_is_noted() {
+        let now = DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z").unwrap().to_utc();
+        let key = json!({"expiresAt": "2026-01-01T00:30:00.5Z"});
+        let note = shortfall(&key, Some(Duration::from_secs(3600)), now).unwrap();
+        assert!(note.starts_with("1h were asked for, 30m granted"), "{note}");
+        assert_eq!(shortfall(&key, Some(Duration::from_secs(1800)), now), None);
+        assert_eq!(shortfall(&key, None, now), None);
+    }
+}
