@@ -5,6 +5,7 @@ pub mod cloud;
 pub mod folder;
 pub mod operation;
 pub mod service_account;
+pub mod sts;
 pub mod temporary_access_key;
 
 use std::time::Duration;

@@ -14,6 +14,7 @@ pub mod man;
 pub mod operation;
 pub mod paging;
 pub mod request_file;
+pub mod sts;
 pub mod version;
 
 use std::ffi::OsString;
@@ -66,6 +67,9 @@ pub enum Remote {
     /// Manage access keys and IAM tokens
     #[command(subcommand)]
     Iam(Deferred<iam::Command>),
+    /// Get temporary credentials for a static key
+    #[command(subcommand)]
+    Sts(Deferred<sts::Command>),
     /// Follow operations that take their time
     #[command(subcommand)]
     Operation(Deferred<operation::Command>),
@@ -148,6 +152,7 @@ fn refuse_format_flags(flag: &str, context: &Context<'_>) -> Result<()> {
 pub async fn run(command: Remote, context: &Context<'_>) -> Result<Outcome> {
     match command {
         Remote::Iam(Deferred(command)) => Box::pin(iam::run(command, context)).await,
+        Remote::Sts(Deferred(command)) => Box::pin(sts::run(command, context)).await,
         Remote::Operation(Deferred(command)) => operation::run(command, context).await,
     }
 }

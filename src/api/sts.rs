@@ -1,0 +1,288 @@
+//! Security Token Service: temporary credentials for a static key.
+//!
+//! Source: yandex-cloud/docs, `en/_includes/iam/create-sts-key.md`, which shows the AWS CLI at work; for the form of
+//! requests and answers the AWS Security Token Service API Reference, `AssumeRole`.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use quick_xml::Reader;
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::Event;
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::http::{Answer, Body, Http, Method, Repeat, Request, Url};
+use crate::log::Log;
+use crate::message::{Field, Message};
+use crate::sigv4::{self, Scope, SigningKey};
+use crate::status::{Code, Status};
+
+/// The fewest characters of a role ARN. It names nothing: any text of this length will do.
+pub const SHORTEST_ROLE_ARN: usize = 20;
+
+/// A clock that differs less than this is right; one that differs more than [`LARGEST_SKEW`] is not to be trusted.
+const SMALLEST_SKEW: TimeDelta = TimeDelta::seconds(60);
+const LARGEST_SKEW: TimeDelta = TimeDelta::hours(25);
+
+const CONTENT_TYPE: &str = "application/x-www-form-urlencoded; charset=utf-8";
+
+/// The characters that stand for themselves in a form: RFC 3986, 2.3.
+const IN_FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// `AssumeRoleRequest`, as it stands in a file.
+pub const ASSUME_ROLE_REQUEST: Message = Message {
+    name: "AssumeRoleRequest",
+    fields: &[
+        Field::scalar("role_arn"),
+        Field::scalar("role_session_name"),
+        Field::scalar("policy"),
+        Field::scalar("duration_seconds"),
+    ],
+};
+
+/// `AssumeRole`: what is asked for.
+#[derive(Debug, Clone)]
+pub struct AssumeRole {
+    /// Any text of letters, digits, `_` and `-`.
+    pub role_arn: String,
+    /// What the use of the credentials is called in audit logs.
+    pub role_session_name: String,
+    /// JSON that narrows the rights of the static key's owner.
+    pub policy: Option<String>,
+    /// How long the credentials are to live, in whole seconds.
+    pub duration: Duration,
+}
+
+/// Gets temporary credentials: `AssumeRole`. The answer has the fields of
+/// [`EPHEMERAL_KEY`](super::temporary_access_key::EPHEMERAL_KEY).
+///
+/// When the server refuses and our clock is wrong, the request is signed once more with the server's time.
+///
+/// # Errors
+/// The server refuses, or cannot be reached.
+pub async fn assume_role(
+    http: &Http,
+    base: &str,
+    key: &SigningKey,
+    region: &str,
+    request: &AssumeRole,
+    log: &Log,
+) -> Result<Value> {
+    let send = async |time| http.send(signed(base, key, region, request, time)?.as_request()).await;
+    let now = Utc::now();
+    let answer = send(now).await?;
+    let answer = match corrected_time(&answer, now) {
+        Some(time) => {
+            log.note("the clock of this machine differs from the server's; the server's time is used");
+            send(time).await?
+        }
+        None => answer,
+    };
+    credentials(answer)
+}
+
+/// A request with its signature.
+struct Signed {
+    url: String,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+impl Signed {
+    fn as_request(&self) -> Request<'_> {
+        Request {
+            headers: self.headers.clone(),
+            body: Body::Bytes { content_type: CONTENT_TYPE, content: self.body.clone() },
+            // Credentials that nobody has do no harm: they end soon, and no quota counts them.
+            repeat: Repeat::Always,
+            ..Request::new(Method::POST, &self.url)
+        }
+    }
+}
+
+fn signed(base: &str, key: &SigningKey, region: &str, request: &AssumeRole, time: DateTime<Utc>) -> Result<Signed> {
+    let url = format!("{base}/");
+    let parsed = Url::parse(&url).map_err(|error| Error::config(format!("'{base}': {error}")))?;
+    let body = form(request).into_bytes();
+    let to_sign = sigv4::Request {
+        method: "POST",
+        path: parsed.path(),
+        query: &[],
+        headers: &[("content-type", CONTENT_TYPE), ("host", &host(&parsed))],
+        body: &body,
+    };
+    let signature = sigv4::sign(&to_sign, key, Scope { region, service: "sts" }, time);
+    let headers = vec![
+        // AWS answers in JSON to those who say that they accept it.
+        ("accept", "text/xml".to_owned()),
+        ("authorization", signature.authorization),
+        ("x-amz-date", signature.date),
+    ];
+    Ok(Signed { url, headers, body })
+}
+
+/// The `Host` that is sent: with a port where that is not the usual one.
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn form(request: &AssumeRole) -> String {
+    let seconds = request.duration.as_secs().to_string();
+    let fields = [
+        ("Action", Some("AssumeRole")),
+        ("DurationSeconds", Some(seconds.as_str())),
+        ("Policy", request.policy.as_deref()),
+        ("RoleArn", Some(&request.role_arn)),
+        ("RoleSessionName", Some(&request.role_session_name)),
+        ("Version", Some("2011-06-15")),
+    ];
+    let pair = |(name, value): (&str, Option<&str>)| Some(format!("{name}={}", utf8_percent_encode(value?, IN_FORM)));
+    fields.into_iter().filter_map(pair).collect::<Vec<_>>().join("&")
+}
+
+/// The server's time, when it refused us and its clock differs from ours by an amount that explains it.
+fn corrected_time(answer: &Answer, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let theirs = answer.date.filter(|_| matches!(answer.status, 400 | 401 | 403))?;
+    let skew = (theirs - now).abs();
+    (skew > SMALLEST_SKEW && skew < LARGEST_SKEW).then_some(theirs)
+}
+
+/// Reads the credentials, or why there are none, out of an answer.
+fn credentials(answer: Answer) -> Result<Value> {
+    let leaves = Leaves::read(answer.body());
+    if answer.refusal().is_some() {
+        return Err(refusal(answer, leaves.as_ref()));
+    }
+    let value = leaves.and_then(|leaves| {
+        Some(json!({
+            "accessKeyId": leaves.text("AccessKeyId")?,
+            "secret": leaves.text("SecretAccessKey")?,
+            "sessionToken": leaves.text("SessionToken")?,
+            "expiresAt": leaves.text("Expiration")?,
+        }))
+    });
+    value.ok_or_else(|| {
+        let message = format!("the server answered {} with something that is not the answer of STS", answer.status);
+        answer.error(Status { code: Code::Unknown, message, details: vec![] })
+    })
+}
+
+fn refusal(mut answer: Answer, leaves: Option<&Leaves>) -> Error {
+    let text = |name| leaves.and_then(|leaves| leaves.text(name));
+    let (code, message) = (text("Code"), text("Message"));
+    if answer.ids.server_request_id.is_none() {
+        answer.ids.server_request_id = text("RequestId").map(str::to_owned);
+    }
+    let by_http = answer.refusal().cloned();
+    let mut status = by_http.unwrap_or_else(|| Status { code: Code::Unknown, message: String::new(), details: vec![] });
+    if let Some(message) = message.or(code) {
+        message.clone_into(&mut status.message);
+    }
+    let error = answer.error(status);
+    match code {
+        Some(code) => error.server_code(code),
+        None => error,
+    }
+}
+
+/// The elements of an XML document that hold text alone, by their names without prefixes.
+struct Leaves(Vec<(String, String)>);
+
+impl Leaves {
+    /// `None` when it is no XML.
+    fn read(xml: &[u8]) -> Option<Self> {
+        let xml = std::str::from_utf8(xml).ok()?;
+        let mut reader = Reader::from_str(xml);
+        let mut leaves = Vec::new();
+        // The text since the start of the element that was begun last; `None` when that has ended.
+        let mut text: Option<String> = None;
+        loop {
+            match reader.read_event().ok()? {
+                Event::Start(_) => text = Some(String::new()),
+                Event::End(end) => {
+                    if let Some(text) = text.take() {
+                        leaves.push((end.local_name().into_inner().to_owned(), text));
+                    }
+                }
+                Event::Text(part) => text = text.map(|text| text + &part.xml10_content()),
+                Event::CData(part) => text = text.map(|text| text + &part.xml10_content()),
+                Event::GeneralRef(reference) => {
+                    let resolved = match reference.resolve_char_ref().ok()? {
+                        Some(character) => character.to_string(),
+                        None => resolve_xml_entity(&reference.xml10_content())?.to_owned(),
+                    };
+                    text = text.map(|text| text + &resolved);
+                }
+                Event::Eof => return (!leaves.is_empty()).then_some(Self(leaves)),
+                Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+            }
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        let mut leaves = self.0.iter().filter(|(leaf, text)| leaf == name && !text.is_empty());
+        leaves.next().map(|(_, text)| text.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn request(policy: Option<&str>) -> AssumeRole {
+        AssumeRole {
+            role_arn: "yc-rs-temporary-access-key".into(),
+            role_session_name: "s_1".into(),
+            policy: policy.map(str::to_owned),
+            duration: Duration::from_secs(3600),
+        }
+    }
+
+    #[test]
+    fn the_form_is_sorted_and_encoded() {
+        assert_eq!(
+            form(&request(Some(r#"{"a":"ж +"}"#))),
+            "Action=AssumeRole&DurationSeconds=3600&Policy=%7B%22a%22%3A%22%D0%B6%20%2B%22%7D&\
+             RoleArn=yc-rs-temporary-access-key&RoleSessionName=s_1&Version=2011-06-15"
+        );
+        assert!(!form(&request(None)).contains("Policy"));
+    }
+
+    #[test]
+    fn the_host_is_signed_as_it_is_sent() {
+        for (url, sent) in [
+            ("https://sts.yandexcloud.net/", "sts.yandexcloud.net"),
+            ("https://sts.yandexcloud.net:443/", "sts.yandexcloud.net"),
+            ("http://127.0.0.1:80/", "127.0.0.1"),
+            ("http://[::1]:8080/", "[::1]:8080"),
+        ] {
+            assert_eq!(host(&Url::parse(url).unwrap()), sent);
+        }
+    }
+
+    #[test]
+    fn elements_are_found_whatever_their_prefixes_and_depth() {
+        let xml = "<?xml version='1.0'?><!-- x --><a:R xmlns:a='u'><a:Code>1 &lt; 2 &#38; &#x33;</a:Code>\
+                   <M><![CDATA[<b>]]> t</M><E/><Id></Id></a:R>";
+        let leaves = Leaves::read(xml.as_bytes()).unwrap();
+        assert_eq!(leaves.text("Code"), Some("1 < 2 & 3"));
+        assert_eq!(leaves.text("M"), Some("<b> t"));
+        assert_eq!((leaves.text("R"), leaves.text("Id"), leaves.text("E")), (None, None, None));
+        for no_xml in ["", "{}", "text", "<a>&unknown;</a>", "<a></b>"] {
+            assert!(Leaves::read(no_xml.as_bytes()).is_none_or(|leaves| leaves.text("a").is_none()), "{no_xml}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(body in proptest::collection::vec(any::<u8>(), 0..60), text in "[<>/&;#a!\\[\\]-]{0,30}") {
+            let _ = Leaves::read(&body);
+            let _ = Leaves::read(text.as_bytes());
+        }
+    }
+}
