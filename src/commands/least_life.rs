@@ -11,7 +11,7 @@ use crate::export::Format;
 
 /// AWS SDKs ask for new credentials 15 minutes before the old ones end: those with less left would be asked for again
 /// at each use.
-const FOR_PROCESS: Duration = Duration::from_secs(16 * 60);
+pub const FOR_PROCESS: Duration = Duration::from_secs(16 * 60);
 
 /// How much the clocks of two machines that are set right may differ.
 const CLOCKS: Duration = Duration::from_secs(1);

@@ -8,14 +8,17 @@ use serde_json::{Value, json};
 
 use super::access_key::{account_id, id};
 use crate::api::temporary_access_key::{self, CREATE_REQUEST, CreateEphemeral, EPHEMERAL_KEY, LIFETIMES};
+use crate::auth::cache::Need;
 use crate::commands::Outcome;
 use crate::commands::delivery::{AwsProfileArgs, Delivery, ExportArg, Issued, RegionArg};
-use crate::commands::least_life::LeastLife;
+use crate::commands::least_life::{self, LeastLife};
 use crate::commands::request_file::{ExampleArgs, FileArg};
 use crate::context::Context;
 use crate::duration;
+use crate::endpoints::Service;
 use crate::error::Result;
 use crate::export::{Credentials, Format};
+use crate::key_cache::{self, KeyCache};
 use crate::policy;
 use crate::session_name;
 
@@ -40,6 +43,12 @@ pub struct KeyArgs {
     /// Fail when the key lives shorter than this
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     min_ttl: Option<Duration>,
+    /// Reuse a key that was issued for the same request while 16 minutes of it, or --min-ttl, are left
+    #[arg(long, conflicts_with = "no_cache")]
+    cache: bool,
+    /// Issue a new key, also with --export process
+    #[arg(long)]
+    no_cache: bool,
     #[command(flatten)]
     file: FileArg,
 }
@@ -72,6 +81,8 @@ pub struct Wanted {
     pub duration: Option<Duration>,
     /// How long it must live at least.
     pub least_life: Option<LeastLife>,
+    /// Whether a key that was issued for the same request will do, and a new one is kept for the next.
+    pub reuse: bool,
 }
 
 /// Who a key is for.
@@ -95,7 +106,7 @@ pub async fn issue_ephemeral(args: IssueEphemeralArgs, context: &Context<'_>) ->
     let delivery = Delivery::settle(&args.export, Some(&args.aws), &args.region, context).await?;
     delivery.refuse_idle(&args.region)?;
     let value = issue(&wanted, context).await?;
-    let only_copy = lost(&value);
+    let only_copy = wanted.lost(&value);
     let issued = Issued { value, message: &EPHEMERAL_KEY, read: Credentials::temporary, only_copy };
     delivery.hand_over(issued, context).await
 }
@@ -122,15 +133,75 @@ impl KeyArgs {
             policy: file.or_field(policy, "policy", policy::compact)?,
             duration,
             least_life: LeastLife::settle(self.min_ttl, export, duration)?,
+            reuse: self.cache || (export == Some(Format::Process) && !self.no_cache),
         })
     }
 }
 
-/// Issues a key. The answer holds the only copy of the secret.
+impl Wanted {
+    /// What to say when a key is lost before the user has it.
+    pub fn lost(&self, key: &Value) -> String {
+        let id = key["accessKeyId"].as_str().unwrap_or_default();
+        let end = key["expiresAt"].as_str().unwrap_or_default();
+        if self.reuse {
+            return format!("run the command again for the key {id}, which is kept until shortly before {end}");
+        }
+        format!("the secret of the key {id} is lost; it cannot be deleted and ends by itself at {end}")
+    }
+
+    /// What the key is kept under between runs: all that the user gave, as it was given.
+    fn in_cache(&self, context: &Context<'_>) -> Result<key_cache::Wanted> {
+        let tokens = context.client()?.tokens();
+        let settings = &context.settings;
+        Ok(key_cache::Wanted {
+            identity: tokens.name()?,
+            endpoint: tokens.endpoints.configured(Service::Iam).to_owned(),
+            subject: self.subject.as_ref().map(|subject| match subject {
+                Subject::Id(id) => format!("id {id}"),
+                Subject::ServiceAccountName(name) => {
+                    format!("name {name} in {:?} of {:?}", settings.folder, settings.cloud_id)
+                }
+            }),
+            policy: self.policy.clone(),
+            session_name: self.session_name.clone(),
+            duration: self.duration,
+        })
+    }
+}
+
+/// A key for the request: one that is kept from an earlier run if that will do, else a new one. The answer holds the
+/// only copy of the secret.
 ///
 /// # Errors
 /// It cannot be issued, or lives shorter than it must.
 pub async fn issue(wanted: &Wanted, context: &Context<'_>) -> Result<Value> {
+    if !wanted.reuse {
+        return issue_new(wanted, context).await;
+    }
+    let name = wanted.in_cache(context)?;
+    let cache = KeyCache::new(context.cache_home().as_deref());
+    let least = wanted.least_life.map_or(least_life::FOR_PROCESS, |life| life.least);
+    if let Some(key) = cache.load(&name, least, Utc::now()) {
+        return Ok(known(key, context));
+    }
+    let _lock = cache.lock(&name).await;
+    if let Some(key) = cache.load(&name, least, Utc::now()) {
+        return Ok(known(key, context));
+    }
+    let key = issue_new(wanted, context).await?;
+    cache.store(&name, &key, Utc::now());
+    Ok(key)
+}
+
+/// The key, whose secrets are kept out of every error from now on.
+fn known(key: Value, context: &Context<'_>) -> Value {
+    for secret in ["secret", "sessionToken"].into_iter().filter_map(|field| key[field].as_str()) {
+        context.log.masks.add(&secret.into());
+    }
+    key
+}
+
+async fn issue_new(wanted: &Wanted, context: &Context<'_>) -> Result<Value> {
     let subject_id = match &wanted.subject {
         Some(Subject::ServiceAccountName(name)) => Some(account_id(name, context).await?),
         Some(Subject::Id(id)) => Some(id.clone()),
@@ -144,12 +215,17 @@ pub async fn issue(wanted: &Wanted, context: &Context<'_>) -> Result<Value> {
         duration: wanted.duration,
     };
     let client = context.client()?;
+    if let Some(life) = wanted.duration.max(wanted.least_life.map(|life| life.least)) {
+        // A key does not outlive the token that it is issued with, so one that is long enough is had first.
+        client.tokens().token(Need::AtLeast(life)).await?;
+    }
     let asked_at = Utc::now();
     let call = temporary_access_key::create_ephemeral(client, &request);
     let advice = "a key may have been issued, and nobody has its secret; it cannot be deleted and ends by itself; \
                   run the command again for another one"
         .to_owned();
     let value = context.making(advice, call).await.map_err(|error| error.context("cannot issue an ephemeral key"))?;
+    let value = known(value, context);
     if let Some(life) = &wanted.least_life {
         life.check(&value, asked_at)?;
     }
@@ -157,13 +233,6 @@ pub async fn issue(wanted: &Wanted, context: &Context<'_>) -> Result<Value> {
         context.log.note(&note);
     }
     Ok(value)
-}
-
-/// What to say when a key is lost before the user has it.
-pub fn lost(key: &Value) -> String {
-    let id = key["accessKeyId"].as_str().unwrap_or_default();
-    let end = key["expiresAt"].as_str().unwrap_or_default();
-    format!("the secret of the key {id} is lost; it cannot be deleted and ends by itself at {end}")
 }
 
 /// What to say when the server granted a shorter life than was asked for; a minute is left for clocks that differ.

@@ -52,7 +52,7 @@ pub async fn exec(args: ExecArgs, context: &Context<'_>) -> Result<Outcome> {
     find(program, context.env).map_err(|status| cannot_run(program, status, None))?;
     let storage = storage(&args.region, context).await?;
     let key = ephemeral_key::issue(&wanted, context).await?;
-    let lost = |error: Error| error.urgent_hint(ephemeral_key::lost(&key));
+    let lost = |error: Error| error.urgent_hint(wanted.lost(&key));
     let credentials = Credentials::temporary(&key, storage).map_err(lost)?;
     let mut command = Command::new(program);
     command.args(arguments);
