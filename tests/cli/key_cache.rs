@@ -1,0 +1,174 @@
+//! The cache of ephemeral keys: one key for all who ask for the same, and never one that is about to end.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use yc_emulator::{ADMIN_ID, Emulator};
+
+use crate::support::{Ran, User};
+
+const ISSUE: &str = "POST /iam/aws-compatibility/v1/ephemeralAccessKeys";
+const PROCESS: &str = "iam access-key issue-ephemeral --duration 1h --export process";
+
+fn issued(user: &User) -> usize {
+    user.cloud.ephemeral_keys().len()
+}
+
+fn entries(user: &User) -> Vec<PathBuf> {
+    let Ok(folder) = fs::read_dir(user.cache_dir().join("keys")) else { return Vec::new() };
+    let files = folder.map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect()
+}
+
+/// Lets the only kept key end at this time.
+fn end_at(user: &User, end: chrono::DateTime<chrono::Utc>) {
+    let path = entries(user).remove(0);
+    let mut entry: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    entry["key"]["expiresAt"] = end.to_rfc3339().into();
+    user.write_file("entry", &entry.to_string());
+    fs::rename(user.home().join("entry"), path).unwrap();
+}
+
+#[test]
+fn a_process_gets_the_same_key_again_without_any_connection() {
+    let user = User::new().with_key();
+    let first = user.run(PROCESS).ok();
+    user.cloud.clear_requests();
+    assert_eq!(user.run(PROCESS).ok(), first);
+    assert_eq!((user.cloud.requests().len(), user.cloud.connections()), (0, 0));
+}
+
+#[test]
+fn a_hundred_processes_issue_one_key_and_print_the_same() {
+    let user = User::new().with_key();
+    let hold = user.cloud.hold(ISSUE);
+    let children: Vec<_> = (0..100).map(|_| user.start(PROCESS.split(' '))).collect();
+    hold.wait_until_arrived();
+    hold.release();
+    let mut answers: Vec<_> = children.into_iter().map(|child| Ran::of(child).ok()).collect();
+    answers.dedup();
+    assert_eq!((answers.len(), issued(&user)), (1, 1));
+    assert!(answers[0].len() <= 1024, "{}", answers[0].len());
+    let answer: Value = serde_json::from_str(&answers[0]).unwrap();
+    assert_eq!(answer["Version"], 1);
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_issues_a_key_frees_the_others() {
+    let user = User::signed_in();
+    let hold = user.cloud.hold(ISSUE);
+    let mut first = user.start(PROCESS.split(' '));
+    hold.wait_until_arrived();
+    let others: Vec<_> = (0..20).map(|_| user.start(PROCESS.split(' '))).collect();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    hold.release();
+    let mut answers: Vec<_> = others.into_iter().map(|child| Ran::of(child).ok()).collect();
+    answers.dedup();
+    assert_eq!(answers.len(), 1);
+    assert!(issued(&user) <= 2, "{}", issued(&user));
+}
+
+#[test]
+fn a_key_with_less_than_16_minutes_left_is_not_handed_out_again() {
+    let user = User::signed_in();
+    user.run(PROCESS).ok();
+    end_at(&user, chrono::Utc::now() + chrono::TimeDelta::minutes(17));
+    user.run(PROCESS).ok();
+    assert_eq!(issued(&user), 1);
+    user.run(&format!("{PROCESS} --min-ttl 20m")).ok();
+    assert_eq!(issued(&user), 2, "--min-ttl asks for more");
+    end_at(&user, chrono::Utc::now() + chrono::TimeDelta::minutes(15));
+    user.run(PROCESS).ok();
+    assert_eq!(issued(&user), 3);
+}
+
+#[test]
+fn only_processes_use_the_cache_unasked() {
+    let user = User::signed_in();
+    let env = "iam access-key issue-ephemeral --duration 1h --export env";
+    user.run(env).ok();
+    user.run(env).ok();
+    assert_eq!((issued(&user), entries(&user).len()), (2, 0));
+    let first = user.run(&format!("{env} --cache")).ok();
+    assert_eq!(user.run(&format!("{env} --cache")).ok(), first);
+    assert_eq!(issued(&user), 3);
+    user.run(&format!("{PROCESS} --no-cache")).ok();
+    assert_eq!(issued(&user), 4);
+    user.run(&format!("{PROCESS} --no-cache --cache")).failed(2);
+}
+
+#[cfg(unix)]
+#[test]
+fn exec_uses_the_cache_when_asked() {
+    let user = User::signed_in();
+    let exec = |flags: &str| {
+        let line = format!("iam access-key exec --duration 1h {flags} -- /bin/sh -c");
+        user.run_args(line.split_whitespace().chain(["echo $AWS_ACCESS_KEY_ID"])).ok()
+    };
+    assert_ne!(exec(""), exec(""));
+    assert_eq!(exec("--cache"), exec("--cache"));
+    assert_eq!(issued(&user), 3);
+}
+
+#[test]
+fn every_part_of_the_request_and_the_identity_tell_keys_apart() {
+    let mut user = User::signed_in();
+    let lines = [
+        PROCESS.to_owned(),
+        PROCESS.replace("1h", "2h"),
+        format!("{PROCESS} --session-name a"),
+        format!("{PROCESS} --subject-id {ADMIN_ID}"),
+        format!("{PROCESS} --service-account-name admin"),
+        format!("{PROCESS} --policy {{\"Statement\":[]}}"),
+    ];
+    for _ in 0..2 {
+        for line in &lines {
+            user.run(line).ok();
+        }
+    }
+    assert_eq!(issued(&user), lines.len());
+    let other = user.cloud.issue_token(ADMIN_ID);
+    user.set("YC_IAM_TOKEN", other);
+    user.run(PROCESS).ok();
+    assert_eq!(issued(&user), lines.len() + 1, "another credential is another identity");
+}
+
+#[test]
+fn a_key_that_the_server_cuts_too_short_is_neither_printed_nor_kept() {
+    let user = User::of(Emulator::builder().token_lifetime(Duration::from_secs(10 * 60)).start()).with_key();
+    let error = user.run(PROCESS).failed(1);
+    assert!(error.contains("16m"), "{error}");
+    assert!(entries(&user).is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_kept_key_is_private_and_holds_no_iam_token() {
+    use std::os::unix::fs::PermissionsExt;
+    let user = User::new().with_key();
+    user.run(PROCESS).ok();
+    let entry = entries(&user).remove(0);
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(entry.clone()), 0o600);
+    assert_eq!(mode(user.cache_dir().join("keys")), 0o700);
+    let text = fs::read_to_string(entry).unwrap();
+    for token in user.cloud.tokens() {
+        assert!(!text.contains(&token.value));
+    }
+}
+
+#[test]
+fn a_corrupted_entry_is_no_obstacle_and_cache_clear_forgets_keys() {
+    let user = User::signed_in();
+    user.run(PROCESS).ok();
+    let name = entries(&user).remove(0);
+    user.write_file(name.strip_prefix(user.home()).unwrap().to_str().unwrap(), "{\"wanted\":");
+    user.run(PROCESS).ok();
+    assert_eq!(issued(&user), 2);
+    user.run("cache clear").ok();
+    user.run(PROCESS).ok();
+    assert_eq!(issued(&user), 3);
+}
