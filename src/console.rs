@@ -1,11 +1,11 @@
-//! The standard streams: results and help on standard output, errors on standard error.
+//! What a person sees beside results: errors on standard error, and the text of help.
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 
 use crate::commands;
 use crate::env::Env;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::printable;
 use crate::secret::Masks;
 use crate::settings::{self, Color, ErrorFormat, GlobalFlags};
@@ -90,25 +90,4 @@ fn given_tokens(args: &[OsString], env: &Env) -> Masks {
         masks.add(&token.trim().into());
     }
     masks
-}
-
-/// Writes text that can be had again: a reader that went away is no error.
-///
-/// # Errors
-/// Standard output cannot be written for another reason.
-pub fn write(text: &[u8]) -> Result<()> {
-    write_result(text, false)
-}
-
-/// Writes a result. When it `must_arrive`, since it cannot be had again, a reader that went away is an error too.
-///
-/// # Errors
-/// Standard output cannot be written.
-pub fn write_result(text: &[u8], must_arrive: bool) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe && !must_arrive => Ok(()),
-        Err(error) => Err(Error::new(Kind::Output, format!("cannot write the result: {error}"))),
-        Ok(()) => Ok(()),
-    }
 }

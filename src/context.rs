@@ -100,6 +100,7 @@ impl<'a> Context<'a> {
             env: self.env,
             log: self.log.clone(),
             token: Mutex::default(),
+            subject_token: tokio::sync::OnceCell::new(),
         }))
     }
 

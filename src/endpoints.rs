@@ -125,6 +125,10 @@ impl Endpoints {
                 let wrong = |rule: String| profile.wrong(&format!("endpoints.{key}"), &rule);
                 let given = given.as_str().ok_or_else(|| wrong("must be a text in quotes".to_owned()))?;
                 *address = Some(checked(given).map_err(wrong)?);
+            } else if let (&"storage", Some(given)) = (key, profile.text("storage-endpoint")?) {
+                // The key of `yc` for the same.
+                let wrong = |rule: String| profile.wrong("storage-endpoint", &rule);
+                *address = Some(checked(&with_scheme(given, "https")).map_err(wrong)?);
             }
         }
         Ok(Self {
@@ -249,7 +253,8 @@ pub(crate) fn checked(address: &str) -> Result<String, String> {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the host of the address is this machine.
+pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())

@@ -171,6 +171,13 @@ impl Error {
         self
     }
 
+    /// Says what to type next in the place of what was said nearer to the cause.
+    #[must_use]
+    pub fn replace_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
     /// Adds the IDs of the request.
     #[must_use]
     pub fn ids(mut self, ids: RequestIds) -> Self {

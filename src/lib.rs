@@ -29,6 +29,7 @@ pub mod session_name;
 pub mod settings;
 pub mod sigv4;
 pub mod status;
+pub mod stdout;
 
 use std::ffi::OsString;
 use std::pin::pin;
@@ -68,16 +69,16 @@ fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<(), Ve
     let (flags, command) = match commands::parse(args, console.color_help) {
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => return Err(vec![commands::usage_error(&error)]),
-        Err(help) => return console::write(console.help(&help).as_bytes()).map_err(|error| vec![error]),
+        Err(help) => return stdout::write(console.help(&help).as_bytes()).map_err(|error| vec![error]),
     };
     let run = || -> Result<Vec<Error>> {
         console.settle(&flags, env)?;
         match command {
             Command::Version(Deferred(args)) => {
-                console::write(format!("{}\n", commands::version::line(&args)).as_bytes())?;
+                stdout::write(format!("{}\n", commands::version::line(&args)).as_bytes())?;
             }
             Command::Cache(Deferred(command)) => commands::cache::run(&command, env)?,
-            Command::Completion(Deferred(args)) => console::write(&commands::completion::script(&args)?)?,
+            Command::Completion(Deferred(args)) => stdout::write(&commands::completion::script(&args)?)?,
             Command::Man(Deferred(args)) => commands::man::write(&args)?,
             Command::Config(Deferred(command)) => run_config(command, &local(&flags, env, console))?,
             Command::Init(Deferred(args)) => run_init(&args, &local(&flags, env, console))?,
@@ -115,7 +116,7 @@ fn run_config(command: commands::config::Command, local: &Local<'_>) -> Result<(
     let render = local.render()?;
     let output = commands::config::run(command, local)?;
     if render.filter.is_none() {
-        return console::write(&render.render(&output)?);
+        return stdout::write(&render.render(&output)?);
     }
     block_on(&without_profile(local)?, write_output(output, render, false))
 }
@@ -170,7 +171,7 @@ async fn execute(command: Remote, render: Render, context: &Context<'_>) -> Resu
 /// Writes a result. The filter may run for ever and standard output may block for ever: neither may hold up Ctrl-C or
 /// `--timeout`.
 async fn write_output(output: Output, render: Render, must_arrive: bool) -> Result<()> {
-    let written = tokio::task::spawn_blocking(move || console::write_result(&render.render(&output)?, must_arrive));
+    let written = tokio::task::spawn_blocking(move || stdout::write_result(&render.render(&output)?, must_arrive));
     written.await.unwrap_or_else(|_| Err(Error::internal("printing the result failed")))
 }
 

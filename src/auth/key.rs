@@ -97,7 +97,7 @@ fn der(pem: &str) -> Result<Vec<u8>, String> {
     let Some((_, after)) = pem.split_once(BEGIN) else {
         let other = pem.contains("-----BEGIN RSA PRIVATE KEY-----") || pem.contains("-----BEGIN EC PRIVATE KEY-----");
         let found = if other { ", but another kind of key" } else { "" };
-        return Err(format!("has a 'private_key' that is no PKCS#8 PEM ({BEGIN}){found}"));
+        return Err(format!("has a 'private_key' that is no PKCS#8 PEM{found}"));
     };
     let (body, _) = after.split_once(END).ok_or_else(|| format!("has a 'private_key' that is cut short: no {END}"))?;
     let plain: String = body.replace("\\n", "\n").replace("\\r", "").chars().filter(|c| !c.is_whitespace()).collect();

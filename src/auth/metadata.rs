@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::iam_token::IamToken;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Http, Method, Request};
+use crate::status::{Code, Status};
 
 const ADDRESS: &str = "169.254.169.254";
 const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
@@ -44,6 +45,11 @@ pub async fn token(http: &Http, url: &str, now: DateTime<Utc>) -> Result<IamToke
     let answer = http.send(request).await?;
     match answer.status {
         200 => read(answer.body(), now),
+        status @ 500.. => {
+            let message = format!("the metadata service answers with HTTP status {status}");
+            let status = Status { code: Code::from_http(status), message, details: Vec::new() };
+            Err(Error::refused(Some(answer.status), status).ids(answer.ids.clone()))
+        }
         404 => Err(Error::new(Kind::NoCredentials, "no service account is attached to this machine")),
         status => {
             Err(Error::new(Kind::NoCredentials, format!("the metadata service answers with HTTP status {status}")))

@@ -151,7 +151,9 @@ impl SignIn {
                  to the service account {}",
                 identity.service_account_id
             ),
-            Credential::TokenCommand(command) => format!("check what {command:?} prints ({source})"),
+            Credential::TokenCommand(command) => {
+                format!("check what '{}' prints ({source})", command.first().map(String::as_str).unwrap_or_default())
+            }
         }
     }
 }
@@ -167,6 +169,9 @@ impl fmt::Display for Source {
     }
 }
 
+/// How to come by a key file.
+const KEY_FILE_HINT: &str = "make a key file with: yc iam key create --service-account-name <NAME> --output <FILE>";
+
 /// A credential given by flag or variable.
 fn given(flag: Option<&SecretString>, env: &Env, log: &Log) -> Result<Option<(Credential, Source)>> {
     let wrong = |source: &Source, rule: String| Error::usage(format!("{source} {rule}"));
@@ -180,7 +185,8 @@ fn given(flag: Option<&SecretString>, env: &Env, log: &Log) -> Result<Option<(Cr
         let credential = match name {
             "YC_IAM_TOKEN" => sendable(value).map(Credential::IamToken).map_err(|rule| wrong(&source, rule))?,
             "YC_TOKEN" => classify(value).map_err(|rule| wrong(&source, rule))?,
-            _ => key_file(value, log).map_err(|rule| wrong(&source, format!("('{value}') {rule}")))?,
+            _ => key_file(value, log)
+                .map_err(|rule| wrong(&source, format!("('{value}') {rule}")).hint(KEY_FILE_HINT))?,
         };
         return Ok(Some((credential, source)));
     }
@@ -204,14 +210,12 @@ fn from_profile(key: &'static str, profile: &Profile, log: &Log) -> Result<Crede
         }
         "service-account-key-file" => {
             let path = text()?;
-            key_file(path, log).map_err(|rule| wrong(format!("('{path}') {rule}")))
+            key_file(path, log).map_err(|rule| wrong(format!("('{path}') {rule}")).hint(KEY_FILE_HINT))
         }
         "workload-identity" => WorkloadIdentity::from_table(table()?).map(Credential::WorkloadIdentity).map_err(wrong),
         "token-command" => {
-            let writable = file.filter(|path| {
-                private_file::others_can_write(path) || path.parent().is_some_and(private_file::others_can_write)
-            });
-            if let Some(path) = writable {
+            let mut places = file.into_iter().flat_map(|path| [Some(path), path.parent()]).flatten();
+            if let Some(path) = places.find(|place| private_file::others_can_write(place)) {
                 return Err(Error::config(format!(
                     "{} can be written by others, so its token-command is not run; type: chmod go-w {0}",
                     path.display()
@@ -277,7 +281,10 @@ pub fn classify(token: &str) -> Result<Credential, String> {
 }
 
 /// The token without white space around it, if an HTTP header can carry it.
-fn sendable(token: &str) -> Result<SecretString, String> {
+///
+/// # Errors
+/// The text is empty, or holds characters that no token has; the message never quotes it.
+pub fn sendable(token: &str) -> Result<SecretString, String> {
     let token = token.trim();
     if token.is_empty() {
         return Err("is empty, but must hold a token".to_owned());

@@ -16,10 +16,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// # Errors
 /// It cannot be started, takes too long, fails, or prints nothing.
 pub async fn run(command: &[String], vars: &BTreeMap<String, String>) -> Result<String> {
-    let fail = |kind, problem: String| Error::new(kind, format!("token-command {command:?} {problem}"));
     let Some((program, arguments)) = command.split_first() else {
         return Err(Error::config("token-command is an empty list; it holds a program and its arguments"));
     };
+    // The arguments may hold a secret, so the program alone is named.
+    let fail = |kind, problem: String| Error::new(kind, format!("token-command '{program}' {problem}"));
     let child = Command::new(program)
         .args(arguments)
         .env_clear()

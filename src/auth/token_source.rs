@@ -4,11 +4,12 @@ use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::cache::{Identity, Need, TokenCache};
 use super::iam_token::{self, IamToken, Proof};
 use super::key::ServiceAccountKey;
+use super::workload_identity::WorkloadIdentity;
 use super::{Credential, SignIn, Source, jwt, metadata, nothing_found, token_command, workload_identity};
 use crate::cache::name_of;
 use crate::endpoints::{Endpoints, Service};
@@ -38,6 +39,8 @@ pub struct TokenSource<'a> {
     pub log: Log,
     /// The token of this run.
     pub token: Mutex<Option<Rc<IamToken>>>,
+    /// The token of another system, which is asked for once in a run.
+    pub subject_token: OnceCell<SecretString>,
 }
 
 impl TokenSource<'_> {
@@ -50,7 +53,8 @@ impl TokenSource<'_> {
         if let Some(token) = kept.as_ref().filter(|token| !token.cached || need.is_met(token, Utc::now())) {
             return Ok(token.clone());
         }
-        let token = Rc::new(self.acting_token(need).await?);
+        // On the heap, since every call of every command waits for this.
+        let token = Rc::new(Box::pin(self.acting_token(need)).await?);
         self.log.masks.add(&token.value);
         *kept = Some(token.clone());
         Ok(token)
@@ -93,19 +97,35 @@ impl TokenSource<'_> {
         };
         let acting = base.as_ref().and_then(|base| self.acting_identity(base));
         let impersonate = async || {
-            let caller = self.through_cache(base.as_ref(), Need::Calls, async || self.base_token().await).await?;
-            let iam = self.endpoints.base(Service::Iam, &self.http).await?;
-            iam_token::create_for_service_account(&self.http, &iam, &caller.value, account).await.map_err(|error| {
-                let error = error.context(format!("cannot act as the service account {account}"));
-                match error.code() {
-                    Some(Code::PermissionDenied) => error
-                        .hint("this takes the role iam.serviceAccounts.tokenCreator on the account or on its folder"),
-                    Some(Code::Unauthenticated) => error.hint(self.sign_in.hint()),
-                    _ => error,
+            let caller = || self.through_cache(base.as_ref(), Need::Calls, async || self.base_token().await);
+            let own = caller().await?;
+            match (self.impersonate(account, &own).await, &base) {
+                // The own token was kept from an earlier run, and has been revoked since.
+                (Err(error), Some(base)) if own.cached && error.code() == Some(Code::Unauthenticated) => {
+                    self.cache.forget(base, &own.value);
+                    self.impersonate(account, &caller().await?).await
                 }
-            })
+                (result, _) => result,
+            }
         };
         self.through_cache(acting.as_ref(), need, impersonate).await
+    }
+
+    /// A token of the account, which is kept no longer than the token that it is had with.
+    async fn impersonate(&self, account: &str, own: &IamToken) -> Result<IamToken> {
+        let iam = self.endpoints.base(Service::Iam, &self.http).await?;
+        let token = iam_token::create_for_service_account(&self.http, &iam, &own.value, account).await;
+        let token = token.map_err(|error| {
+            let error = error.context(format!("cannot act as the service account {account}"));
+            match error.code() {
+                Some(Code::PermissionDenied) => {
+                    error.hint("this takes the role iam.serviceAccounts.tokenCreator on the account or on its folder")
+                }
+                Some(Code::Unauthenticated) => error.hint(self.sign_in.hint()),
+                _ => error,
+            }
+        })?;
+        Ok(IamToken { keep_until: own.keep_until, ..token })
     }
 
     /// A token from the cache, or a new one, which is then cached. Of all processes that need one at the same time, one
@@ -174,9 +194,8 @@ impl TokenSource<'_> {
                 return Ok(Some(Identity { issuer, subject: self.own_name()? }));
             }
             Credential::WorkloadIdentity(identity) => {
-                let token = workload_identity::subject_token(identity, &self.http, self.env).await?;
-                self.log.masks.add(&token);
-                let Some((issuer, subject)) = workload_identity::issuer_and_subject(&token) else { return Ok(None) };
+                let token = self.subject_token(identity).await?;
+                let Some((issuer, subject)) = workload_identity::issuer_and_subject(token) else { return Ok(None) };
                 let account = &identity.service_account_id;
                 (Service::Auth, format!("workload {issuer} {subject} for {account}"))
             }
@@ -198,10 +217,9 @@ impl TokenSource<'_> {
             Credential::OauthToken(token) => self.exchange_oauth_token(token).await,
             Credential::ServiceAccountKey(key) => self.exchange_key(key, now).await,
             Credential::WorkloadIdentity(identity) => {
-                let subject = workload_identity::subject_token(identity, &self.http, self.env).await?;
-                self.log.masks.add(&subject);
+                let subject = self.subject_token(identity).await?;
                 let auth = self.endpoints.base(Service::Auth, &self.http).await?;
-                workload_identity::exchange(identity, &subject, &self.http, &auth).await
+                workload_identity::exchange(identity, subject, &self.http, &auth).await
             }
             Credential::TokenCommand(command) => self.run_command(command, now).await,
         };
@@ -212,6 +230,15 @@ impl TokenSource<'_> {
                 _ => error,
             }
         })
+    }
+
+    async fn subject_token(&self, identity: &WorkloadIdentity) -> Result<&SecretString> {
+        let ask = async || {
+            let token = workload_identity::subject_token(identity, &self.http, self.env).await?;
+            self.log.masks.add(&token);
+            Ok(token)
+        };
+        self.subject_token.get_or_try_init(ask).await
     }
 
     async fn exchange_oauth_token(&self, token: &SecretString) -> Result<IamToken> {
@@ -242,7 +269,7 @@ impl TokenSource<'_> {
     async fn run_command(&self, command: &[String], now: DateTime<Utc>) -> Result<IamToken> {
         let token = SecretString::from(token_command::run(command, &self.env.vars).await?);
         self.log.masks.add(&token);
-        let wrong = |rule| Error::no_credentials(format!("what token-command {command:?} prints {rule}"));
+        let wrong = |rule| Error::no_credentials(format!("what token-command '{}' prints {rule}", command[0]));
         match super::classify(token.expose_secret()).map_err(wrong)? {
             Credential::IamToken(token) => Ok(IamToken::given(token, now)),
             _ => self.exchange_oauth_token(&token).await,
@@ -254,7 +281,9 @@ impl TokenSource<'_> {
         let direct = self.http.direct(metadata::CONNECT_TIMEOUT, metadata::READ_TIMEOUT);
         metadata::token(&direct, &url, now).await.map_err(|error| match &self.sign_in.source {
             Source::Machine { tried } => nothing_found(tried, &error),
-            _ => error.context("cannot get an IAM token from the metadata service"),
+            _ => error.context("cannot get an IAM token from the metadata service").replace_hint(
+                "check that this is a machine of the cloud with a service account attached, or use another credential",
+            ),
         })
     }
 }

@@ -12,9 +12,10 @@ use serde_json::Value;
 
 use super::iam_token::IamToken;
 use crate::cache::name_of;
+use crate::endpoints::is_loopback;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Answer, Body, Http, Method, Request};
+use crate::http::{Answer, Body, Http, Method, Request, Url};
 use crate::status::{Code, Status};
 
 /// The variables by which a job of GitHub Actions asks for its token.
@@ -143,6 +144,10 @@ fn github_variable<'a>(name: &str, env: &'a Env) -> Result<&'a str> {
 /// Source: docs.github.com, `actions/reference/security/oidc`.
 async fn github_token(audience: Option<&str>, http: &Http, env: &Env) -> Result<SecretString> {
     let mut url = github_variable(REQUEST_URL, env)?.to_owned();
+    if Url::parse(&url).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url)) {
+        let rule = "is a plain http address of another machine, to which no token is sent; it must begin with https://";
+        return Err(Error::usage(format!("{REQUEST_URL} {rule}")));
+    }
     if let Some(audience) = audience {
         url.push(if url.contains('?') { '&' } else { '?' });
         url.push_str("audience=");
@@ -196,8 +201,10 @@ fn oauth_refusal(answer: &Answer) -> Option<Error> {
     let body: Value = serde_json::from_slice(answer.body()).ok()?;
     let error = body["error"].as_str().filter(|_| !(200..300).contains(&answer.status))?;
     let code = match error {
-        "invalid_grant" | "invalid_client" | "invalid_token" => Code::Unauthenticated,
-        "unauthorized_client" | "access_denied" => Code::PermissionDenied,
+        // Of an exchange, the first means that the token is not accepted, and `invalid_target` that it is not for
+        // this account. Source: RFC 8693, 2.2.2.
+        "invalid_request" | "invalid_grant" | "invalid_client" | "invalid_token" => Code::Unauthenticated,
+        "invalid_target" | "unauthorized_client" | "access_denied" => Code::PermissionDenied,
         _ => Code::from_http(answer.status),
     };
     let message = match body["error_description"].as_str() {

@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use super::{Outcome, refuse_format_flags};
 use crate::aws_credentials_file::{CredentialsFile, check_profile_name};
-use crate::console;
 use crate::context::Context;
 use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
 use crate::export::{Credentials, Format, Storage, github_actions};
 use crate::message::Message;
 use crate::output::Output;
+use crate::stdout;
 
 /// The region of the cloud: the only one that its storage accepts.
 ///
@@ -142,7 +142,7 @@ impl Delivery {
                 let masks = credentials.export(Format::GithubActions).map_err(lost)?;
                 let lines = github_actions::lines(&credentials);
                 finish(only_copy, context, move || {
-                    console::write_result(masks.as_bytes(), true)?;
+                    stdout::write_result(masks.as_bytes(), true)?;
                     append(&file, &lines).map_err(|error| {
                         Error::new(Kind::Output, format!("cannot write $GITHUB_ENV, {}: {error}", file.display()))
                     })

@@ -247,7 +247,7 @@ impl Http {
         })?;
         let mut answer = Answer::new(status, headers, body, ids, call.repeat == Repeat::Unprocessed);
         // A clock that nobody vouches for must not set ours.
-        answer.date = answer.date.filter(|_| self.options.verify);
+        answer.date = answer.date.filter(|_| self.options.verify && call.url.scheme() == "https");
         Ok(answer)
     }
 

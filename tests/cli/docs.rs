@@ -10,7 +10,7 @@ use std::str::Chars;
 use clap::error::ErrorKind;
 use clap::{Args as _, Command, CommandFactory as _};
 #[cfg(unix)]
-use yc_emulator::{ADMIN_ID, BACKUP_ID};
+use yc_emulator::{ADMIN_ID, BACKUP_ID, CLOUD_ID, FOLDER_ID};
 use yc_rs::commands::Cli;
 use yc_rs::settings::GlobalFlags;
 
@@ -19,7 +19,14 @@ use crate::support::User;
 
 /// The pages whose every `sh` block is run.
 #[cfg(unix)]
-const RUN: [&str; 3] = ["README.md", "docs/access-keys.md", "docs/ephemeral-keys.md"];
+const RUN: [&str; 6] = [
+    "README.md",
+    "docs/access-keys.md",
+    "docs/authentication.md",
+    "docs/configuration.md",
+    "docs/ephemeral-keys.md",
+    "docs/from-yc.md",
+];
 
 /// The two commands that a newcomer types first.
 const QUICK_START: [&str; 2] =
@@ -297,8 +304,8 @@ fn a_script_is_taken_apart() {
     assert_eq!(found[..7], expected.map(|words| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()));
 }
 
-/// Runs every `sh` block of the pages that are about keys, each in a cloud of its own. What a reader has to fill in
-/// is a variable there: `OLD_KEY_ID`, `KEY_ID`, `SERVICE_ACCOUNT_ID`, `OPERATION_ID`.
+/// Runs every `sh` block of some pages, each in a cloud of its own. What a reader has to fill in is a variable there:
+/// `OLD_KEY_ID`, `KEY_ID`, `SERVICE_ACCOUNT_ID`, `FOLDER_ID`, `OPERATION_ID`.
 #[cfg(unix)]
 #[test]
 fn the_recipes_work() {
@@ -315,12 +322,19 @@ fn the_recipes_work() {
         let operation = user.run_args(["iam", "access-key", "delete", &id, "--async", "--jq", ".id"]).ok();
         user.set("OPERATION_ID", operation.trim());
         user.write_file("policy.json", r#"{"Version": "2012-10-17", "Statement": []}"#);
+        user.write_file("key.json", &user.cloud.admin_key().file());
+        let token = user.cloud.issue_token(ADMIN_ID);
+        user.write_file("token.txt", &token);
+        user.set("TOKEN_OF_YC", token);
+        user.set("FOLDER_ID", FOLDER_ID);
+        user.run_args(["config", "set", "cloud-id", CLOUD_ID]).ok();
         // These would leave this machine, or are not on it.
-        let stubs = "aws() { :; }; curl() { :; }; terraform() { :; }; yc() { echo t1.made.up; };";
+        let stubs = "aws() { :; }; curl() { :; }; terraform() { :; }; yc() { echo $TOKEN_OF_YC; };";
         let script = format!("{stubs} set -eu\n{}", block.text);
         let ran = user.program("sh").args(["-c", &script]).output().unwrap();
-        if !ran.status.success() || !ran.stderr.is_empty() {
-            let err = String::from_utf8_lossy(&ran.stderr);
+        let err = String::from_utf8_lossy(&ran.stderr);
+        // What was done to a profile is confirmed there.
+        if !ran.status.success() || err.lines().any(|line| !line.starts_with("Profile '")) {
             writeln!(failed, "{}: {}\n{}{err}", block.place, ran.status, block.text).unwrap();
         }
     }
@@ -420,8 +434,7 @@ const GLOBAL_HEADING: &str = "Global flags:\n";
 fn reference() -> String {
     let mut tree = Cli::command();
     tree.build();
-    let help = help(&tree);
-    let (_, global) = help.split_once(GLOBAL_HEADING).expect("a section of global flags");
+    let [_, global, _] = help(&tree);
     let mut text = format!(
         "# Commands\n\n<!-- Made by tests/cli/docs.rs from the help of the commands. To write it anew:\n     \
          YC_RS_UPDATE_DOCS=1 cargo test --test cli docs -->\n\n\
@@ -437,20 +450,23 @@ fn reference() -> String {
 
 fn describe(command: &Command, text: &mut String) {
     let name = command.get_bin_name().unwrap_or(command.get_name());
-    let help = help(command);
-    let own = help.split(GLOBAL_HEADING).next().unwrap_or_default();
+    let [flags, _, advice] = help(command);
+    let own = format!("{}\n\n{advice}", flags.trim_end());
     write!(text, "\n## {name}\n\n```text\n{}\n```\n", own.trim_end()).unwrap();
     for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
         describe(command, text);
     }
 }
 
-/// The long help, as wide as a page is. Nothing may stand behind the global flags, which are cut off.
-fn help(command: &Command) -> String {
+/// The long help, as wide as a page is, in three parts: what stands before the global flags, the global flags, and what
+/// stands behind them, which begins at the margin.
+fn help(command: &Command) -> [String; 3] {
     let help = command.clone().term_width(100).render_long_help().to_string();
-    if let Some((_, global)) = help.split_once(GLOBAL_HEADING) {
-        let stray = global.lines().find(|line| !line.is_empty() && !line.starts_with(' '));
-        assert_eq!(stray, None, "a section behind the global flags");
-    }
-    help.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+    let lines = |text: &str| text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect::<String>();
+    let (before, rest) = help.split_once(GLOBAL_HEADING).expect("a section of global flags");
+    let is_flags = |line: &&str| line.trim().is_empty() || line.starts_with(' ');
+    let end = rest.split_inclusive('\n').take_while(is_flags).map(str::len).sum();
+    let (global, behind) = rest.split_at(end);
+    assert!(!behind.contains("\n  -"), "flags behind the global flags of {}", command.get_name());
+    [before, global, behind].map(lines)
 }

@@ -18,10 +18,13 @@ mod debug_log;
 mod docs;
 #[cfg(unix)]
 mod drop_in;
+mod endpoints;
 mod errors;
 mod help;
+mod identity;
 #[cfg(unix)]
 mod interrupts;
+mod key_cache;
 mod network;
 mod operations;
 mod output;
@@ -30,6 +33,7 @@ mod retries;
 mod route;
 mod secrets;
 mod settings;
+mod sources;
 mod support;
 #[cfg(unix)]
 mod terminal;

@@ -231,3 +231,15 @@ impl User {
         self.cloud.requests().iter().map(yc_emulator::Request::line).collect()
     }
 }
+
+impl User {
+    /// Writes a configuration whose only profile, the current one, is called `p` and holds these lines.
+    pub fn use_profile(&self, lines: &str) {
+        self.configure(&format!("current = 'p'\n[profiles.p]\n{lines}\n"));
+    }
+
+    /// How often the cloud has seen a request with this method and path.
+    pub fn count(&self, line: &str) -> usize {
+        self.sent().iter().filter(|sent| *sent == line).count()
+    }
+}

@@ -288,7 +288,10 @@ async fn update(args: UpdateArgs, context: &Context<'_>) -> Result<Outcome> {
     }
     let file = args.file.read(&UPDATE_REQUEST, context)?;
     let id = file.or_field(args.access_key_id.or(args.id), "access_key_id", id)?;
-    let id = id.ok_or_else(|| Error::usage("no key is named").hint("give its ID: yc-rs iam access-key update <ID>"))?;
+    let id = id.ok_or_else(|| {
+        Error::usage("no key is named: ACCESS-KEY-ID is missing")
+            .hint("give it: yc-rs iam access-key update <ACCESS-KEY-ID>")
+    })?;
     if file.text("update_mask")?.is_some_and(|mask| mask != "description") {
         return Err(file.wrong("update_mask", "must be 'description', the only field that can be changed"));
     }

@@ -2,14 +2,16 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::auth;
 use crate::auth::cache::Need;
-use crate::auth::iam_token::{self, REVOKE_RESPONSE};
+use crate::auth::iam_token::{self, IamToken, REVOKE_RESPONSE};
 use crate::commands::Outcome;
 use crate::context::Context;
 use crate::endpoints::Service;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::Output;
 use crate::settings;
+use crate::status::Code;
 
 /// Revoke an IAM token
 #[derive(Debug, clap::Args)]
@@ -26,19 +28,28 @@ pub struct Args {
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let client = context.client()?;
     let given = match &args.iam_token {
-        Some(token) if token.expose_secret() == "-" => {
-            Some(SecretString::from(context.read_input("-", "--iam-token")?.trim()))
-        }
+        Some(token) if token.expose_secret() == "-" => Some(context.read_input("-", "--iam-token")?.into()),
         token => token.clone(),
     };
+    let given = given.map(|token| auth::sendable(token.expose_secret())).transpose();
+    let given = given.map_err(|rule| Error::usage(format!("--iam-token {rule}")))?;
+    if let Some(token) = &given {
+        context.log.masks.add(token);
+    }
+
     let tokens = client.tokens();
-    let current = tokens.token(Need::Calls).await?;
-    let token = given.as_ref().unwrap_or(&current.value);
-    context.log.masks.add(token);
     let iam = tokens.endpoints.base(Service::Iam, &tokens.http).await?;
-    let value = iam_token::revoke(&tokens.http, &iam, &current.value, token)
-        .await
-        .map_err(|error| client.explain(error).context("cannot revoke the IAM token"))?;
-    tokens.discard(token).await?;
+    let chosen = |current: &IamToken| given.clone().unwrap_or_else(|| current.value.clone());
+    let revoke =
+        async |current: &IamToken| iam_token::revoke(&tokens.http, &iam, &current.value, &chosen(current)).await;
+    let mut current = tokens.token(Need::Calls).await?;
+    let mut answer = revoke(&current).await;
+    let refused = matches!(&answer, Err(error) if error.code() == Some(Code::Unauthenticated));
+    if refused && tokens.forget(&current).await? {
+        current = tokens.token(Need::Calls).await?;
+        answer = revoke(&current).await;
+    }
+    let value = answer.map_err(|error| client.explain(error).context("cannot revoke the IAM token"))?;
+    tokens.discard(&chosen(&current)).await?;
     Ok(Output::Object { message: &REVOKE_RESPONSE, value }.into())
 }

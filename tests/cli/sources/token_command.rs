@@ -1,0 +1,133 @@
+//! A program of the user's that prints a token.
+
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use yc_emulator::{ADMIN_ID, Grant, OAUTH_TOKEN};
+
+use super::{CREATE_TOKEN, cached, newest_grant};
+use crate::support::User;
+
+/// A user whose profile runs this.
+fn with_command(command: &[&str]) -> User {
+    let user = User::new();
+    run_instead(&user, command);
+    user
+}
+
+fn run_instead(user: &User, command: &[&str]) {
+    user.use_profile(&format!("token-command = {}", serde_json::to_string(command).unwrap()));
+}
+
+#[test]
+fn an_iam_token_is_used_as_it_is() {
+    let user = User::new();
+    let token = user.cloud.issue_token(ADMIN_ID);
+    for text in ["%s\\n", "  %s \\nsecond line\\n", "%s", "%s\\r\\n"] {
+        run_instead(&user, &["/usr/bin/printf", text, &token]);
+        assert_eq!(user.run(CREATE_TOKEN).ok(), format!("{token}\n"), "{text}");
+    }
+    assert!(user.cloud.requests().is_empty() && cached(&user).is_empty());
+    user.run("iam access-key list").ok();
+}
+
+#[test]
+fn an_oauth_token_is_exchanged() {
+    let user = with_command(&["/bin/echo", OAUTH_TOKEN]);
+    user.run(CREATE_TOKEN).ok();
+    assert_eq!(newest_grant(&user), Grant::Oauth);
+}
+
+#[test]
+fn the_program_is_found_by_path_and_has_the_users_variables_and_no_input() {
+    let mut user = with_command(&["sh", "-c", "cat; echo $OWN"]);
+    user.set("PATH", "/bin:/usr/bin");
+    user.set("OWN", "t1.own");
+    assert_eq!(user.run_with_input(["iam", "create-token"], "t1.input\n").ok(), "t1.own\n");
+}
+
+#[test]
+fn what_the_program_says_on_standard_error_is_shown_when_it_fails_only() {
+    let user = with_command(&["/bin/sh", "-c", "echo noise >&2; echo t1.a"]);
+    assert_eq!(user.run(CREATE_TOKEN).ok(), "t1.a\n");
+    let script = user.write_file("script", "echo t1.half; echo the vault is sealed >&2; exit 7");
+    run_instead(&user, &["/bin/sh", script.to_str().unwrap()]);
+    let error = user.run(CREATE_TOKEN).failed(3);
+    assert!(error.contains("the vault is sealed") && error.contains("token-command"), "{error}");
+    assert!(!error.contains("t1.half"), "{error}");
+}
+
+#[test]
+fn a_program_that_gives_no_token_is_the_error() {
+    let user = User::new();
+    for (case, command) in [
+        ("nothing", &["/bin/sh", "-c", ""][..]),
+        ("an empty line", &["/bin/echo"]),
+        ("an empty first line", &["/usr/bin/printf", "\\nt1.second"]),
+        ("JSON", &["/bin/echo", "{\"token\": 1}"]),
+        ("an S3 key", &["/bin/echo", "YCAJEkey"]),
+        ("words", &["/bin/echo", "please log in"]),
+        ("failure", &["/bin/sh", "-c", "exit 1"]),
+        ("a signal", &["/bin/sh", "-c", "kill -9 $$"]),
+    ] {
+        run_instead(&user, command);
+        let error = user.run(CREATE_TOKEN).failed(3);
+        assert!(error.contains("token-command"), "{case}: {error}");
+    }
+    assert!(user.cloud.requests().is_empty());
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_a_mistake_in_the_configuration() {
+    let user = User::new();
+    for program in ["/missing/program", "no-such-program-anywhere", "/"] {
+        run_instead(&user, &[program]);
+        let error = user.run(CREATE_TOKEN).failed(2);
+        assert!(error.contains("token-command") && error.contains(program), "{error}");
+    }
+}
+
+#[test]
+fn token_command_is_an_array_of_texts() {
+    let user = User::new();
+    for value in ["'yc iam create-token'", "[1]", "['yc', true]", "{}", "[]", "['']"] {
+        user.use_profile(&format!("token-command = {value}"));
+        let error = user.run(CREATE_TOKEN).failed(2);
+        assert!(error.contains("token-command"), "{value}: {error}");
+    }
+}
+
+#[test]
+fn no_shell_reads_the_command() {
+    let user = User::new();
+    let text = "t1.a;touch${IFS}pwned;$(touch${IFS}pwned)`touch${IFS}pwned`|touch>pwned&&*";
+    run_instead(&user, &["/bin/echo", text]);
+    assert_eq!(user.run(CREATE_TOKEN).ok(), format!("{text}\n"));
+    assert!(!user.home().join("pwned").exists());
+    run_instead(&user, &["/bin/echo t1.a; touch pwned"]);
+    user.run(CREATE_TOKEN).failed(2);
+    assert!(!user.home().join("pwned").exists());
+}
+
+#[test]
+fn a_configuration_that_others_can_write_runs_nothing() {
+    let user = with_command(&["/bin/sh", "-c", "touch ran; echo t1.a"]);
+    let file = user.config_dir().join("config.toml");
+    for (path, mode) in [(&file, 0o620), (&file, 0o602), (&user.config_dir(), 0o770), (&user.config_dir(), 0o707)] {
+        let sound = path.metadata().unwrap().permissions();
+        set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        let error = user.run(CREATE_TOKEN).failed(2);
+        assert!(error.contains("token-command") && error.contains(path.to_str().unwrap()), "{mode:o}: {error}");
+        assert!(error.contains("chmod go-w"), "{mode:o}: {error}");
+        assert!(!user.home().join("ran").exists(), "{mode:o}");
+        set_permissions(path, sound).unwrap();
+    }
+    user.run(CREATE_TOKEN).ok();
+    assert!(user.home().join("ran").exists());
+}
+
+#[test]
+fn a_command_that_hangs_ends_with_the_time_that_the_user_gives() {
+    let user = with_command(&["/bin/sh", "-c", "exec sleep 600"]);
+    user.run("iam create-token --timeout 300ms").failed(5);
+}
