@@ -4,6 +4,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
+#[cfg(unix)]
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::SecretString;
 
 use crate::error::{Error, Kind, Result};
@@ -41,6 +43,8 @@ pub async fn line_or(question: &str, default: &str) -> Result<String> {
 /// # Errors
 /// The input has ended or cannot be read, or Ctrl-C was pressed.
 pub async fn secret(question: &str) -> Result<SecretString> {
+    // Before the question is shown, since somebody may paste the answer at once.
+    let _quiet = Quiet::begin();
     let prompt = format!("{question} (not shown): ");
     match tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt)).await {
         Ok(Ok(text)) => Ok(text.trim().into()),
@@ -97,6 +101,43 @@ pub fn say(text: &str) {
 fn say_part(text: &str) {
     // Nothing can be done when standard error is closed; the answer will be missing too.
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Keeps the terminal from showing what is typed until this is dropped, which happens also when the command is cut
+/// short in the middle of a question.
+#[cfg(unix)]
+struct Quiet(Option<Termios>);
+
+#[cfg(unix)]
+impl Quiet {
+    fn begin() -> Self {
+        let before = tcgetattr(io::stdin()).ok();
+        if let Some(mut quiet) = before.clone() {
+            quiet.local_modes.remove(LocalModes::ECHO);
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &quiet);
+        }
+        Self(before)
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
+        }
+    }
+}
+
+/// Elsewhere the reader of passwords alone has to do.
+#[cfg(not(unix))]
+struct Quiet;
+
+#[cfg(not(unix))]
+impl Quiet {
+    fn begin() -> Self {
+        Self
+    }
 }
 
 fn no_answer(reason: &str) -> Error {

@@ -14,6 +14,8 @@ mod auth;
 mod bad_input;
 #[cfg(unix)]
 mod broken_output;
+mod completion;
+mod config;
 mod debug_log;
 mod docs;
 #[cfg(unix)]
@@ -22,6 +24,7 @@ mod endpoints;
 mod errors;
 mod help;
 mod identity;
+mod init;
 #[cfg(unix)]
 mod interrupts;
 mod key_cache;
