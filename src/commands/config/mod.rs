@@ -86,8 +86,11 @@ fn get(args: &GetArgs, local: &Local<'_>) -> Result<Output> {
         (Some(value), Some(Format::Table)) => Ok(Output::Value([(key.clone(), json(value))].into_iter().collect())),
         (Some(value), _) => Ok(Output::Value(json(value))),
         (None, _) => {
-            let place = profile.name.as_ref().map_or("no profile is chosen".to_owned(), |_| profile.title());
-            let error = Error::new(Kind::NotSet, format!("'{key}' is not set ({place})"));
+            let place = profile
+                .name
+                .as_ref()
+                .map_or(": no profile is chosen".to_owned(), |name| format!(" in profile '{name}'"));
+            let error = Error::new(Kind::NotSet, format!("'{key}' is not set{place}"));
             let known = Key::find(key).is_ok();
             let near = nearest(key, keys::names()).or(nearest(key, values.keys().map(String::as_str)));
             Err(match near.filter(|_| !known) {
