@@ -71,6 +71,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     let config = document.config()?;
     let credential = given_credential(args, local)?;
     let folder = given_folder(local.flags)?;
+    let place = given_place(local.flags)?;
     let name = match local.wanted_profile() {
         None if config.names()?.is_empty() => Some(FIRST_PROFILE.to_owned()),
         wanted => wanted.map(str::to_owned),
@@ -103,6 +104,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
             local.log.note(note);
         }
     }
+    setup.values.extend(place);
     let asks_folder = asks && !folder.iter().any(|(key, _)| key.name != "cloud-id");
     setup.values.extend(folder);
     if asks_folder {
@@ -141,6 +143,17 @@ fn given_credential(args: &Args, local: &Local<'_>) -> Result<Option<(Key, Value
 fn given_folder(flags: &GlobalFlags) -> Result<Vec<(Key, Value)>> {
     let given = [("cloud-id", &flags.cloud_id), ("folder-id", &flags.folder_id), ("folder-name", &flags.folder_name)];
     given.into_iter().filter_map(|(name, text)| Some(checked(name, text.as_ref()?))).collect()
+}
+
+/// Where the cloud is and on whose behalf it is used, as far as flags tell.
+fn given_place(flags: &GlobalFlags) -> Result<Vec<(Key, Value)>> {
+    let bundle = flags.ca_bundle.as_ref().map(|path| path.display().to_string());
+    let given = [
+        ("endpoint", flags.endpoint.clone()),
+        ("ca-bundle", bundle),
+        ("impersonate-service-account-id", flags.impersonate_service_account_id.clone()),
+    ];
+    given.into_iter().filter_map(|(name, text)| Some(checked(name, &text?))).collect()
 }
 
 fn checked(name: &str, text: &str) -> Result<(Key, Value)> {

@@ -54,6 +54,25 @@ fn every_credential_can_be_given_by_a_flag() {
 }
 
 #[test]
+fn flags_that_say_where_the_cloud_is_are_kept_in_the_profile() {
+    let user = User::new();
+    let bundle = user.write_file("ca.pem", user.cloud.ca_pem());
+    let line = format!(
+        "init --profile x --instance-service-account --folder-id f --endpoint api.yandexcloud.kz:443 --ca-bundle {} \
+         --impersonate-service-account-id aje",
+        bundle.display()
+    );
+    assert_eq!(user.run(&line).code, 0);
+    for (key, value) in [
+        ("endpoint", "api.yandexcloud.kz:443"),
+        ("ca-bundle", bundle.to_str().unwrap()),
+        ("impersonate-service-account-id", "aje"),
+    ] {
+        assert_eq!(user.run(&format!("config get {key}")).ok().trim_end(), value);
+    }
+}
+
+#[test]
 fn without_a_terminal_the_missing_flags_are_named_and_nothing_is_written() {
     let user = User::new();
     user.configure("[profiles.a]\nregion = 'r'\n");
