@@ -5,8 +5,6 @@
 use serde::de::IgnoredAny;
 
 use crate::api::temporary_access_key::LONGEST_POLICY;
-use crate::context::Context;
-use crate::error::{Error, Result};
 
 /// Where the text of a policy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,21 +22,6 @@ pub fn place(argument: &str) -> Place<'_> {
         Place::Inline(text)
     } else {
         Place::File(argument.strip_prefix("file://").unwrap_or(argument))
-    }
-}
-
-/// The policy that the flag `--policy` gives or names, as it is sent.
-///
-/// # Errors
-/// It cannot be read, or is no policy.
-pub fn read(argument: &str, context: &Context<'_>) -> Result<String> {
-    let wrong = |rule: String| Error::usage(format!("--policy {rule}"));
-    match place(argument) {
-        Place::Inline(text) => compact(text).map_err(wrong),
-        Place::File(path) => {
-            let text = context.read_input(path, "--policy")?;
-            compact(&text).map_err(|rule| wrong(format!("('{path}') {rule}")))
-        }
     }
 }
 

@@ -25,6 +25,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, Valu
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::output::Output;
+use crate::policy;
 use crate::settings::GlobalFlags;
 use deferred::{Deferred, global_flags};
 
@@ -142,6 +143,21 @@ fn refuse_format_flags(flag: &str, context: &Context<'_>) -> Result<()> {
     match given.iter().find(|(_, given)| *given) {
         Some((other, _)) => Err(Error::usage(format!("{flag} has an output form of its own and excludes {other}"))),
         None => Ok(()),
+    }
+}
+
+/// The policy that the flag `--policy` gives or names, as it is sent.
+///
+/// # Errors
+/// It cannot be read, or is no policy.
+fn read_policy(argument: &str, context: &Context<'_>) -> Result<String> {
+    let wrong = |rule: String| Error::usage(format!("--policy {rule}"));
+    match policy::place(argument) {
+        policy::Place::Inline(text) => policy::compact(text).map_err(wrong),
+        policy::Place::File(path) => {
+            let text = context.read_input(path, "--policy")?;
+            policy::compact(&text).map_err(|rule| wrong(format!("('{path}') {rule}")))
+        }
     }
 }
 

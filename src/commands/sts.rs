@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use super::Outcome;
 use super::deferred::Deferred;
 use super::delivery::{self, Delivery, ExportArg, Issued, RegionArg};
-use super::iam::ephemeral_key::lifetime;
+use super::iam::ephemeral_key::{known, lifetime};
 use super::least_life::LeastLife;
+use super::read_policy;
 use super::request_file::{ExampleArgs, FileArg, RequestFile};
 use crate::api::sts::{self, ASSUME_ROLE_REQUEST, AssumeRole, SHORTEST_ROLE_ARN};
 use crate::api::temporary_access_key::{EPHEMERAL_KEY, LONGEST_SESSION_NAME};
@@ -113,6 +114,7 @@ async fn assume_role(args: AssumeRoleArgs, context: &Context<'_>) -> Result<Outc
             _ => error,
         }
     })?;
+    let value = known(value, context);
     if let Some(life) = life {
         life.check(&value, asked_at)?;
     }
@@ -122,7 +124,7 @@ async fn assume_role(args: AssumeRoleArgs, context: &Context<'_>) -> Result<Outc
 }
 
 fn request(args: &AssumeRoleArgs, file: &RequestFile, context: &Context<'_>) -> Result<AssumeRole> {
-    let policy = args.policy.as_deref().map(|argument| policy::read(argument, context)).transpose()?;
+    let policy = args.policy.as_deref().map(|argument| read_policy(argument, context)).transpose()?;
     let in_file = file.number("duration_seconds")?.map(Duration::from_secs);
     let flag = args.duration.or(args.duration_seconds.map(Duration::from_secs));
     if let (None, Some(seconds)) = (flag, in_file)

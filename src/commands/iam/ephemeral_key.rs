@@ -12,6 +12,7 @@ use crate::auth::cache::Need;
 use crate::commands::Outcome;
 use crate::commands::delivery::{AwsProfileArgs, Delivery, ExportArg, Issued, RegionArg};
 use crate::commands::least_life::{self, LeastLife};
+use crate::commands::read_policy;
 use crate::commands::request_file::{ExampleArgs, FileArg};
 use crate::context::Context;
 use crate::duration;
@@ -121,7 +122,7 @@ impl KeyArgs {
         let in_file = file.or_field(self.subject_id, "subject_id", id)?;
         let duration = file.or_field(self.duration, "duration", lifetime)?;
         let policy = match &self.policy {
-            Some(argument) => Some(policy::read(argument, context)?),
+            Some(argument) => Some(read_policy(argument, context)?),
             None => None,
         };
         Ok(Wanted {
@@ -194,7 +195,7 @@ pub async fn issue(wanted: &Wanted, context: &Context<'_>) -> Result<Value> {
 }
 
 /// The key, whose secrets are kept out of every error from now on.
-fn known(key: Value, context: &Context<'_>) -> Value {
+pub(in crate::commands) fn known(key: Value, context: &Context<'_>) -> Value {
     for secret in ["secret", "sessionToken"].into_iter().filter_map(|field| key[field].as_str()) {
         context.log.masks.add(&secret.into());
     }
