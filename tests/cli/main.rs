@@ -11,6 +11,8 @@
 mod access_key;
 mod ambiguity;
 mod auth;
+#[cfg(unix)]
+mod aws_files;
 mod bad_input;
 #[cfg(unix)]
 mod broken_output;
@@ -22,6 +24,9 @@ mod docs;
 mod drop_in;
 mod endpoints;
 mod errors;
+#[cfg(unix)]
+mod exec;
+mod export;
 mod help;
 mod identity;
 mod init;
@@ -32,11 +37,14 @@ mod network;
 mod operations;
 mod output;
 mod proxies;
+#[cfg(unix)]
+mod request_files;
 mod retries;
 mod route;
 mod secrets;
 mod settings;
 mod sources;
+mod sts;
 mod support;
 #[cfg(unix)]
 mod terminal;

@@ -1,0 +1,185 @@
+//! `iam access-key exec`: a command with a key in its environment, in the place of this program.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Ran, User};
+
+fn exec(user: &User, command: &[&str]) -> Ran {
+    user.run_args(["iam", "access-key", "exec", "--duration", "15m", "--"].iter().chain(command))
+}
+
+#[test]
+fn the_command_has_the_key_and_nothing_that_competes() {
+    let mut user = User::signed_in();
+    for name in [
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_SECURITY_TOKEN",
+        "AWS_SESSION_TOKEN",
+        "AWS_ROLE_ARN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_ENDPOINT_URL",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+        "AWS_CONFIG_FILE",
+        "AWS_REGION",
+        "MINE",
+    ] {
+        user.set(name, "from outside");
+    }
+    let out = exec(&user, &["/usr/bin/env"]).ok();
+    let mut found: Vec<_> = out.lines().filter(|line| line.starts_with("AWS_") || line.starts_with("MINE")).collect();
+    found.sort_unstable();
+    let key = user.cloud.ephemeral_keys().pop().unwrap();
+    let end = found.iter().find(|line| line.starts_with("AWS_CREDENTIAL_EXPIRATION=")).unwrap().to_string();
+    let mut wanted = [
+        format!("AWS_ACCESS_KEY_ID={}", key.access_key_id),
+        format!("AWS_SECRET_ACCESS_KEY={}", key.secret),
+        format!("AWS_SESSION_TOKEN={}", key.session_token),
+        end,
+        "AWS_REGION=ru-central1".to_owned(),
+        "AWS_DEFAULT_REGION=ru-central1".to_owned(),
+        "AWS_ENDPOINT_URL_S3=https://storage.yandexcloud.net".to_owned(),
+        "AWS_CONFIG_FILE=from outside".to_owned(),
+        "MINE=from outside".to_owned(),
+    ];
+    wanted.sort();
+    assert_eq!(found, wanted);
+    assert_eq!(key.duration.unwrap().as_secs(), 900);
+}
+
+#[test]
+fn every_exit_status_is_the_commands_own() {
+    let user = User::signed_in();
+    for status in 0..256 {
+        assert_eq!(exec(&user, &["/bin/sh", "-c", &format!("exit {status}")]).code, status);
+    }
+}
+
+#[test]
+fn a_command_that_a_signal_ends_is_ended_by_that_signal() {
+    let user = User::signed_in();
+    for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1), ("KILL", 9), ("PIPE", 13)] {
+        assert_eq!(exec(&user, &["/bin/sh", "-c", &format!("kill -{name} $$")]).code, -number);
+    }
+}
+
+#[test]
+fn signals_reach_the_command() {
+    let user = User::signed_in();
+    for (name, signal) in [("TERM", Signal::TERM), ("INT", Signal::INT), ("HUP", Signal::HUP)] {
+        let script = format!("trap 'echo got {name}; exit 5' {name}; echo ready; while :; do sleep 0.05; done");
+        let mut child = user.start(["iam", "access-key", "exec", "--", "/bin/sh", "-c", &script]);
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        line.clear();
+        out.read_line(&mut line).unwrap();
+        assert_eq!((line.as_str(), child.wait().unwrap().code()), (format!("got {name}\n").as_str(), Some(5)));
+    }
+}
+
+/// Lines of `/proc/self/status` of the command: blocked, ignored and caught signals, less those of the C library.
+#[cfg(target_os = "linux")]
+fn signals(out: &str) -> Vec<u64> {
+    let masks = ["SigBlk:", "SigIgn:", "SigCgt:"];
+    let line = |mask: &&str| out.lines().find_map(|line| line.strip_prefix(mask)).unwrap().trim().to_owned();
+    masks.iter().map(|mask| u64::from_str_radix(&line(mask), 16).unwrap() & 0x7fff_ffff).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_command_begins_with_the_signals_that_the_user_gave() {
+    let user = User::signed_in();
+    assert_eq!(signals(&exec(&user, &["/bin/cat", "/proc/self/status"]).ok()), [0, 0, 0]);
+    // A shell that starts a program in the background has it ignore Ctrl-C; nohup has it ignore SIGHUP.
+    let script = "trap '' INT HUP; exec yc-rs iam access-key exec -- cat /proc/self/status";
+    let out = user.program("sh").args(["-c", script]).output().unwrap();
+    let [blocked, ignored, caught] = signals(&String::from_utf8(out.stdout).unwrap())[..] else { unreachable!() };
+    assert_eq!((blocked, ignored, caught), (0, 0b11, 0));
+}
+
+#[test]
+fn streams_arguments_and_folder_are_the_users() {
+    let user = User::signed_in();
+    let args = [
+        "iam",
+        "access-key",
+        "exec",
+        "--",
+        "/bin/sh",
+        "-c",
+        "cat; printf '<%s>' \"$@\"; pwd >&2",
+        "x",
+        "--duration",
+        "a b",
+        "",
+    ];
+    let ran = user.run_with_input(args, "input ");
+    assert_eq!((ran.code, ran.out.as_str()), (0, "input <--duration><a b><>"));
+    assert_eq!(ran.err.trim(), user.home().canonicalize().unwrap().to_str().unwrap());
+}
+
+#[test]
+fn the_command_is_found_by_path() {
+    let user = User::signed_in();
+    let out = user.program("yc-rs").args(["iam", "access-key", "exec", "--", "echo", "found"]).output().unwrap();
+    assert_eq!(out.stdout, b"found\n");
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_found_before_there_is_a_key() {
+    let mut user = User::signed_in();
+    user.set("PATH", user.home().to_str().unwrap().to_owned());
+    user.write_file("plain", "text");
+    for (command, status, reason) in [
+        ("nonesuch", 127, "cannot run 'nonesuch': there is no such command"),
+        ("./nonesuch", 127, "no such command"),
+        ("plain", 126, "not a program"),
+        ("./plain", 126, "not a program"),
+        ("/", 126, "not a program"),
+        ("", 127, "no such command"),
+    ] {
+        let message = exec(&user, &[command]).failed(status);
+        assert!(message.contains(reason), "{message}");
+    }
+    user.run("iam access-key exec").failed(2);
+    user.run("iam access-key exec --").failed(2);
+    user.run("iam access-key exec ls").failed(2);
+    user.run("iam access-key exec --export env -- ls").failed(2);
+    assert_eq!(user.sent(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_command_whose_interpreter_is_missing_fails_as_in_a_shell() {
+    let user = User::signed_in();
+    let script = user.write_file("script", "#!/nonexistent/interpreter\n");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let message = exec(&user, &["./script"]).failed(127);
+    assert!(message.contains("cannot run './script'") && message.contains("hint: the secret of the key"), "{message}");
+}
+
+#[test]
+fn without_a_key_nothing_is_run() {
+    let mut user = User::signed_in();
+    user.set("YC_IAM_TOKEN", user.cloud.issue_token_for(yc_emulator::ADMIN_ID, std::time::Duration::from_secs(3600)));
+    let message = user.run("iam access-key exec --min-ttl 2h -- /bin/echo run").failed(1);
+    assert!(message.contains("the server granted"), "{message}");
+    user.set("YC_IAM_TOKEN", "t1.wrong.token");
+    user.run("iam access-key exec -- /bin/echo run").failed(3);
+}
+
+#[test]
+fn a_short_lived_process_keeps_its_place() {
+    let user = User::signed_in();
+    let mut command = user.command(["iam", "access-key", "exec", "--", "/bin/sh", "-c", "echo $$"]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = child.id().to_string();
+    assert_eq!(Ran::of(child).ok().trim(), id);
+}

@@ -1,0 +1,278 @@
+//! `sts assume-role`: temporary credentials for a static key.
+
+use chrono::{DateTime, TimeDelta};
+use serde_json::Value;
+use yc_emulator::{ADMIN_ID, AccessKey, Emulator, Fault};
+
+use crate::support::{Ran, User};
+
+const STS: &str = "POST /";
+
+/// A user with a static key in the variables of AWS, and without any credential of IAM.
+fn user() -> (User, AccessKey) {
+    with_key(User::new())
+}
+
+fn with_key(mut user: User) -> (User, AccessKey) {
+    let key = user.cloud.add_access_key(ADMIN_ID, "");
+    user.set("AWS_ACCESS_KEY_ID", key.key_id.clone());
+    user.set("AWS_SECRET_ACCESS_KEY", key.secret.clone());
+    let url = user.cloud.http_url().to_owned();
+    user.set("YC_ENDPOINT_URL_STS", url);
+    (user, key)
+}
+
+fn over_https(cloud: Emulator) -> (User, AccessKey) {
+    let (mut user, key) = with_key(User::of(cloud).over_https());
+    let url = user.cloud.https_url().to_owned();
+    user.set("YC_ENDPOINT_URL_STS", url);
+    (user, key)
+}
+
+fn assume(user: &User, more: &[&str]) -> Ran {
+    user.run_args(["sts", "assume-role"].iter().chain(more))
+}
+
+fn refused_unsent(user: &User, more: &[&str], code: i32, reason: &str) {
+    let message = assume(user, more).failed(code);
+    assert!(message.contains(reason), "{message}");
+    assert_eq!(user.sent(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_static_key_is_enough() {
+    for (user, key) in [user(), over_https(Emulator::start())] {
+        let printed = assume(&user, &["--format", "json"]).json();
+        let issued = user.cloud.sts_keys().pop().unwrap();
+        let fields: Vec<_> = printed.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["access_key_id", "secret", "session_token", "expires_at"]);
+        assert_eq!(printed["access_key_id"], *key.key_id);
+        assert_eq!(printed["secret"], *issued.secret);
+        assert_eq!(printed["session_token"], *issued.session_token);
+        assert_eq!(issued.role_arn, "yc-rs-temporary-access-key");
+        assert!(issued.role_session_name.starts_with("yc-rs-tester-"), "{}", issued.role_session_name);
+        assert_eq!((issued.duration.unwrap().as_secs(), issued.policy), (3600, None));
+        assert_eq!(user.sent(), ["POST /"]);
+    }
+}
+
+#[test]
+fn every_flag_reaches_the_server() {
+    let (user, _) = user();
+    let policy = r#"{ "Statement": [ {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "arn:aws:s3:::ж +&=/*"} ] }"#;
+    let arn = "a1234567890_1234567-890";
+    assume(
+        &user,
+        &[
+            "--role-arn",
+            arn,
+            "--role-session-name",
+            "s-_1",
+            "--policy",
+            policy,
+            "--duration-seconds",
+            "900",
+            "--region",
+            "ru-central1",
+        ],
+    )
+    .ok();
+    let issued = user.cloud.sts_keys().pop().unwrap();
+    assert_eq!((issued.role_arn.as_str(), issued.role_session_name.as_str()), (arn, "s-_1"));
+    assert_eq!(issued.policy.unwrap(), policy.replace(' ', "").replace("ж+", "ж +"));
+    assert_eq!(issued.duration.unwrap().as_secs(), 900);
+    assume(&user, &["--duration", "1h30m"]).ok();
+    assert_eq!(user.cloud.sts_keys().pop().unwrap().duration.unwrap().as_secs(), 5400);
+    let file = user.write_file("policy.json", policy);
+    assume(&user, &["--policy", &format!("file://{}", file.display())]).ok();
+    assert!(user.run_with_input(["sts", "assume-role", "--policy", "-"], policy).code == 0);
+}
+
+#[test]
+fn bad_input_is_refused_before_anything_is_sent() {
+    let (user, _) = user();
+    for (args, reason) in [
+        (&["--role-arn", "too-short"][..], "20 or more"),
+        (&["--role-arn", "arn:aws:iam::123456789012:role/x"], "letters, digits"),
+        (&["--role-session-name", "a b"], "1 to 64"),
+        (&["--role-session-name", "a@b"], "1 to 64"),
+        (&["--duration-seconds", "899"], "900..=43200"),
+        (&["--duration-seconds", "43201"], "900..=43200"),
+        (&["--duration", "14m"], "15m and 12h"),
+        (&["--duration", "1h1ms"], "whole seconds"),
+        (&["--duration", "1h", "--duration-seconds", "3600"], "cannot be used with"),
+        (&["--policy", "{"], "--policy is not JSON"),
+        (&["--region", "a/b"], "--region is 'a/b'"),
+        (&["--export", "env", "--format", "json"], "--format"),
+        (&["--export", "process", "--duration", "15m"], "16m"),
+        (&["--access-key-id", "x"], "--secret-access-key-file"),
+        (&["--secret-access-key-file", "x"], "--access-key-id"),
+        (&["--access-key-id", "x", "--secret-access-key-file", "none"], "cannot read the file 'none'"),
+        (&["--source-aws-profile", "x"], "cannot be read"),
+    ] {
+        refused_unsent(&user, args, 2, reason);
+    }
+}
+
+#[test]
+fn the_first_source_of_a_key_decides() {
+    let (mut user, by_aws) = user();
+    let [by_flag, by_profile, by_yc] = [1, 2, 3].map(|_| user.cloud.add_access_key(ADMIN_ID, ""));
+    user.set("YC_STORAGE_ACCESS_KEY", by_yc.key_id.clone());
+    user.set("YC_STORAGE_SECRET_KEY", by_yc.secret.clone());
+    std::fs::create_dir(user.home().join(".aws")).unwrap();
+    let profile =
+        format!("[p]\naws_access_key_id={}\naws_secret_access_key={}\n", by_profile.key_id, by_profile.secret);
+    user.write_file(".aws/credentials", &profile);
+    user.write_file("secret", &format!("{}\n", by_flag.secret));
+
+    let key_of =
+        |user: &User, more: &[&str]| assume(user, &[&["--jq", ".access_key_id"], more].concat()).ok().trim().to_owned();
+    assert_eq!(
+        key_of(&user, &["--access-key-id", &by_flag.key_id, "--secret-access-key-file", "secret"]),
+        by_flag.key_id
+    );
+    assert_eq!(key_of(&user, &["--source-aws-profile", "p"]), by_profile.key_id);
+    assert_eq!(key_of(&user, &[]), by_aws.key_id);
+    let ran = user.run_with_input(
+        [
+            "sts",
+            "assume-role",
+            "--jq",
+            ".access_key_id",
+            "--access-key-id",
+            &by_flag.key_id,
+            "--secret-access-key-file",
+            "-",
+        ],
+        &by_flag.secret,
+    );
+    assert_eq!(ran.ok().trim(), by_flag.key_id);
+    user.unset("AWS_ACCESS_KEY_ID");
+    user.unset("AWS_SECRET_ACCESS_KEY");
+    user.set("AWS_SESSION_TOKEN", "s1.of.nothing");
+    assert_eq!(key_of(&user, &[]), by_yc.key_id);
+    user.unset("YC_STORAGE_ACCESS_KEY");
+    user.cloud.clear_requests();
+    refused_unsent(&user, &[], 3, "YC_STORAGE_SECRET_KEY is set, but YC_STORAGE_ACCESS_KEY is not");
+    user.unset("YC_STORAGE_SECRET_KEY");
+    refused_unsent(&user, &[], 3, "there is no static key to sign with");
+}
+
+#[test]
+fn temporary_credentials_cannot_sign() {
+    let (mut user, key) = user();
+    let profile = format!("[p]\naws_access_key_id={}\naws_secret_access_key=x\naws_session_token=s1.x.y\n", key.key_id);
+    std::fs::create_dir(user.home().join(".aws")).unwrap();
+    user.write_file(".aws/credentials", &profile);
+    refused_unsent(&user, &["--source-aws-profile", "p"], 3, "has a session token: these are temporary credentials");
+    user.set("AWS_SESSION_TOKEN", "s1.x.y");
+    refused_unsent(&user, &[], 3, "AWS_ACCESS_KEY_ID comes with AWS_SESSION_TOKEN: these are temporary credentials");
+}
+
+#[test]
+fn the_servers_code_is_shown_as_it_is() {
+    let (mut user, key) = user();
+    user.set("AWS_SECRET_ACCESS_KEY", "YCwrong-secret-wrong-secret-wrong-secret");
+    let message = assume(&user, &[]).failed(3);
+    assert!(message.contains("cannot get temporary credentials: The request signature we calculated"), "{message}");
+    assert!(
+        message.contains("\ncode: SignatureDoesNotMatch\n") && message.contains("server-request-id: "),
+        "{message}"
+    );
+    assert!(message.contains(&format!("signed with the key {} of AWS_ACCESS_KEY_ID", key.key_id)), "{message}");
+    let ran = assume(&user, &["--error-format", "json"]);
+    let error: Value = serde_json::from_str(&ran.err).unwrap();
+    assert_eq!(
+        (ran.code, &error["code"], &error["status"], &error["exit"]),
+        (3, &"SignatureDoesNotMatch".into(), &403.into(), &3.into())
+    );
+    assert!(!ran.err.contains("YCwrong"), "{}", ran.err);
+    user.set("AWS_ACCESS_KEY_ID", "YCAJEunknown");
+    assert!(assume(&user, &[]).failed(3).contains("code: InvalidClientTokenId"));
+}
+
+#[test]
+fn exit_statuses_follow_the_http_status() {
+    for (http, exit) in [(400, 1), (401, 3), (403, 3), (404, 4), (500, 1)] {
+        let (user, _) = user();
+        let body =
+            "<ErrorResponse><Error><Code>Some&amp;Code</Code><Message>m &lt; n</Message></Error></ErrorResponse>";
+        user.cloud.fault(STS, Fault::answer(http, "text/xml", body));
+        let message = assume(&user, &["--retry", "1"]).failed(exit);
+        assert!(message.contains("m < n\ncode: Some&Code"), "{message}");
+    }
+    for (content_type, body) in [("text/html", "<html><p>busy</p>"), ("application/json", "{}"), ("text/xml", "")] {
+        let (user, _) = user();
+        user.cloud.fault(STS, Fault::answer(200, content_type, body));
+        let message = assume(&user, &[]).failed(1);
+        assert!(message.contains("200 with something that is not the answer of STS"), "{message}");
+        let (user, _) = self::user();
+        user.cloud.fault(STS, Fault::answer(503, content_type, body));
+        assume(&user, &["--retry", "1"]).failed(5);
+    }
+}
+
+#[test]
+fn passing_failures_are_outlasted() {
+    for fault in [Fault::unavailable(), Fault::LoseReply, Fault::CutReply, Fault::BadGateway(502)] {
+        let (user, _) = user();
+        user.cloud.fault(STS, fault);
+        assume(&user, &[]).ok();
+        assert_eq!(user.sent().len(), 2);
+    }
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_corrected_once() {
+    for (offset, requests) in [(0, 1), (600, 1), (1200, 2), (-1200, 2), (24 * 3600, 2), (-24 * 3600, 2)] {
+        let (user, _) = over_https(Emulator::start());
+        user.cloud.set_clock_offset(TimeDelta::seconds(offset));
+        let end = assume(&user, &["--jq", ".expires_at"]).ok();
+        assert_eq!(user.sent().len(), requests, "{offset}");
+        let life = DateTime::parse_from_rfc3339(end.trim()).unwrap().to_utc() - user.cloud.now();
+        assert!((life.num_seconds() - 3600).abs() < 30, "{life}");
+    }
+    for (offset, flag) in [(26 * 3600, "--no-browser"), (1200, "--no-verify-ssl")] {
+        let (user, _) = over_https(Emulator::start());
+        user.cloud.set_clock_offset(TimeDelta::seconds(offset));
+        let ran = assume(&user, &[flag]);
+        assert_eq!((ran.code, user.sent().len()), (3, 1), "{ran:?}");
+        assert!(ran.err.contains("RequestTimeTooSkewed"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_wrong_key_is_not_tried_twice() {
+    let (mut user, _) = over_https(Emulator::start());
+    user.set("AWS_SECRET_ACCESS_KEY", "YCwrong");
+    assume(&user, &[]).failed(3);
+    assert_eq!(user.sent().len(), 1);
+}
+
+#[test]
+fn the_credentials_are_exported_like_others() {
+    let (user, key) = user();
+    let document = assume(&user, &["--export", "process"]).json();
+    let issued = user.cloud.sts_keys().pop().unwrap();
+    assert_eq!(document["AccessKeyId"], *key.key_id);
+    assert_eq!(document["SessionToken"], *issued.session_token);
+    assert_eq!(
+        DateTime::parse_from_rfc3339(document["Expiration"].as_str().unwrap()).unwrap().timestamp(),
+        issued.expires_at.timestamp()
+    );
+    let out = assume(&user, &["--export", "env", "--region", "ru-central1"]).ok();
+    assert!(out.contains("export AWS_SESSION_TOKEN='s1."), "{out}");
+}
+
+#[test]
+fn no_secret_is_in_the_log() {
+    let (user, key) = user();
+    let ran = assume(&user, &["--debug-grpc"]);
+    let issued = user.cloud.sts_keys().pop().unwrap();
+    assert_eq!(ran.code, 0);
+    for secret in [&key.secret, &issued.secret, &issued.session_token] {
+        assert!(!ran.err.contains(secret.as_str()), "{}", ran.err);
+    }
+    assert!(ran.err.contains("<AccessKeyId>"), "{}", ran.err);
+}
