@@ -1,0 +1,23 @@
+#!/bin/sh
+# Runs yc-rs together with the S3 clients of Python, the AWS CLI and boto3, on this machine alone: keys come from the
+# sandbox, the storage is that of moto. The first run makes a virtual environment in the target folder, which takes
+# pip and its package index.
+#
+#   tests/clients/run.sh [ARGUMENTS OF unittest]
+set -eu
+cd "$(dirname "$0")/../.."
+if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+    echo "tests/clients: skipped, since there is no python3 with venv" >&2
+    exit 0
+fi
+target=${CARGO_TARGET_DIR:-target}
+clients=$target/clients-venv
+if [ ! -x "$clients/bin/moto_server" ]; then
+    python3 -m venv "$clients"
+    "$clients/bin/pip" install --quiet awscli boto3 'moto[server]'
+fi
+cargo build --quiet --bin yc-rs --example sandbox --example sign
+YC_RS_TARGET=$(cd "$target/debug" && pwd)
+YC_RS_CLIENTS=$(cd "$clients/bin" && pwd)
+export YC_RS_TARGET YC_RS_CLIENTS
+exec "$clients/bin/python" -m unittest discover --start-directory tests/clients "$@"
