@@ -5,7 +5,7 @@
 use std::io::{self, ErrorKind, Write};
 
 #[cfg(unix)]
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use secrecy::SecretString;
 
 use crate::error::{Error, Kind, Result};
@@ -103,8 +103,9 @@ fn say_part(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Keeps the terminal from showing what is typed until this is dropped, which happens also when the command is cut
-/// short in the middle of a question.
+/// Keeps the terminal from showing what is typed, and from acting on it, until this is dropped, which happens also
+/// when the command is cut short in the middle of a question. It is the mode that the reader of passwords sets for
+/// itself: a Ctrl-D typed before that would be lost in the change from lines to characters.
 #[cfg(unix)]
 struct Quiet(Option<Termios>);
 
@@ -113,7 +114,9 @@ impl Quiet {
     fn begin() -> Self {
         let before = tcgetattr(io::stdin()).ok();
         if let Some(mut quiet) = before.clone() {
-            quiet.local_modes.remove(LocalModes::ECHO);
+            quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+            quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
+            quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &quiet);
         }
         Self(before)
