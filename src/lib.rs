@@ -34,7 +34,7 @@ pub mod stdout;
 use std::ffi::OsString;
 use std::pin::pin;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, poll_immediate, select};
 
 use commands::deferred::Deferred;
 use commands::local::Local;
@@ -178,7 +178,7 @@ async fn write_output(output: Output, render: Render, must_arrive: bool) -> Resu
 /// Lets the work run until it is done, or Ctrl-C is pressed, or the time given by `--timeout` has passed.
 async fn until_cut_short<T>(context: &Context<'_>, work: impl Future<Output = Result<T>>) -> Result<T> {
     let work = pin!(work);
-    let interrupt = pin!(async {
+    let mut interrupt = pin!(async {
         if context.env.ignores_interrupt {
             // Not to be listened to, so that it stays ignored in a command that takes our place.
             std::future::pending().await
@@ -195,6 +195,10 @@ async fn until_cut_short<T>(context: &Context<'_>, work: impl Future<Output = Re
             }),
         }
     };
+    // Ctrl-C is listened for from the first moment; a result that is there wins over it all the same.
+    if poll_immediate(interrupt.as_mut()).await.is_some() {
+        return Err(context.cut_short(Kind::Interrupted, "interrupted"));
+    }
     match select(pin!(limited), interrupt).await {
         Either::Left((result, _)) => result,
         Either::Right(_) => Err(context.cut_short(Kind::Interrupted, "interrupted")),
