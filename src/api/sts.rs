@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
@@ -21,10 +21,6 @@ use crate::status::{Code, Status};
 
 /// The fewest characters of a role ARN. It names nothing: any text of this length will do.
 pub const SHORTEST_ROLE_ARN: usize = 20;
-
-/// A clock that differs less than this is right; one that differs more than [`LARGEST_SKEW`] is not to be trusted.
-const SMALLEST_SKEW: TimeDelta = TimeDelta::seconds(60);
-const LARGEST_SKEW: TimeDelta = TimeDelta::hours(25);
 
 const CONTENT_TYPE: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
@@ -73,7 +69,7 @@ pub async fn assume_role(
     let send = async |time| http.send(signed(base, key, region, request, time)?.as_request()).await;
     let now = Utc::now();
     let answer = send(now).await?;
-    let answer = match corrected_time(&answer, now) {
+    let answer = match answer.corrected_time(&[400, 401, 403], now) {
         Some(time) => {
             log.note("the clock of this machine differs from the server's; the server's time is used");
             send(time).await?
@@ -141,13 +137,6 @@ fn form(request: &AssumeRole) -> String {
     ];
     let pair = |(name, value): (&str, Option<&str>)| Some(format!("{name}={}", utf8_percent_encode(value?, IN_FORM)));
     fields.into_iter().filter_map(pair).collect::<Vec<_>>().join("&")
-}
-
-/// The server's time, when it refused us and its clock differs from ours by an amount that explains it.
-fn corrected_time(answer: &Answer, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let theirs = answer.date.filter(|_| matches!(answer.status, 400 | 401 | 403))?;
-    let skew = (theirs - now).abs();
-    (skew > SMALLEST_SKEW && skew < LARGEST_SKEW).then_some(theirs)
 }
 
 /// Reads the credentials, or why there are none, out of an answer.

@@ -19,10 +19,6 @@ use crate::http::{Answer, Http};
 use crate::log::Log;
 use crate::status::Code;
 
-/// A clock that differs less than this is right; one that differs more than [`LARGEST_SKEW`] is not to be trusted.
-const SMALLEST_SKEW: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
-const LARGEST_SKEW: chrono::TimeDelta = chrono::TimeDelta::hours(25);
-
 /// Gives the IAM token that calls are made with.
 pub struct TokenSource<'a> {
     /// What to sign in with.
@@ -249,7 +245,7 @@ impl TokenSource<'_> {
     /// A JWT is refused when our clock is wrong; then it is made once more with the server's time.
     async fn exchange_key(&self, key: &ServiceAccountKey, now: DateTime<Utc>) -> Result<IamToken> {
         let answer = self.exchange_jwt(key, now).await?;
-        match corrected_time(&answer, now) {
+        match answer.corrected_time(&[401, 403], now) {
             Some(time) => {
                 self.log.note("the clock of this machine differs from the server's; the server's time is used");
                 iam_token::read(self.exchange_jwt(key, time).await?)
@@ -286,11 +282,4 @@ impl TokenSource<'_> {
             ),
         })
     }
-}
-
-/// The server's time, when it refused us and its clock differs from ours by an amount that explains it.
-pub(crate) fn corrected_time(answer: &Answer, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let theirs = answer.date.filter(|_| matches!(answer.status, 401 | 403))?;
-    let skew = (theirs - now).abs();
-    (skew > SMALLEST_SKEW && skew < LARGEST_SKEW).then_some(theirs)
 }

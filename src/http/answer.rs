@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
@@ -46,6 +46,14 @@ impl Answer {
     /// Why the server refused; `None` when it did not.
     pub fn refusal(&self) -> Option<&Status> {
         self.refusal.as_ref()
+    }
+
+    /// The server's time, when it refused with one of these statuses and our clock differs by an amount that explains
+    /// it: less is right, and more is not to be trusted.
+    pub fn corrected_time(&self, refusals: &[u16], now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let theirs = self.date.filter(|_| refusals.contains(&self.status))?;
+        let skew = (theirs - now).abs();
+        (skew > TimeDelta::seconds(60) && skew < TimeDelta::hours(25)).then_some(theirs)
     }
 
     /// The body as JSON: an object, as every method of the cloud answers with.
