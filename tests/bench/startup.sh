@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints what starting up costs: instructions of `yc-rs version` and of one HTTPS call with an IAM token at hand, as
-# multiples of an empty Rust program. Instruction counts repeat to 0.1 % on one machine, whatever else it is doing.
+# Prints what starting up costs: instructions of `yc-rs version`, of a key from the cache, and of one HTTPS call with an
+# IAM token at hand, as multiples of an empty Rust program. Instruction counts repeat to 0.1 % on one machine, whatever else it is doing.
 #
 # usage: tests/bench/startup.sh [path of a release build of yc-rs]
 set -euo pipefail
@@ -58,6 +58,10 @@ report() {
 "$program" version
 printf '%-52s %10d\n' "an empty program" "$empty"
 report "version" 4 "$program" version
+"$program" iam access-key issue-ephemeral --duration 1h --export process >"$work/key"
+report "--export process, key from the cache" 4 \
+    "$program" iam access-key issue-ephemeral --duration 1h --export process
+cmp -s "$work/key" "$work/out" || { echo "startup: the key did not come from the cache" >&2; exit 1; }
 report "one HTTPS call, IAM token at hand ($roots roots)" 22 \
     "$program" iam access-key issue-ephemeral --duration 1h --format json --jq .secret
 [ "$(wc -c <"$work/out")" -ge 40 ] || { echo "startup: the call printed no secret" >&2; exit 1; }

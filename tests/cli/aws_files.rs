@@ -165,7 +165,7 @@ fn concurrent_writers_lose_nothing() {
     }
     let file = user.write_file("f", &before);
     let profiles: Vec<_> = (0..20).map(|writer| format!("p{}", writer * 10)).collect();
-    for _ in 0..5 {
+    for _ in 0..50 {
         let writers: Vec<_> = profiles
             .iter()
             .map(|name| {

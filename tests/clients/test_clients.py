@@ -1,15 +1,17 @@
 """Keys of yc-rs in the hands of the AWS CLI and of boto3, in every way in which they can be handed over."""
 
 import json
+import subprocess
 import unittest
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from unittest.mock import patch
 
 import botocore.credentials
 import botocore.session
 
-from surroundings import User
+from surroundings import CLIENTS, User
 
 ISSUE = "yc-rs iam access-key issue-ephemeral"
 
@@ -144,6 +146,32 @@ class Clients(unittest.TestCase):
         self.assertEqual(len(self.issued()), 2)
         keys = [(key.access_key, key.token) for key in [first, second]]
         self.assertEqual(self.user.storage.seen, [keys[0], keys[1], keys[1], keys[1]])
+
+    def test_twenty_threads_and_twenty_processes_issue_one_key_a_refresh(self):
+        self.config(duration="20m")
+        sessions = [self.session()] + [botocore.session.Session() for _ in range(19)]
+        process = "import botocore.session as b; print(b.Session().get_credentials().get_frozen_credentials().access_key)"
+
+        def keys():
+            """The IDs of the keys that all of them hold when they ask at the same time."""
+            command = [CLIENTS / "python", "-c", process]
+            processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(20)]
+            with ThreadPoolExecutor(20) as threads:
+                frozen = list(threads.map(lambda s: s.get_credentials().get_frozen_credentials(), sessions))
+            return {key.access_key for key in frozen} | {ran.communicate()[0].strip() for ran in processes}
+
+        first = keys()
+        self.assertEqual(len(first), 1)
+
+        # By the clock of botocore the key has ended for those who hold it.
+        self.user.write("duration", "12h")
+        now = botocore.credentials._local_now
+        for session in sessions:
+            session.get_credentials()._time_fetcher = lambda: now() + timedelta(hours=1)
+        second = keys()
+        self.assertEqual(len(second), 1)
+        self.assertEqual({key["AccessKeyId"] for key in self.issued()}, first | second)
+        self.assertNotEqual(first, second)
 
     def test_botocore_asks_again_and_again_for_less_than_15_minutes(self):
         """What the floor of 16 minutes is for."""
