@@ -21,6 +21,7 @@ pub mod key_cache;
 pub mod log;
 pub mod message;
 pub mod output;
+pub mod percent;
 pub mod policy;
 pub mod printable;
 pub mod private_file;

@@ -3,15 +3,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use crate::percent;
+
 /// What stands for a secret in a log or an error.
 pub const MASK: &str = "****";
-
-/// The characters that stand as `%XX` in the query of an address: RFC 3986, 2.3.
-const ESCAPED_IN_URL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Secrets of fewer characters are too common as text to be masked by value.
 const SHORTEST: usize = 6;
@@ -50,7 +48,7 @@ impl Masks {
             return;
         }
         let mut known = self.0.borrow_mut();
-        let in_url = SecretString::from(utf8_percent_encode(secret.expose_secret(), ESCAPED_IN_URL).to_string());
+        let in_url = SecretString::from(percent::encode(secret.expose_secret()).to_string());
         for form in [secret.clone(), in_url] {
             if !known.iter().any(|other| other.expose_secret() == form.expose_secret()) {
                 known.push(form);
@@ -122,7 +120,7 @@ fn secret_at_start(text: &str) -> Option<(&'static str, usize)> {
         b'c' => dotted(text, "c1."),
         b'r' => dotted(text, "rt1."),
         b's' => dotted(text, "s1."),
-        b'A' => run_of(text, "AQVN", 35),
+        b'A' => run_of(text, "AQVN", 35).or_else(|| ["AQAAAA", "AgAAAA"].iter().find_map(|p| run_of(text, p, 20))),
         b'Y' => run_of(text, "YC", 38),
         b'y' => ["y0_", "y1_", "y2_", "y3_", "y4_", "y5_", "y6_"].iter().find_map(|p| run_of(text, p, 20)),
         b'e' => jwt(text),
@@ -187,6 +185,8 @@ mod tests {
             (format!("rt1.a.{}", "b".repeat(43)), "rt1.****"),
             (format!("s1.a.{}", "b".repeat(86)), "s1.****"),
             (format!("AQVN{}", "x".repeat(36)), "AQVN****"),
+            (format!("AQAAAA{}", "x".repeat(20)), "AQAAAA****"),
+            (format!("AgAAAA{}", "x".repeat(33)), "AgAAAA****"),
             (format!("YC{}", "x".repeat(38)), "YC****"),
             (format!("YC{}", "x".repeat(41)), "YC****"),
             (format!("y0_{}", "x".repeat(20)), "y0_****"),

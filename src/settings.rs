@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgMatches, Args, ValueEnum};
 use secrecy::SecretString;
 
+use crate::api;
 use crate::config::{Config, Profile};
 use crate::duration;
 use crate::env::Env;
@@ -173,7 +174,7 @@ impl Settings {
                 None => profile.text(key)?.map(str::to_owned),
             })
         };
-        Ok(Self {
+        let settings = Self {
             format: format(flags, env, &profile)?,
             impersonate: text(
                 &flags.impersonate_service_account_id,
@@ -194,7 +195,19 @@ impl Settings {
                 None => text(&None, "YC_CA_BUNDLE", "ca-bundle")?.map(PathBuf::from),
             },
             profile,
-        })
+        };
+        let folder_id = settings.folder.as_ref().and_then(|folder| match folder {
+            Folder::Id(id) => Some(id),
+            Folder::Name(_) => None,
+        });
+        for (name, id) in [
+            ("impersonate-service-account-id", settings.impersonate.as_ref()),
+            ("cloud-id", settings.cloud_id.as_ref()),
+            ("folder-id", folder_id),
+        ] {
+            id.map_or(Ok(()), |id| api::segment(id).map(drop)).map_err(|error| error.context(name))?;
+        }
+        Ok(settings)
     }
 }
 

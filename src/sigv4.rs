@@ -7,16 +7,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 use ring::digest::{SHA256, digest};
 use ring::hmac::{self, HMAC_SHA256};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::percent::{self, RESERVED};
+
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// The characters that are not encoded: RFC 3986, 2.3.
-const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-const IN_PATH: &AsciiSet = &IN_QUERY.remove(b'/');
+/// In a path the slash stands for itself, too.
+const IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
 /// What is signed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -99,7 +100,7 @@ fn canonical_request(request: &Request<'_>, date: &str) -> (String, String) {
 
 /// Sorted by encoded name and encoded value.
 fn canonical_query(query: &[(&str, &str)]) -> String {
-    let encode = |text| utf8_percent_encode(text, IN_QUERY).to_string();
+    let encode = |text| percent::encode(text).to_string();
     let mut pairs: Vec<_> = query.iter().map(|(name, value)| (encode(name), encode(value))).collect();
     pairs.sort();
     pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")

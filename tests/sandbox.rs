@@ -23,6 +23,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let folder = TempDir::with_prefix("yc-rs-sandbox-")?;
     let variables = set_up(&cloud, folder.path())?;
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "exec") {
+        return Err(
+            "exec takes the place of this program, and the cloud with it; serve the sandbox and use another shell"
+                .into(),
+        );
+    }
     if arguments.is_empty() {
         serve(&cloud, &variables)?;
         return Ok(ExitCode::SUCCESS);
@@ -59,7 +65,7 @@ fn set_up(cloud: &Emulator, folder: &Path) -> Result<BTreeMap<String, String>, B
         ("YC_RS_CACHE_DIR".to_owned(), path(&folder.join("cache"))),
         ("YC_CA_BUNDLE".to_owned(), path(&ca_bundle)),
     ]);
-    for service in ["IAM", "OPERATION", "RESOURCE_MANAGER", "AUTH", "STS"] {
+    for service in ["IAM", "OPERATION", "RESOURCE_MANAGER", "AUTH", "STS", "STORAGE"] {
         variables.insert(format!("YC_ENDPOINT_URL_{service}"), cloud.https_url().to_owned());
     }
     Ok(variables)

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, Client, segment};
+use super::{Call, Client, segment, whole};
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::http::{Answer, Method};
@@ -82,7 +82,8 @@ pub async fn create(client: &Client<'_>, owner: Option<&str>, description: Optio
     if let Some(description) = description {
         body["description"] = description.into();
     }
-    client.call(Call::new(Service::Iam, Method::POST, PATH).body(body).makes_a_secret()).await
+    let answer = client.call(Call::new(Service::Iam, Method::POST, PATH).body(body).makes_a_secret()).await?;
+    whole(answer, &["/accessKey/id", "/accessKey/keyId", "/secret"])
 }
 
 /// Sets the description of a key and returns the Operation: `Update`.

@@ -10,7 +10,6 @@ pub mod temporary_access_key;
 
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::auth::cache::Need;
@@ -19,15 +18,13 @@ use crate::auth::token_source::TokenSource;
 use crate::endpoints::Service;
 use crate::error::{Error, Result};
 use crate::http::{Answer, Body, Method, Repeat, Request};
+use crate::percent;
 use crate::status::Code;
 
 /// The most that a page of any `List` holds, and the default here.
 ///
 /// Source: `yandex/cloud/iam/v1/awscompatibility/access_key_service.proto`, `page_size`.
 pub const LARGEST_PAGE: u32 = 1000;
-
-/// Characters that stand for themselves in a path or a query: RFC 3986, 2.3.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Makes calls in the name of the user.
 pub struct Client<'a> {
@@ -78,7 +75,7 @@ impl<'a> Call<'a> {
             url.push(if position == 0 { '?' } else { '&' });
             url.push_str(name);
             url.push('=');
-            url.extend(utf8_percent_encode(value, ESCAPED));
+            url.extend(percent::encode(value));
         }
         url
     }
@@ -138,6 +135,21 @@ impl<'a> Client<'a> {
         match error.code() {
             Some(Code::Unauthenticated) => error.hint(self.tokens.sign_in.hint()),
             _ => error,
+        }
+    }
+}
+
+/// An answer that holds a new secret, if it is whole.
+///
+/// # Errors
+/// One of the fields, given as JSON pointers, is missing: the key may exist all the same, and nobody has its secret.
+pub(crate) fn whole(answer: Value, fields: &[&str]) -> Result<Value> {
+    let has = |field: &&&str| answer.pointer(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    match fields.iter().find(|field| !has(field)) {
+        None => Ok(answer),
+        Some(field) => {
+            let name = field.rsplit('/').next().unwrap_or_default();
+            Err(Error::internal(format!("the server's answer holds no '{name}'")).outcome_unknown())
         }
     }
 }
@@ -211,7 +223,7 @@ pub fn segment(id: &str) -> Result<String> {
     } else if id.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/') || id.starts_with('.') {
         "has characters that no ID has"
     } else {
-        return Ok(utf8_percent_encode(id, ESCAPED).to_string());
+        return Ok(percent::encode(id).to_string());
     };
     Err(Error::usage(format!("'{id}' is not an ID: it {problem}")))
 }

@@ -49,6 +49,11 @@ pub async fn get(client: &Client<'_>, id: &str) -> Result<Value> {
 pub async fn wait(client: &Client<'_>, mut operation: Value, limit: Option<Duration>) -> Result<Value> {
     let started = Instant::now();
     let id = operation["id"].as_str().unwrap_or_default().to_owned();
+    if id.is_empty() {
+        return Err(Error::internal(
+            "the server's answer is no operation, so it is not known what became of the change",
+        ));
+    }
     for polls in 0.. {
         if operation["done"] == true {
             break;

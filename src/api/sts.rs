@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::Event;
@@ -16,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::http::{Answer, Body, Http, Method, Repeat, Request, Url};
 use crate::log::Log;
 use crate::message::{Field, Message};
+use crate::percent;
 use crate::sigv4::{self, Scope, SigningKey};
 use crate::status::{Code, Status};
 
@@ -23,9 +23,6 @@ use crate::status::{Code, Status};
 pub const SHORTEST_ROLE_ARN: usize = 20;
 
 const CONTENT_TYPE: &str = "application/x-www-form-urlencoded; charset=utf-8";
-
-/// The characters that stand for themselves in a form: RFC 3986, 2.3.
-const IN_FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// `AssumeRoleRequest`, as it stands in a file.
 pub const ASSUME_ROLE_REQUEST: Message = Message {
@@ -135,7 +132,7 @@ fn form(request: &AssumeRole) -> String {
         ("RoleSessionName", Some(&request.role_session_name)),
         ("Version", Some("2011-06-15")),
     ];
-    let pair = |(name, value): (&str, Option<&str>)| Some(format!("{name}={}", utf8_percent_encode(value?, IN_FORM)));
+    let pair = |(name, value): (&str, Option<&str>)| Some(format!("{name}={}", percent::encode(value?)));
     fields.into_iter().filter_map(pair).collect::<Vec<_>>().join("&")
 }
 

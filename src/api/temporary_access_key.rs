@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Call, Client};
+use super::{Call, Client, whole};
 use crate::duration;
 use crate::endpoints::Service;
 use crate::error::Result;
@@ -76,5 +76,6 @@ pub async fn create_ephemeral(client: &Client<'_>, request: &CreateEphemeral) ->
         body["duration"] = duration::to_protobuf(duration).into();
     }
     let path = "/iam/aws-compatibility/v1/ephemeralAccessKeys";
-    client.call(Call::new(Service::Iam, Method::POST, path).body(body).makes_a_secret()).await
+    let answer = client.call(Call::new(Service::Iam, Method::POST, path).body(body).makes_a_secret()).await?;
+    whole(answer, &["/accessKeyId", "/secret", "/sessionToken", "/expiresAt"])
 }

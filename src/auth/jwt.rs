@@ -13,9 +13,6 @@ use serde_json::{Value, json};
 use super::key::ServiceAccountKey;
 use crate::error::{Error, Result};
 
-/// The audience that IAM expects: a fixed name, not the address that is called.
-pub const AUDIENCE: &str = "https://iam.api.cloud.yandex.net/iam/v1/tokens";
-
 /// The longest life that IAM accepts, in seconds.
 const LIFETIME: i64 = 3600;
 

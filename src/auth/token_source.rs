@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, OnceCell};
 
@@ -18,6 +18,9 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Http};
 use crate::log::Log;
 use crate::status::Code;
+
+/// How long a token counts as obtained just now.
+const JUST_NOW: TimeDelta = TimeDelta::seconds(60);
 
 /// Gives the IAM token that calls are made with.
 pub struct TokenSource<'a> {
@@ -46,7 +49,12 @@ impl TokenSource<'_> {
     /// The credential is refused, or a service cannot be reached.
     pub async fn token(&self, need: Need) -> Result<Rc<IamToken>> {
         let mut kept = self.token.lock().await;
-        if let Some(token) = kept.as_ref().filter(|token| !token.cached || need.is_met(token, Utc::now())) {
+        let now = Utc::now();
+        let good = |token: &&Rc<IamToken>| {
+            // What was obtained just now is the best that can be had, whatever the need.
+            token.expires_at.is_none() || need.is_met(token, now) || now - token.obtained_at < JUST_NOW
+        };
+        if let Some(token) = kept.as_ref().filter(good) {
             return Ok(token.clone());
         }
         // On the heap, since every call of every command waits for this.
@@ -245,7 +253,7 @@ impl TokenSource<'_> {
     /// A JWT is refused when our clock is wrong; then it is made once more with the server's time.
     async fn exchange_key(&self, key: &ServiceAccountKey, now: DateTime<Utc>) -> Result<IamToken> {
         let answer = self.exchange_jwt(key, now).await?;
-        match answer.corrected_time(&[401, 403], now) {
+        match answer.corrected_time(&[401], now) {
             Some(time) => {
                 self.log.note("the clock of this machine differs from the server's; the server's time is used");
                 iam_token::read(self.exchange_jwt(key, time).await?)

@@ -6,7 +6,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -16,6 +15,7 @@ use crate::endpoints::is_loopback;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Body, Http, Method, Request, Url};
+use crate::percent;
 use crate::status::{Code, Status};
 
 /// The variables by which a job of GitHub Actions asks for its token.
@@ -151,7 +151,7 @@ async fn github_token(audience: Option<&str>, http: &Http, env: &Env) -> Result<
     if let Some(audience) = audience {
         url.push(if url.contains('?') { '&' } else { '?' });
         url.push_str("audience=");
-        url.extend(utf8_percent_encode(audience, NON_ALPHANUMERIC));
+        url.extend(percent::encode(audience));
     }
     let bearer = SecretString::from(github_variable(REQUEST_TOKEN, env)?);
     let mut request = Request::new(Method::GET, &url);

@@ -90,7 +90,11 @@ impl Delivery {
         match export.export {
             Some(format) => {
                 refuse_format_flags("--export", context)?;
-                let storage = storage(region, context).await?;
+                let storage = match format {
+                    // This form does not tell where the storage is, so nobody has to be asked.
+                    Format::Process => Storage { region: self::region(region, context)?, endpoint: String::new() },
+                    _ => storage(region, context).await?,
+                };
                 let values = [("the region", &storage.region), ("the address of the storage", &storage.endpoint)];
                 for (name, value) in values {
                     format

@@ -8,6 +8,7 @@ pub mod deferred;
 pub mod delivery;
 pub mod iam;
 pub mod init;
+pub mod kept_key;
 pub mod least_life;
 pub mod local;
 pub mod man;

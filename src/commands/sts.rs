@@ -11,18 +11,20 @@ use super::Outcome;
 use super::deferred::Deferred;
 use super::delivery::{self, Delivery, ExportArg, Issued, RegionArg};
 use super::iam::ephemeral_key::{known, lifetime};
+use super::kept_key::KeptKey;
 use super::least_life::LeastLife;
 use super::read_policy;
 use super::request_file::{ExampleArgs, FileArg, RequestFile};
 use crate::api::sts::{self, ASSUME_ROLE_REQUEST, AssumeRole, SHORTEST_ROLE_ARN};
 use crate::api::temporary_access_key::{EPHEMERAL_KEY, LONGEST_SESSION_NAME};
 use crate::aws_credentials_file::CredentialsFile;
+use crate::cache::name_of;
 use crate::context::Context;
 use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
-use crate::export::Credentials;
+use crate::export::{Credentials, Format};
 use crate::sigv4::SigningKey;
-use crate::{policy, private_file, session_name};
+use crate::{key_cache, policy, private_file, session_name};
 
 /// The role that is asked for when none is given; it names nothing.
 const ROLE_ARN: &str = "yc-rs-temporary-access-key";
@@ -70,6 +72,9 @@ pub struct AssumeRoleArgs {
     region: RegionArg,
     #[command(flatten)]
     export: ExportArg,
+    /// Get new credentials, also with --export process
+    #[arg(long)]
+    no_cache: bool,
     #[command(flatten)]
     file: FileArg,
     #[command(flatten)]
@@ -96,7 +101,7 @@ async fn assume_role(args: AssumeRoleArgs, context: &Context<'_>) -> Result<Outc
         return Ok(skeleton);
     }
     let file = args.file.read(&ASSUME_ROLE_REQUEST, context)?;
-    let request = request(&args, &file, context)?;
+    let (request, is_named) = request(&args, &file, context)?;
     let life = LeastLife::settle(None, args.export.export, Some(request.duration))?;
     let region = delivery::region(&args.region, context)?;
     let (key, source) = args.key.signing_key(context)?;
@@ -104,26 +109,46 @@ async fn assume_role(args: AssumeRoleArgs, context: &Context<'_>) -> Result<Outc
     let delivery = Delivery::settle(&args.export, None, &args.region, context).await?;
     let http = context.http();
     let base = context.endpoints()?.base(Service::Sts, &http).await?;
-    let asked_at = Utc::now();
-    let value = sts::assume_role(&http, &base, &key, &region, &request, &context.log).await.map_err(|error| {
-        let error = error.context("cannot get temporary credentials");
-        match error.kind() {
-            Kind::Refused { http: Some(401 | 403), .. } => {
-                error.hint(format!("the request was signed with the key {} of {source}", key.id))
+    let assume = async {
+        let asked_at = Utc::now();
+        let value = sts::assume_role(&http, &base, &key, &region, &request, &context.log).await.map_err(|error| {
+            let error = error.context("cannot get temporary credentials");
+            match error.kind() {
+                Kind::Refused { http: Some(401 | 403), .. } => {
+                    error.hint(format!("the request was signed with the key {} of {source}", key.id))
+                }
+                _ => error,
             }
-            _ => error,
-        }
-    })?;
-    let value = known(value, context);
-    if let Some(life) = life {
-        life.check(&value, asked_at)?;
-    }
+        })?;
+        let value = known(value, context);
+        life.map_or(Ok(()), |life| life.check(&value, asked_at))?;
+        Ok(value)
+    };
+    let value = if args.export.export == Some(Format::Process) && !args.no_cache {
+        let wanted = in_cache(&key, &base, &region, &request, is_named);
+        known(KeptKey::new(wanted, life, context).or_new(assume).await?, context)
+    } else {
+        assume.await?
+    };
     let only_copy = lost(&value);
     let issued = Issued { value, message: &EPHEMERAL_KEY, read: Credentials::temporary, only_copy };
     delivery.hand_over(issued, context).await
 }
 
-fn request(args: &AssumeRoleArgs, file: &RequestFile, context: &Context<'_>) -> Result<AssumeRole> {
+/// What the credentials are kept under between runs: all that the user gave, as it was given.
+fn in_cache(key: &SigningKey, base: &str, region: &str, request: &AssumeRole, is_named: bool) -> key_cache::Wanted {
+    key_cache::Wanted {
+        identity: format!("static key {} {}", key.id, name_of(&[key.secret.expose_secret()])),
+        endpoint: format!("{base} {region}"),
+        subject: Some(format!("role {}", request.role_arn)),
+        policy: request.policy.clone(),
+        session_name: is_named.then(|| request.role_session_name.clone()),
+        duration: Some(request.duration),
+    }
+}
+
+/// What flags and request file come to, and whether they name the session.
+fn request(args: &AssumeRoleArgs, file: &RequestFile, context: &Context<'_>) -> Result<(AssumeRole, bool)> {
     let policy = args.policy.as_deref().map(|argument| read_policy(argument, context)).transpose()?;
     let in_file = file.number("duration_seconds")?.map(Duration::from_secs);
     let flag = args.duration.or(args.duration_seconds.map(Duration::from_secs));
@@ -133,14 +158,15 @@ fn request(args: &AssumeRoleArgs, file: &RequestFile, context: &Context<'_>) -> 
         return Err(file.wrong("duration_seconds", "must be a number from 900 to 43200"));
     }
     let generate = || session_name::generate(context.env.login(), Utc::now().timestamp());
-    Ok(AssumeRole {
+    let session_name = file.or_field(args.role_session_name.clone(), "role_session_name", role_session_name)?;
+    let is_named = session_name.is_some();
+    let request = AssumeRole {
         role_arn: file.or_field(args.role_arn.clone(), "role_arn", role_arn)?.unwrap_or_else(|| ROLE_ARN.to_owned()),
-        role_session_name: file
-            .or_field(args.role_session_name.clone(), "role_session_name", role_session_name)?
-            .unwrap_or_else(generate),
+        role_session_name: session_name.unwrap_or_else(generate),
         policy: file.or_field(policy, "policy", policy::compact)?,
         duration: flag.or(in_file).unwrap_or(DURATION),
-    })
+    };
+    Ok((request, is_named))
 }
 
 impl KeyArgs {

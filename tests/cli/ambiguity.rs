@@ -234,3 +234,14 @@ fn the_time_limit_of_the_command_does_not_speak_of_a_key_between_attempts() {
         certainly_nothing(&user, &format!("{} --timeout 2s", maker.line), 5);
     }
 }
+
+#[test]
+fn an_answer_without_the_secret_is_no_success() {
+    for maker in &MAKERS {
+        for body in ["{}", r#"{"accessKeyId":"aje","accessKey":{"id":"aje","keyId":"YCA"}}"#, r#"{"secret":""}"#] {
+            let user = User::signed_in();
+            user.cloud.fault(maker.pattern, Fault::answer(200, "application/json", body));
+            maker.leaves_open(&user, "", body);
+        }
+    }
+}

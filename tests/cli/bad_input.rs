@@ -333,3 +333,22 @@ fn a_folder_that_is_missing_is_asked_for_before_signing_in() {
     let line = "iam access-key list --service-account-name admin --folder-name mine";
     refused(&user, line, user.run(line), &["--cloud-id", "YC_CLOUD_ID", "'cloud-id'"]);
 }
+
+#[test]
+fn what_cannot_be_an_id_or_a_life_is_refused_wherever_it_is_given() {
+    for (line, variable) in [
+        ("iam access-key list --impersonate-service-account-id a/b", None),
+        ("iam service-account list --folder-id a/b", None),
+        ("iam service-account list", Some(("YC_FOLDER_ID", "a b"))),
+        ("iam access-key list", Some(("YC_CLOUD_ID", ".."))),
+        ("iam access-key issue-ephemeral --min-ttl 13h", None),
+        ("iam access-key exec --format json -- true", None),
+    ] {
+        let mut user = User::signed_in();
+        if let Some((name, value)) = variable {
+            user.set(name, value);
+        }
+        user.run(line).failed(2);
+        assert_eq!(user.cloud.requests().len(), 0, "{line}");
+    }
+}

@@ -172,3 +172,31 @@ fn a_corrupted_entry_is_no_obstacle_and_cache_clear_forgets_keys() {
     user.run(PROCESS).ok();
     assert_eq!(issued(&user), 3);
 }
+
+#[test]
+fn temporary_credentials_of_sts_are_kept_for_processes_too() {
+    let mut user = User::signed_in();
+    let key = user.cloud.add_access_key(ADMIN_ID, "");
+    user.set("AWS_ACCESS_KEY_ID", &key.key_id);
+    user.set("AWS_SECRET_ACCESS_KEY", &key.secret);
+    let first = user.run("sts assume-role --export process").ok();
+    assert_eq!(user.run("sts assume-role --export process").ok(), first);
+    assert_ne!(user.run("sts assume-role --export process --no-cache").ok(), first);
+    assert_ne!(user.run("sts assume-role --export process --duration 2h").ok(), first);
+    assert_eq!(user.cloud.sts_keys().len(), 3);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_that_is_not_kept_is_not_said_to_be() {
+    let mut user = User::signed_in();
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let lose = |user: &User| {
+        let mut command = user.command(PROCESS.split(' '));
+        let output = command.stdout(full()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        String::from_utf8(output.wait_with_output().unwrap().stderr).unwrap()
+    };
+    assert!(lose(&user).contains("is kept; run the command again"));
+    user.set("YC_RS_NO_CACHE", "1");
+    assert!(lose(&user).contains("is lost; it cannot be deleted"));
+}

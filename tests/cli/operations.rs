@@ -300,3 +300,24 @@ mod list_operations {
         assert!(message.lines().next().unwrap().ends_with(": Access key aje1 not found"), "{message}");
     }
 }
+
+#[test]
+fn an_answer_that_is_no_operation_is_not_taken_for_a_wrong_command_line() {
+    let user = User::signed_in();
+    let key = user.cloud.add_access_key(yc_emulator::ADMIN_ID, "").id;
+    let pattern = "DELETE /iam/aws-compatibility/v1/accessKeys/{accessKeyId}";
+    user.cloud.fault(pattern, yc_emulator::Fault::answer(200, "application/json", "{}"));
+    let error = user.run(&format!("iam access-key delete {key}")).failed(1);
+    assert!(error.contains("no operation"), "{error}");
+}
+
+#[test]
+fn an_update_that_does_not_tell_the_key_asks_for_it() {
+    let user = User::signed_in();
+    let key = user.cloud.add_access_key(yc_emulator::ADMIN_ID, "").id;
+    let pattern = "PATCH /iam/aws-compatibility/v1/accessKeys/{accessKeyId}";
+    let done = r#"{"id":"aje","done":true}"#;
+    user.cloud.fault(pattern, yc_emulator::Fault::answer(200, "application/json", done));
+    let shown = user.run(&format!("iam access-key update {key} --description x")).ok();
+    assert!(shown.starts_with(&format!("id: {key}\n")), "{shown}");
+}

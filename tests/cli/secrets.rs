@@ -463,3 +463,12 @@ fn the_command_line_of_the_process_is_the_users_own() {
     assert_eq!(arguments[1..], ["iam", "access-key", "list", "--retry", "1"]);
     assert_eq!(children.trim(), "", "no other process is told anything");
 }
+
+#[test]
+fn a_token_in_a_wrong_place_is_masked_by_its_form() {
+    for prefix in ["AQAAAA", "AgAAAA", "y0_"] {
+        let token = format!("{prefix}{}", "a1B2".repeat(8));
+        let error = User::new().run(&format!("iam revoke-token {token}")).failed(2);
+        assert!(!error.contains(&token) && error.contains("****"), "{error}");
+    }
+}

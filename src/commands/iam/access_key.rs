@@ -308,7 +308,11 @@ async fn update(args: UpdateArgs, context: &Context<'_>) -> Result<Outcome> {
         return Ok(Output::Object { message: &OPERATION, value: operation }.into());
     }
     let mut done = operation::wait(context, operation).await.map_err(|error| about_key(error, "update", &id))?;
-    Ok(Output::Object { message: &ACCESS_KEY, value: response(&mut done) }.into())
+    let value = match response(&mut done) {
+        key if key.is_object() => key,
+        _ => access_key::get(context.client()?, &id).await.map_err(|error| about_key(error, "get", &id))?,
+    };
+    Ok(Output::Object { message: &ACCESS_KEY, value }.into())
 }
 
 /// The message within the `response` of an Operation: an `Any` in JSON has its type beside the fields.

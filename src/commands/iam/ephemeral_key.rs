@@ -11,7 +11,8 @@ use crate::api::temporary_access_key::{self, CREATE_REQUEST, CreateEphemeral, EP
 use crate::auth::cache::Need;
 use crate::commands::Outcome;
 use crate::commands::delivery::{AwsProfileArgs, Delivery, ExportArg, Issued, RegionArg};
-use crate::commands::least_life::{self, LeastLife};
+use crate::commands::kept_key::KeptKey;
+use crate::commands::least_life::LeastLife;
 use crate::commands::read_policy;
 use crate::commands::request_file::{ExampleArgs, FileArg};
 use crate::context::Context;
@@ -19,7 +20,7 @@ use crate::duration;
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::export::{Credentials, Format};
-use crate::key_cache::{self, KeyCache};
+use crate::key_cache;
 use crate::policy;
 use crate::session_name;
 
@@ -41,8 +42,8 @@ pub struct KeyArgs {
     /// How long the key lives, 15m to 12h [default: as long as the IAM token it is issued with]
     #[arg(long, value_name = "DURATION", value_parser = lifetime)]
     duration: Option<Duration>,
-    /// Fail when the key lives shorter than this
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    /// Fail when the key lives shorter than this; a cached key that does is not used
+    #[arg(long, value_name = "DURATION", value_parser = least_life)]
     min_ttl: Option<Duration>,
     /// Reuse a key that was issued for the same request while 16 minutes of it, or --min-ttl, are left
     #[arg(long, conflicts_with = "no_cache")]
@@ -107,7 +108,7 @@ pub async fn issue_ephemeral(args: IssueEphemeralArgs, context: &Context<'_>) ->
     let delivery = Delivery::settle(&args.export, Some(&args.aws), &args.region, context).await?;
     delivery.refuse_idle(&args.region)?;
     let value = issue(&wanted, context).await?;
-    let only_copy = wanted.lost(&value);
+    let only_copy = wanted.lost(&value, context)?;
     let issued = Issued { value, message: &EPHEMERAL_KEY, read: Credentials::temporary, only_copy };
     delivery.hand_over(issued, context).await
 }
@@ -141,13 +142,22 @@ impl KeyArgs {
 
 impl Wanted {
     /// What to say when a key is lost before the user has it.
-    pub fn lost(&self, key: &Value) -> String {
+    ///
+    /// # Errors
+    /// The credential does not tell its identity.
+    pub fn lost(&self, key: &Value, context: &Context<'_>) -> Result<String> {
         let id = key["accessKeyId"].as_str().unwrap_or_default();
         let end = key["expiresAt"].as_str().unwrap_or_default();
-        if self.reuse {
-            return format!("run the command again for the key {id}, which is kept until shortly before {end}");
-        }
-        format!("the secret of the key {id} is lost; it cannot be deleted and ends by itself at {end}")
+        Ok(if self.reuse && self.kept(context)?.holds(key) {
+            format!("the key {id} is kept; run the command again for it")
+        } else {
+            format!("the secret of the key {id} is lost; it cannot be deleted and ends by itself at {end}")
+        })
+    }
+
+    /// Where the key is kept between runs.
+    fn kept(&self, context: &Context<'_>) -> Result<KeptKey> {
+        Ok(KeptKey::new(self.in_cache(context)?, self.least_life, context))
     }
 
     /// What the key is kept under between runs: all that the user gave, as it was given.
@@ -176,22 +186,10 @@ impl Wanted {
 /// # Errors
 /// It cannot be issued, or lives shorter than it must.
 pub async fn issue(wanted: &Wanted, context: &Context<'_>) -> Result<Value> {
-    if !wanted.reuse {
-        return issue_new(wanted, context).await;
-    }
-    let name = wanted.in_cache(context)?;
-    let cache = KeyCache::new(context.cache_home().as_deref());
-    let least = wanted.least_life.map_or(least_life::FOR_PROCESS, |life| life.least);
-    if let Some(key) = cache.load(&name, least, Utc::now()) {
-        return Ok(known(key, context));
-    }
-    let _lock = cache.lock(&name).await;
-    if let Some(key) = cache.load(&name, least, Utc::now()) {
-        return Ok(known(key, context));
-    }
-    let key = issue_new(wanted, context).await?;
-    cache.store(&name, &key, Utc::now());
-    Ok(key)
+    // On the heap, since several futures would hold it.
+    let issue = Box::pin(issue_new(wanted, context));
+    let key = if wanted.reuse { wanted.kept(context)?.or_new(issue).await? } else { issue.await? };
+    Ok(known(key, context))
 }
 
 /// The key, whose secrets are kept out of every error from now on.
@@ -226,7 +224,6 @@ async fn issue_new(wanted: &Wanted, context: &Context<'_>) -> Result<Value> {
                   run the command again for another one"
         .to_owned();
     let value = context.making(advice, call).await.map_err(|error| error.context("cannot issue an ephemeral key"))?;
-    let value = known(value, context);
     if let Some(life) = &wanted.least_life {
         life.check(&value, asked_at)?;
     }
@@ -258,6 +255,12 @@ fn shortfall(key: &Value, asked: Option<Duration>, now: DateTime<Utc>) -> Option
 pub fn lifetime(text: &str) -> Result<Duration, String> {
     let duration = duration::parse(text)?;
     if LIFETIMES.contains(&duration) { Ok(duration) } else { Err("a key lives between 15m and 12h".to_owned()) }
+}
+
+/// Reads how long a key must still live.
+fn least_life(text: &str) -> Result<Duration, String> {
+    let least = duration::parse(text)?;
+    if least <= *LIFETIMES.end() { Ok(least) } else { Err("no key lives longer than 12h".to_owned()) }
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::{fs, io};
 use clap::Args;
 
 use super::ephemeral_key::{self, KeyArgs};
-use crate::commands::Outcome;
 use crate::commands::delivery::{RegionArg, storage};
+use crate::commands::{Outcome, refuse_format_flags};
 use crate::context::Context;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
@@ -48,11 +48,13 @@ pub struct ExecArgs {
 /// No key can be had, or the command cannot be run.
 pub async fn exec(args: ExecArgs, context: &Context<'_>) -> Result<Outcome> {
     let [program, arguments @ ..] = &args.command[..] else { return Err(Error::usage("no command is given")) };
+    refuse_format_flags("exec", context)?;
     let wanted = args.key.wanted(None, context)?;
     find(program, context.env).map_err(|status| cannot_run(program, status, None))?;
     let storage = storage(&args.region, context).await?;
     let key = ephemeral_key::issue(&wanted, context).await?;
-    let lost = |error: Error| error.urgent_hint(wanted.lost(&key));
+    let advice = wanted.lost(&key, context)?;
+    let lost = |error: Error| error.urgent_hint(&advice);
     let credentials = Credentials::temporary(&key, storage).map_err(lost)?;
     let mut command = Command::new(program);
     command.args(arguments);

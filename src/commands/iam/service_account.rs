@@ -87,6 +87,9 @@ async fn get(args: GetArgs, context: &Context<'_>) -> Result<Outcome> {
 
 /// The text is tried as an ID first, since an ID is valid everywhere and a name in one folder.
 async fn by_id_or_name(text: &str, client: &Client<'_>, context: &Context<'_>) -> Result<serde_json::Value> {
+    if api::segment(text).is_err() && api::check_name("the name", text).is_ok() {
+        return by_name(text, client, context).await;
+    }
     let error = match service_account::get(client, text).await {
         Err(error) if matches!(error.code(), Some(Code::NotFound | Code::InvalidArgument)) => error,
         result => return result,
