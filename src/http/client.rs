@@ -25,8 +25,9 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls::config(options.ca_bundle.as_deref(), options.verify, env)?)
             .user_agent(USER_AGENT)
-            .connect_timeout(options.connect_timeout)
-            .read_timeout(options.read_timeout)
+            // No `read_timeout`: it is looked at before the limit for connecting, so it would hide that one. `Http` keeps
+            // the limits for the answer itself.
+            .connect_timeout(options.connect_limit())
             // A token must not follow an answer to another host.
             .redirect(reqwest::redirect::Policy::none())
             // One loop counts the attempts.

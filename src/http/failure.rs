@@ -40,13 +40,15 @@ impl Failure {
             return Self::unconnected(&error, host, options, proxy);
         }
         let processed = !is_refused_stream(&error);
-        let error = if error.is_timeout() {
-            let message = format!("no answer from {host} within {}", duration(options.read_timeout));
-            Error::new(Kind::Timeout, message).hint("allow more time with --read-timeout")
-        } else {
-            Error::network(format!("no usable answer from {host}: {}", cause(&error)))
-        };
+        let error = Error::network(format!("no usable answer from {host}: {}", cause(&error)));
         Self { error, processed, passing: true }
+    }
+
+    /// The connection was there, so the server may have the request, but it is silent for longer than the read time-out.
+    pub(super) fn silence(host: &str, options: &Options) -> Self {
+        let message = format!("no answer from {host} within {}", duration(options.read_timeout));
+        let error = Error::new(Kind::Timeout, message).hint("allow more time with --read-timeout");
+        Self { error, processed: true, passing: true }
     }
 
     fn unconnected(error: &reqwest::Error, host: &str, options: &Options, proxy: Option<&Proxy>) -> Self {
@@ -59,8 +61,14 @@ impl Failure {
         }
         // The system has time-outs of its own, which no option changes: those are errors like any other.
         let error = if error.is_timeout() && find::<io::Error>(error).is_none_or(|io| io.raw_os_error().is_none()) {
-            let message = format!("no connection to {host} within {}", duration(options.connect_timeout));
-            let hint = "check the network and the proxy settings, or allow more time with --connect-timeout";
+            let message = format!("no connection to {host} within {}", duration(options.connect_limit()));
+            // A flag alone does not help when the other one is what limits.
+            let flags = if options.connect_timeout < options.read_timeout {
+                "--connect-timeout"
+            } else {
+                "--connect-timeout and --read-timeout, the shorter of which is the limit"
+            };
+            let hint = format!("check the network and the proxy settings, or allow more time with {flags}");
             Error::new(Kind::Timeout, message).hint(hint)
         } else if causes(error).any(|cause| cause.to_string() == NAME_RESOLUTION) {
             Error::network(format!("cannot find the address of {host}: {}", cause(error)))

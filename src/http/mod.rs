@@ -2,18 +2,20 @@
 //!
 //! What is asked and what the answer means is for the callers; so are the access token and the addresses.
 
-use std::cell::{Cell, OnceCell};
-use std::collections::BTreeSet;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 pub use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 pub use self::answer::Answer;
@@ -49,14 +51,26 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 pub struct Options {
     /// How many times a request is sent at most.
     pub attempts: Attempts,
-    /// The limit for name resolution, connection, proxy and TLS together.
+    /// The limit for name resolution, connection, proxy and TLS together; a shorter read time-out limits them too.
     pub connect_timeout: Duration,
-    /// The limit for the first byte of an answer and for each pause within it.
+    /// The limit for the first byte of an answer, counted from the start of the attempt, and for each pause within it.
     pub read_timeout: Duration,
     /// PEM roots that are trusted in addition to the system's.
     pub ca_bundle: Option<PathBuf>,
     /// Whether the server's certificate is checked.
     pub verify: bool,
+}
+
+impl Options {
+    /// The limit that a connection really has.
+    ///
+    /// `reqwest` does not tell when the connection is there, so the read time-out counts from the start of the
+    /// attempt. Connecting has to end no later: whatever exceeds the read time-out was then connected, and a request
+    /// that was never sent does not pass for one that may have been processed. Where connecting starts late, because
+    /// a kept connection turned out to be dead, the mistake is on the safe side.
+    fn connect_limit(&self) -> Duration {
+        self.connect_timeout.min(self.read_timeout)
+    }
 }
 
 /// How many times a request is sent at most; a retry never starts later than two minutes after the first attempt.
@@ -77,8 +91,9 @@ pub struct Http {
     log: Log,
     trace_id: String,
     client: OnceCell<Client>,
-    /// The origins that have answered over TLS, so that a connection to them can be shared.
-    answered: Mutex<BTreeSet<String>>,
+    /// The origins that a request over TLS has gone to, each with a channel that closes when the first one has been
+    /// answered or has failed.
+    origins: RefCell<BTreeMap<String, watch::Receiver<()>>>,
     /// How many requests are under way that must not be sent again.
     unrepeatable: Cell<u32>,
 }
@@ -143,7 +158,7 @@ impl Http {
             log,
             trace_id: Uuid::new_v4().to_string(),
             client: OnceCell::new(),
-            answered: Mutex::default(),
+            origins: RefCell::default(),
             unrepeatable: Cell::new(0),
         }
     }
@@ -209,6 +224,7 @@ impl Http {
     }
 
     async fn attempt(&self, client: &Client, call: &Call, attempt: u32) -> Result<Answer, Failure> {
+        let first = self.wait_for_first(&call.url).await;
         let request_id = Uuid::new_v4().to_string();
         let request = call.to_reqwest(&request_id).map_err(Failure::hopeless)?;
         debug::sent(&self.log, attempt, &request, call.body.as_deref());
@@ -221,7 +237,7 @@ impl Http {
         let unrepeatable = u32::from(call.repeat == Repeat::Unprocessed);
         // Nothing counts down when the future is dropped: then the request stays under way.
         self.unrepeatable.update(|count| count + unrepeatable);
-        let outcome = self.exchange(client, call, request, ids.clone()).await;
+        let outcome = self.exchange(client, call, request, ids.clone(), first).await;
         self.unrepeatable.update(|count| count - unrepeatable);
         debug::received(&self.log, attempt, outcome.as_ref(), started.elapsed());
         outcome.map_err(|failure| failure.with_ids(ids))
@@ -233,16 +249,21 @@ impl Http {
         call: &Call,
         request: reqwest::Request,
         ids: RequestIds,
+        first: Option<watch::Sender<()>>,
     ) -> Result<Answer, Failure> {
         let explain = |error| Failure::new(error, &call.host, &self.options, client.proxy.as_ref());
-        let response = self.execute(client, request).await.map_err(explain)?;
+        let silence = || Failure::silence(&call.host, &self.options);
+        let response = self.execute(client, request).await.ok_or_else(silence)?.map_err(explain)?;
+        // The connection is there to be shared; the body may take long.
+        drop(first);
         if response.status().is_redirection() {
             return Err(redirect(&response, &call.host));
         }
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = read_body(response, LARGEST_BODY).await.map_err(|cut| match cut {
+        let body = read_body(response, LARGEST_BODY, self.options.read_timeout).await.map_err(|cut| match cut {
             Cut::Broken(error) => explain(error),
+            Cut::Silence => silence(),
             Cut::TooLarge => Failure::too_large(status, &call.host, LARGEST_BODY),
         })?;
         let mut answer = Answer::new(status, headers, body, ids, call.repeat == Repeat::Unprocessed);
@@ -252,18 +273,34 @@ impl Http {
     }
 
     /// The first request to an origin goes alone, so that those made at the same time share its connection:
-    /// a TLS handshake costs more than waiting for one answer.
-    async fn execute(&self, client: &Client, request: reqwest::Request) -> reqwest::Result<reqwest::Response> {
-        if request.url().scheme() != "https" {
-            return client.http.execute(request).await;
+    /// a TLS handshake costs more than waiting for one answer. The first one gets what the others wait for to be
+    /// dropped, be it after an answer, after a failure or because nobody wants the answer any more; from then on
+    /// none waits, since what comes after a failure gains nothing from going one by one.
+    async fn wait_for_first(&self, url: &Url) -> Option<watch::Sender<()>> {
+        if url.scheme() != "https" {
+            return None;
         }
-        let origin = request.url().origin().ascii_serialization();
-        let first = Some(self.answered.lock().await).filter(|answered| !answered.contains(&origin));
-        let response = client.http.execute(request).await?;
-        if let Some(mut answered) = first {
-            answered.insert(origin);
+        let origin = url.origin().ascii_serialization();
+        let known = self.origins.borrow().get(&origin).cloned();
+        let Some(mut under_way) = known else {
+            let (first, under_way) = watch::channel(());
+            self.origins.borrow_mut().insert(origin, under_way);
+            return Some(first);
+        };
+        // Nothing is ever sent: this is an error, as soon as the sender is gone.
+        _ = under_way.changed().await;
+        None
+    }
+
+    /// `None` when no answer has begun within the read time-out.
+    async fn execute(&self, client: &Client, request: reqwest::Request) -> Option<reqwest::Result<reqwest::Response>> {
+        // Where both limits are the same, connecting must be the one that fails. So the timer is made after that for
+        // connecting, when the request has been polled once, and is looked at only after the request, every time.
+        let late = pin!(async { sleep(self.options.read_timeout).await });
+        match select(pin!(client.http.execute(request)), late).await {
+            Either::Left((outcome, _)) => Some(outcome),
+            Either::Right(_) => None,
         }
-        Ok(response)
     }
 }
 
@@ -394,16 +431,17 @@ fn redirect(response: &reqwest::Response, host: &str) -> Failure {
 /// Why a body did not arrive.
 enum Cut {
     Broken(reqwest::Error),
+    Silence,
     TooLarge,
 }
 
-async fn read_body(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Cut> {
+async fn read_body(mut response: reqwest::Response, limit: usize, pause: Duration) -> Result<Vec<u8>, Cut> {
     let announced = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced > limit {
         return Err(Cut::TooLarge);
     }
     let mut body = Vec::with_capacity(announced.min(1 << 20));
-    while let Some(chunk) = response.chunk().await.map_err(Cut::Broken)? {
+    while let Some(chunk) = timeout(pause, response.chunk()).await.map_err(|_| Cut::Silence)?.map_err(Cut::Broken)? {
         if chunk.len() > limit - body.len() {
             return Err(Cut::TooLarge);
         }

@@ -275,6 +275,93 @@ async fn an_answer_that_takes_too_long_names_the_limit_and_its_flag() {
     assert!(error.is_outcome_unknown());
 }
 
+/// A server that is connected to and never speaks TLS.
+fn mute_server() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("https://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+    (listener, url)
+}
+
+/// Sends `count` requests at the same time, none of which can be connected.
+async fn send_in_vain(http: &Http, url: &str, count: usize) -> Vec<Error> {
+    let sent = (0..count).map(|_| http.send(post(url, Repeat::Unprocessed)));
+    futures_util::future::join_all(sent).await.into_iter().map(|outcome| outcome.unwrap_err()).collect()
+}
+
+#[tokio::test]
+async fn a_request_without_a_connection_was_not_sent_whichever_limit_is_shorter() {
+    const BOTH: &str = "--connect-timeout and --read-timeout, the shorter of which is the limit";
+    for (connect, read, flags) in [(5000, 50, BOTH), (50, 50, BOTH), (50, 5000, "--connect-timeout")] {
+        let (listener, url) = mute_server();
+        let options = Options {
+            connect_timeout: Duration::from_millis(connect),
+            read_timeout: Duration::from_millis(read),
+            verify: false,
+            ..options()
+        };
+        // Many, since the order in which two limits of the same length are noticed could be chance.
+        let errors = send_in_vain(&http(options), &url, 10).await;
+        for error in errors {
+            assert!(matches!(error.kind(), Kind::Timeout), "{error:?}");
+            let message = format!("no connection to {} within 50ms", &url["https://".len()..url.len() - 1]);
+            assert_eq!(error.to_string(), message);
+            assert!(error.to_text().trim_end().contains(&format!("allow more time with {flags}")), "{error:?}");
+            assert!(!error.is_outcome_unknown(), "connect {connect} ms, read {read} ms: {error}");
+        }
+        assert_eq!(std::iter::from_fn(|| listener.accept().ok()).count(), 30, "each one is tried three times");
+    }
+}
+
+#[tokio::test]
+async fn requests_go_on_together_after_the_first_one_to_an_origin_has_failed() {
+    let (_listener, url) = mute_server();
+    let limit = Duration::from_millis(300);
+    let options = Options { attempts: Attempts::AtMost(1), connect_timeout: limit, verify: false, ..options() };
+    let started = Instant::now();
+    send_in_vain(&http(options), &url, 6).await;
+    // The first one, and then the others.
+    let elapsed = started.elapsed();
+    assert!(elapsed >= 2 * limit && elapsed < 4 * limit, "{elapsed:?}");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_request_that_is_no_longer_wanted() {
+    let (_listener, url) = mute_server();
+    let options = Options { attempts: Attempts::AtMost(1), verify: false, ..options() };
+    let http = http(Options { connect_timeout: Duration::from_millis(300), ..options });
+    let short = Duration::from_millis(30);
+    let first = http.send(post(&url, Repeat::Always));
+    let second = http.send(post(&url, Repeat::Always));
+    let (first, second) = tokio::join!(timeout(short, first), timeout(100 * short, second));
+    assert!(first.is_err());
+    assert!(matches!(second.unwrap().unwrap_err().kind(), Kind::Timeout));
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_the_first_one_is_not_under_way() {
+    let (_listener, url) = mute_server();
+    let http = http(Options { verify: false, ..options() });
+    let reads = http.send(post(&url, Repeat::Always));
+    let creates = http.send(post(&url, Repeat::Unprocessed));
+    let both = async { tokio::join!(reads, creates) };
+    assert!(timeout(Duration::from_millis(30), both).await.is_err());
+    assert!(!http.awaits_unrepeatable());
+}
+
+#[tokio::test]
+async fn another_origin_does_not_wait() {
+    let (_listener, mute) = mute_server();
+    let (url, options, _) = http2_server(0).await;
+    // The first failure is the end of the stuck one, so that nobody overtakes it afterwards.
+    let options = Options { attempts: Attempts::AtMost(1), ..options };
+    let http = Http::new(options, &env(&[("SSL_CERT_FILE", "/dev/null")]), Log::default());
+    let stuck = pin!(http.send(post(&mute, Repeat::Always)));
+    let other = pin!(http.send(post(&url, Repeat::Always)));
+    let Either::Right((answer, _)) = select(stuck, other).await else { panic!("the mute server was first") };
+    assert_eq!(answer.unwrap().status, 200);
+}
+
 #[tokio::test]
 async fn a_pause_within_the_body_counts_as_no_answer() {
     let server = Server::start(&[Reply::Keep("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), Reply::Silence]);
@@ -312,8 +399,8 @@ async fn no_answer_is_read_past_the_limit() {
     let url = Url::parse(&server.url()).unwrap();
     let client = Client::new(&options(), &env(&[]), &Masks::default()).unwrap();
     let get = || client.http.execute(reqwest::Request::new(Method::GET, url.clone()));
-    assert_eq!(read_body(get().await.unwrap(), 8).await.ok(), Some(b"abcdefgh".to_vec()));
-    assert!(matches!(read_body(get().await.unwrap(), 7).await, Err(Cut::TooLarge)));
+    assert_eq!(read_body(get().await.unwrap(), 8, Duration::MAX).await.ok(), Some(b"abcdefgh".to_vec()));
+    assert!(matches!(read_body(get().await.unwrap(), 7, Duration::MAX).await, Err(Cut::TooLarge)));
 }
 
 #[tokio::test]
@@ -323,7 +410,7 @@ async fn whoever_stops_waiting_can_tell_whether_a_secret_may_have_been_made() {
     http.send(post(&url, Repeat::Unprocessed)).await.unwrap();
     assert!(!http.awaits_unrepeatable());
     let waiting = http.send(post(&url, Repeat::Unprocessed));
-    assert!(tokio::time::timeout(Duration::from_millis(30), waiting).await.is_err());
+    assert!(timeout(Duration::from_millis(30), waiting).await.is_err());
     assert!(http.awaits_unrepeatable());
 }
 

@@ -320,6 +320,6 @@ fn the_keys_of_labels_are_never_respelt() {
 fn a_name_that_is_too_long_for_an_id_is_looked_up_as_a_name() {
     let user = User::signed_in();
     let name = "a".repeat(60);
-    let id = user.cloud.add_service_account(yc_emulator::FOLDER_ID, &name);
+    let id = user.cloud.add_service_account(FOLDER_ID, &name);
     assert!(user.run(&format!("iam service-account get {name}")).ok().starts_with(&format!("id: {id}\n")));
 }

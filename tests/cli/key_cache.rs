@@ -190,7 +190,7 @@ fn temporary_credentials_of_sts_are_kept_for_processes_too() {
 #[test]
 fn a_key_that_is_not_kept_is_not_said_to_be() {
     let mut user = User::signed_in();
-    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
     let lose = |user: &User| {
         let mut command = user.command(PROCESS.split(' '));
         let output = command.stdout(full()).stderr(std::process::Stdio::piped()).spawn().unwrap();

@@ -304,7 +304,7 @@ mod list_operations {
 #[test]
 fn an_answer_that_is_no_operation_is_not_taken_for_a_wrong_command_line() {
     let user = User::signed_in();
-    let key = user.cloud.add_access_key(yc_emulator::ADMIN_ID, "").id;
+    let key = user.cloud.add_access_key(ADMIN_ID, "").id;
     let pattern = "DELETE /iam/aws-compatibility/v1/accessKeys/{accessKeyId}";
     user.cloud.fault(pattern, yc_emulator::Fault::answer(200, "application/json", "{}"));
     let error = user.run(&format!("iam access-key delete {key}")).failed(1);
@@ -314,7 +314,7 @@ fn an_answer_that_is_no_operation_is_not_taken_for_a_wrong_command_line() {
 #[test]
 fn an_update_that_does_not_tell_the_key_asks_for_it() {
     let user = User::signed_in();
-    let key = user.cloud.add_access_key(yc_emulator::ADMIN_ID, "").id;
+    let key = user.cloud.add_access_key(ADMIN_ID, "").id;
     let pattern = "PATCH /iam/aws-compatibility/v1/accessKeys/{accessKeyId}";
     let done = r#"{"id":"aje","done":true}"#;
     user.cloud.fault(pattern, yc_emulator::Fault::answer(200, "application/json", done));
