@@ -1,12 +1,11 @@
 //! What a command may use: settings, the client made on first use, standard input, and notes to the user.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use crate::api::{self, Client, Listing};
@@ -18,6 +17,7 @@ use crate::endpoints::Endpoints;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Attempts, Http, Options};
+use crate::input;
 use crate::log::Log;
 use crate::settings::{self, Folder, GlobalFlags, Settings};
 
@@ -34,6 +34,7 @@ pub struct Context<'a> {
     http: OnceCell<Rc<Http>>,
     endpoints: OnceCell<Rc<Endpoints>>,
     client: OnceCell<Client<'a>>,
+    token: OnceCell<SecretString>,
     stdin_taken_by: Cell<Option<&'static str>>,
     under_way: RefCell<Vec<Option<UnderWay>>>,
 }
@@ -68,9 +69,22 @@ impl<'a> Context<'a> {
             http: OnceCell::new(),
             endpoints: OnceCell::new(),
             client: OnceCell::new(),
+            token: OnceCell::new(),
             stdin_taken_by: Cell::new(None),
             under_way: RefCell::default(),
         }
+    }
+
+    /// Reads the token of `--token -`, for a command that may need the client.
+    ///
+    /// # Errors
+    /// Standard input cannot be read.
+    pub async fn read_token(&self) -> Result<()> {
+        if self.flags.token.as_ref().is_some_and(|token| token.expose_secret() == "-") {
+            let token = self.read_stdin("--token").await?.into();
+            self.token.get_or_init(|| token);
+        }
+        Ok(())
     }
 
     /// The client, which signs in at its first call.
@@ -86,11 +100,8 @@ impl<'a> Context<'a> {
     }
 
     fn new_client(&self) -> Result<Client<'a>> {
-        let token = match &self.flags.token {
-            Some(token) if token.expose_secret() == "-" => Some(self.read_stdin("--token")?.into()),
-            token => token.clone(),
-        };
-        let sign_in = SignIn::resolve(token.as_ref(), self.env, &self.settings.profile, &self.log)?
+        let token = self.token.get().or(self.flags.token.as_ref());
+        let sign_in = SignIn::resolve(token, self.env, &self.settings.profile, &self.log)?
             .impersonating(self.settings.impersonate.clone());
         Ok(Client::new(TokenSource {
             sign_in,
@@ -174,24 +185,15 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// It cannot be read, is not UTF-8, or standard input was read already.
-    pub fn read_input(&self, path: &str, reader: &'static str) -> Result<String> {
-        if path == "-" {
-            return self.read_stdin(reader);
-        }
-        let text = std::fs::read(Path::new(path))
-            .map_err(|error| Error::usage(format!("{reader}: cannot read the file '{path}': {error}")))?;
-        String::from_utf8(text).map_err(|_| Error::usage(format!("{reader}: the file '{path}' is not UTF-8")))
+    pub async fn read_input(&self, path: &str, reader: &'static str) -> Result<String> {
+        if path == "-" { self.read_stdin(reader).await } else { input::file(path, reader).await }
     }
 
-    fn read_stdin(&self, reader: &'static str) -> Result<String> {
+    async fn read_stdin(&self, reader: &'static str) -> Result<String> {
         if let Some(other) = self.stdin_taken_by.replace(Some(reader)) {
             return Err(Error::usage(format!("{other} and {reader} cannot both be read from standard input")));
         }
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .map_err(|error| Error::usage(format!("{reader}: cannot read standard input: {error}")))?;
-        Ok(text)
+        input::stdin(reader).await
     }
 
     /// Makes a secret by a call that is not to be repeated. When the answer is lost, or no longer waited for because of

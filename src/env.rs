@@ -22,6 +22,8 @@ pub struct Env {
     pub cache_dir: Option<PathBuf>,
     /// Which of the standard streams are terminals.
     pub terminal: Terminal,
+    /// The program itself, where it can be run once more.
+    pub program: Option<PathBuf>,
     /// Whether Ctrl-C is to be ignored, as shells tell the programs that they start in the background.
     pub ignores_interrupt: bool,
 }
@@ -65,6 +67,7 @@ impl Env {
                 stdout: std::io::stdout().is_terminal(),
                 stderr: std::io::stderr().is_terminal(),
             },
+            program: std::env::current_exe().ok(),
             ignores_interrupt: ignores_interrupt(),
         })
     }

@@ -11,12 +11,15 @@ pub mod commands;
 pub mod config;
 pub mod console;
 pub mod context;
+pub mod core_file;
 pub mod duration;
 pub mod endpoints;
 pub mod env;
 pub mod error;
 pub mod export;
+pub mod filter_process;
 pub mod http;
+pub mod input;
 pub mod key_cache;
 pub mod log;
 pub mod message;
@@ -35,6 +38,7 @@ pub mod stdout;
 use std::ffi::OsString;
 use std::pin::pin;
 
+use futures_util::FutureExt;
 use futures_util::future::{Either, poll_immediate, select};
 
 use commands::deferred::Deferred;
@@ -115,20 +119,29 @@ fn log(flags: &GlobalFlags, env: &Env, console: &Console) -> Log {
 /// Runs a command on the configuration, which needs neither settings nor a client.
 fn run_config(command: commands::config::Command, local: &Local<'_>) -> Result<()> {
     let render = local.render()?;
-    let output = commands::config::run(command, local)?;
-    if render.filter.is_none() {
+    if render.filter.is_none() && !command.reads_stdin() {
+        // Nothing here waits for anything, so a runtime would be for nothing.
+        let output = now(commands::config::run(command, local))?;
         return stdout::write(&render.render(&output)?);
     }
-    block_on(&without_profile(local)?, write_output(output, render, false))
+    block_on(&without_profile(local)?, async {
+        let output = commands::config::run(command, local).await?;
+        write_output(output, render, false).await
+    })
+}
+
+/// What work that waits for nothing comes to.
+fn now<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    work.now_or_never().unwrap_or_else(|| Err(Error::internal("the work waits for something")))
 }
 
 fn run_init(args: &commands::init::Args, local: &Local<'_>) -> Result<()> {
     block_on(&without_profile(local)?, commands::init::run(args, local))
 }
 
-/// A context that no profile has a say in: it serves to cut work short.
+/// A context that neither profile nor variables have a say in: it serves to cut work short.
 fn without_profile<'a>(local: &Local<'a>) -> Result<Context<'a>> {
-    let settings = Settings::with_profile(local.flags, local.env, Profile::default())?;
+    let settings = Settings::with_profile(&GlobalFlags::default(), &Env::default(), Profile::default())?;
     Ok(Context::new(local.env, local.flags, settings, local.log.clone()))
 }
 
@@ -160,13 +173,27 @@ fn block_on<T>(context: &Context<'_>, work: impl Future<Output = Result<T>>) -> 
 /// Runs the command and writes its result; returns what failed beside it.
 async fn execute(command: Remote, render: Render, context: &Context<'_>) -> Result<Vec<Error>> {
     let Outcome { output, failures, only_copy } = Box::pin(commands::run(command, context)).await?;
-    let must_arrive = only_copy.is_some();
-    let finish = write_output(output, render, must_arrive);
     match only_copy {
-        Some(advice) => context.printing(advice, finish).await?,
-        None => finish.await?,
+        Some(advice) => {
+            let finish = async {
+                let output = filtered_apart(output, &render, context).await?;
+                write_output(output, render, true).await
+            };
+            context.printing(advice, finish).await?;
+        }
+        None => write_output(output, render, false).await?,
     }
     Ok(failures)
+}
+
+/// Runs a filter that may break down where it takes nothing else with it, and leaves the rest as it is.
+async fn filtered_apart(output: Output, render: &Render, context: &Context<'_>) -> Result<Output> {
+    let Some(program) = &context.env.program else { return Ok(output) };
+    let Some((expression, document)) = render.risky_filter(&output)? else { return Ok(output) };
+    Ok(match filter_process::run(program, expression, &document).await? {
+        Some(text) => Output::Verbatim(render.shown(text)),
+        None => output,
+    })
 }
 
 /// Writes a result. The filter may run for ever and standard output may block for ever: neither may hold up Ctrl-C or

@@ -6,9 +6,12 @@ use std::process::ExitCode;
 use yc_rs::env::Env;
 
 fn main() -> ExitCode {
+    yc_rs::core_file::forbid();
     std::panic::set_hook(Box::new(|panic| {
         // The payload of a panic may hold a secret, so only its place is shown.
-        let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
+        // That of a dependency would name a folder of the machine that built the program.
+        let own = panic.location().filter(|at| at.file().starts_with("src/") || at.file().starts_with("src\\"));
+        let place = own.map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
         let _ = writeln!(std::io::stderr(), "ERROR: internal error{place}");
         // An abort would leave a core file with secrets behind.
         std::process::exit(1);
@@ -18,6 +21,7 @@ fn main() -> ExitCode {
         Ok(env) => {
             // A script that completes a command line gets its answer before anything else can be printed.
             let answered = yc_rs::commands::completion::answer(&args, &env);
+            let answered = answered.or_else(|| yc_rs::filter_process::answer(&args, &env));
             ExitCode::from(answered.unwrap_or_else(|| yc_rs::run(&args, &env)))
         }
         Err(error) => {

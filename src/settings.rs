@@ -59,7 +59,7 @@ pub struct GlobalFlags {
     /// Limit for making a connection [default: 10s]
     #[arg(long, value_name = "DURATION", hide_short_help = true, value_parser = positive)]
     pub connect_timeout: Option<Duration>,
-    /// Limit for an answer to a request [default: 60s]
+    /// Limit for the first byte of an answer, and for each pause within it [default: 60s]
     #[arg(long, value_name = "DURATION", hide_short_help = true, value_parser = positive)]
     pub read_timeout: Option<Duration>,
     /// File of root certificates (PEM) to trust in addition to the system's

@@ -7,7 +7,7 @@ use crate::cache;
 use crate::env::Env;
 use crate::error::{Error, Result};
 
-/// Forget what is cached
+/// Manage what is kept between runs
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Forget every cached token, key and address

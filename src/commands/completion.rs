@@ -48,7 +48,7 @@ pub enum Shell {
     /// Fish
     Fish,
     /// `PowerShell`
-    #[value(alias = "pwsh")]
+    #[value(alias = "pwsh", help = "PowerShell")]
     Powershell,
     /// Elvish
     Elvish,

@@ -26,7 +26,7 @@ const REGION: &str = "ru-central1";
 /// In which form credentials are printed.
 #[derive(Debug, Args)]
 pub struct ExportArg {
-    /// Print the credentials in a form that S3 clients and shells read
+    /// Print the credentials in a form that S3 clients and shells read; github-actions appends them to `$GITHUB_ENV`
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub export: Option<Format>,
 }
@@ -34,7 +34,7 @@ pub struct ExportArg {
 /// Where S3 clients are sent.
 #[derive(Debug, Args)]
 pub struct RegionArg {
-    /// Region that S3 clients sign requests for [default: ru-central1]
+    /// Region that requests are signed for [default: ru-central1]
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
 }

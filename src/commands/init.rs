@@ -18,6 +18,7 @@ use crate::config::{CREDENTIALS, Config, Profile};
 use crate::context::Context;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::input;
 use crate::settings::{GlobalFlags, Settings};
 use crate::status::Code;
 
@@ -69,7 +70,7 @@ impl Setup {
 pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     let document = edit::current(local.env)?;
     let config = document.config()?;
-    let credential = given_credential(args, local)?;
+    let credential = given_credential(args, local).await?;
     let folder = given_folder(local.flags)?;
     let place = given_place(local.flags)?;
     let name = match local.wanted_profile() {
@@ -119,9 +120,9 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
 }
 
 /// The credential that a flag gives.
-fn given_credential(args: &Args, local: &Local<'_>) -> Result<Option<(Key, Value)>> {
+async fn given_credential(args: &Args, local: &Local<'_>) -> Result<Option<(Key, Value)>> {
     let token = match &local.flags.token {
-        Some(token) if token.expose_secret() == "-" => Some(local.read_stdin("--token")?),
+        Some(token) if token.expose_secret() == "-" => Some(input::stdin("--token").await?),
         token => token.as_ref().map(|token| token.expose_secret().to_owned()),
     };
     let given = [

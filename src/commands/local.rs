@@ -2,11 +2,11 @@
 //!
 //! Nothing here needs credentials, the network, or a profile whose values are right.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use crate::config::{Config, Profile};
 use crate::env::Env;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::Log;
 use crate::output::{Filter, Render};
 use crate::printable;
@@ -56,17 +56,5 @@ impl Local<'_> {
             // Nothing can be done when standard error is closed, and the work is done.
             let _ = writeln!(std::io::stderr(), "{}", self.log.masks.mask(&shown));
         }
-    }
-
-    /// All of standard input.
-    ///
-    /// # Errors
-    /// It cannot be read, or is not UTF-8.
-    pub fn read_stdin(&self, reader: &str) -> Result<String> {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .map_err(|error| Error::usage(format!("{reader}: cannot read standard input: {error}")))?;
-        Ok(text)
     }
 }

@@ -20,7 +20,7 @@ pub mod version;
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::context::Context;
@@ -46,7 +46,7 @@ pub enum Command {
     /// Those that work on the cloud.
     #[command(flatten)]
     Remote(Remote),
-    /// Forget what is cached
+    /// Manage what is kept between runs
     #[command(subcommand)]
     Cache(Deferred<cache::Command>),
     /// Set up a profile, asking for what is not given
@@ -128,14 +128,46 @@ pub fn early_texts<'a>(args: &'a [OsString], flag: &'a str) -> impl Iterator<Ite
 /// The error for a command line that clap does not understand.
 pub fn usage_error(error: &clap::Error) -> Error {
     let text = error.render().to_string();
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Error::usage("no command is given").hint(format!("these are the commands:\n\n{}", text.trim_end()));
+    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or_default();
+    if matches!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand) {
+        return no_command(usage);
     }
+    let given = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(name)) => name,
+        _ => "",
+    };
     let mut paragraphs = text.trim_end().split("\n\n").map(str::trim);
     let message = paragraphs.next().unwrap_or_default();
     let advice: Vec<_> = paragraphs.filter(|paragraph| !paragraph.starts_with("For more information")).collect();
     let error = Error::usage(message.strip_prefix("error: ").unwrap_or(message));
+    if let Some(advice) = mistaken_command(usage, given) {
+        return error.hint(advice);
+    }
     if advice.is_empty() { error } else { error.hint(advice.join("\n").replace("tip: ", "")) }
+}
+
+/// The error for a group of commands, known by how it is used, of which none is named.
+fn no_command(usage: &str) -> Error {
+    let path: Vec<_> = usage.split(' ').take_while(|word| !word.starts_with(['[', '<'])).collect();
+    let mut tree = Cli::command();
+    tree.build();
+    let group = path.iter().skip(1).try_fold(&tree, |group, name| group.find_subcommand(name)).unwrap_or(&tree);
+    let shown = group.get_subcommands().filter(|command| !command.is_hide_set());
+    let names: Vec<_> = shown.map(clap::Command::get_name).filter(|name| *name != "help").collect();
+    let path = path.join(" ");
+    Error::usage("no command is given").hint(format!("the commands are: {}; for more: {path} --help", names.join(", ")))
+}
+
+/// What to say about a command that people look for and that there cannot be.
+fn mistaken_command(usage: &str, name: &str) -> Option<&'static str> {
+    const MISTAKES: [(&str, &[&str], &str); 1] = [(
+        "yc-rs iam access-key ",
+        &["deactivate", "disable", "activate", "enable"],
+        "access keys cannot be switched off and on: a key works until it is deleted; to delete one, type: yc-rs iam \
+         access-key delete <ACCESS-KEY-ID>",
+    )];
+    let mistake = MISTAKES.iter().find(|(group, names, _)| usage.starts_with(group) && names.contains(&name));
+    mistake.map(|(_, _, advice)| *advice)
 }
 
 /// Refuses `--format` and `--jq` on the command line beside a flag whose output has a form of its own.
@@ -151,12 +183,12 @@ fn refuse_format_flags(flag: &str, context: &Context<'_>) -> Result<()> {
 ///
 /// # Errors
 /// It cannot be read, or is no policy.
-fn read_policy(argument: &str, context: &Context<'_>) -> Result<String> {
+async fn read_policy(argument: &str, context: &Context<'_>) -> Result<String> {
     let wrong = |rule: String| Error::usage(format!("--policy {rule}"));
     match policy::place(argument) {
         policy::Place::Inline(text) => policy::compact(text).map_err(wrong),
         policy::Place::File(path) => {
-            let text = context.read_input(path, "--policy")?;
+            let text = context.read_input(path, "--policy").await?;
             policy::compact(&text).map_err(|rule| wrong(format!("('{path}') {rule}")))
         }
     }
@@ -167,6 +199,9 @@ fn read_policy(argument: &str, context: &Context<'_>) -> Result<String> {
 /// # Errors
 /// The command did not finish.
 pub async fn run(command: Remote, context: &Context<'_>) -> Result<Outcome> {
+    if !matches!(command, Remote::Sts(_)) {
+        context.read_token().await?;
+    }
     match command {
         Remote::Iam(Deferred(command)) => Box::pin(iam::run(command, context)).await,
         Remote::Sts(Deferred(command)) => Box::pin(sts::run(command, context)).await,

@@ -66,9 +66,9 @@ impl FileArg {
     ///
     /// # Errors
     /// It cannot be read, is neither JSON nor YAML, or has a field that the message does not have.
-    pub fn read(&self, message: &'static Message, context: &Context<'_>) -> Result<RequestFile> {
+    pub async fn read(&self, message: &'static Message, context: &Context<'_>) -> Result<RequestFile> {
         let Some(path) = &self.request_file else { return Ok(RequestFile::default()) };
-        let text = context.read_input(path, "--request-file")?;
+        let text = context.read_input(path, "--request-file").await?;
         let fields = parse(&text, message).map_err(|problem| wrong(path, &problem))?;
         Ok(RequestFile { path: path.clone(), fields })
     }

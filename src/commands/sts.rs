@@ -72,7 +72,7 @@ pub struct AssumeRoleArgs {
     region: RegionArg,
     #[command(flatten)]
     export: ExportArg,
-    /// Get new credentials, also with --export process
+    /// Do not use the cache of keys, which --export process does by itself
     #[arg(long)]
     no_cache: bool,
     #[command(flatten)]
@@ -100,11 +100,11 @@ async fn assume_role(args: AssumeRoleArgs, context: &Context<'_>) -> Result<Outc
     if let Some(skeleton) = args.examples.skeleton(&ASSUME_ROLE_REQUEST, &[seconds], context)? {
         return Ok(skeleton);
     }
-    let file = args.file.read(&ASSUME_ROLE_REQUEST, context)?;
-    let (request, is_named) = request(&args, &file, context)?;
+    let file = args.file.read(&ASSUME_ROLE_REQUEST, context).await?;
+    let (request, is_named) = request(&args, &file, context).await?;
     let life = LeastLife::settle(None, args.export.export, Some(request.duration))?;
     let region = delivery::region(&args.region, context)?;
-    let (key, source) = args.key.signing_key(context)?;
+    let (key, source) = args.key.signing_key(context).await?;
     context.log.masks.add(&key.secret);
     let delivery = Delivery::settle(&args.export, None, &args.region, context).await?;
     let http = context.http();
@@ -148,8 +148,11 @@ fn in_cache(key: &SigningKey, base: &str, region: &str, request: &AssumeRole, is
 }
 
 /// What flags and request file come to, and whether they name the session.
-fn request(args: &AssumeRoleArgs, file: &RequestFile, context: &Context<'_>) -> Result<(AssumeRole, bool)> {
-    let policy = args.policy.as_deref().map(|argument| read_policy(argument, context)).transpose()?;
+async fn request(args: &AssumeRoleArgs, file: &RequestFile, context: &Context<'_>) -> Result<(AssumeRole, bool)> {
+    let policy = match &args.policy {
+        Some(argument) => Some(read_policy(argument, context).await?),
+        None => None,
+    };
     let in_file = file.number("duration_seconds")?.map(Duration::from_secs);
     let flag = args.duration.or(args.duration_seconds.map(Duration::from_secs));
     if let (None, Some(seconds)) = (flag, in_file)
@@ -174,10 +177,10 @@ impl KeyArgs {
     ///
     /// # Errors
     /// There is none, or it is one that cannot sign here.
-    fn signing_key(&self, context: &Context<'_>) -> Result<(SigningKey, String)> {
+    async fn signing_key(&self, context: &Context<'_>) -> Result<(SigningKey, String)> {
         let env = context.env;
         if let (Some(id), Some(path)) = (&self.access_key_id, &self.secret_access_key_file) {
-            return Ok((given(id, path, context)?, "--access-key-id".to_owned()));
+            return Ok((given(id, path, context).await?, "--access-key-id".to_owned()));
         }
         if let Some(name) = &self.source_aws_profile {
             return of_profile(name, context);
@@ -206,8 +209,8 @@ impl KeyArgs {
     }
 }
 
-fn given(id: &str, path: &str, context: &Context<'_>) -> Result<SigningKey> {
-    let text = SecretString::from(context.read_input(path, "--secret-access-key-file")?);
+async fn given(id: &str, path: &str, context: &Context<'_>) -> Result<SigningKey> {
+    let text = SecretString::from(context.read_input(path, "--secret-access-key-file").await?);
     let secret = text.expose_secret().trim();
     if secret.is_empty() || secret.contains(char::is_whitespace) {
         let problem = format!("--secret-access-key-file '{path}' must hold the secret and nothing else");

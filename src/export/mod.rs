@@ -53,12 +53,13 @@ pub enum Format {
     /// `set -gx NAME 'value';` for fish
     Fish,
     /// `$Env:NAME = 'value'` for `PowerShell`
+    #[value(help = "`$Env:NAME = 'value'` for PowerShell")]
     Powershell,
     /// `set "NAME=value"` for the command prompt of Windows
     WindowsCmd,
     /// `NAME=value` for files that Docker and others read
     Dotenv,
-    /// Masked variables for the later steps of a job in GitHub Actions
+    /// Variables appended to `$GITHUB_ENV` for the later steps of a job in GitHub Actions, and masked in its log
     GithubActions,
 }
 

@@ -68,6 +68,7 @@ const DEFINITIONS: &str = r#"
 
 /// A jq filter that is ready to run.
 pub struct Filter {
+    expression: String,
     compiled: jaq_core::Filter<JustLut<Val>>,
     /// The environment, for a filter that asks for it.
     variables: Option<BTreeMap<String, String>>,
@@ -107,14 +108,26 @@ impl Filter {
                 compile_with(expression, variables.is_some(), definitions, functions)
             })
             .map_err(|reason| Error::new(Kind::FilterSyntax, format!("jq filter: {reason}")))?;
-        Ok(Self { compiled, variables })
+        Ok(Self { expression: expression.to_owned(), compiled, variables })
+    }
+
+    /// The filter as it was given.
+    pub fn expression(&self) -> &str {
+        &self.expression
+    }
+
+    /// Whether the filter does nothing but pick a field, as `.access_key.key_id` does.
+    pub fn is_path(&self) -> bool {
+        let expression = self.expression.trim();
+        let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        expression.strip_prefix('.').is_some_and(|names| names.split('.').all(is_name))
     }
 
     /// What the filter makes of a JSON document, as `jq -r` prints it.
     ///
     /// # Errors
     /// [`FilterRun`](Kind::FilterRun) when the filter fails, whatever it has yielded before.
-    pub(super) fn run(&self, document: &[u8]) -> Result<Vec<u8>> {
+    pub fn run(&self, document: &[u8]) -> Result<Vec<u8>> {
         let input = read::parse_single(document)
             .map_err(|error| Error::internal(format!("cannot hand the result to the jq filter: {error}")))?;
         let variables = self.variables.iter().map(|variables| {

@@ -120,10 +120,7 @@ impl Render {
             return Ok(text.clone());
         }
         let Some(documents) = Documents::of(output) else { return Ok(Vec::new()) };
-        let spelling = match self.format {
-            Format::JsonRest => Spelling::Camel,
-            _ => Spelling::Snake,
-        };
+        let spelling = self.spelling();
         let bytes = match (&self.filter, self.format) {
             (Some(filter), _) => filter.run(&json::compact(&documents, spelling)?)?,
             (None, Format::Json | Format::JsonRest) => json::pretty(&documents, spelling)?,
@@ -131,10 +128,32 @@ impl Render {
             (None, Format::Table) => return Ok(table::all_fields(&documents, self.terminal).into_bytes()),
             (None, Format::Text) => return Ok(text::text(output, &documents, self.terminal)?.into_bytes()),
         };
+        Ok(self.shown(bytes))
+    }
+
+    /// What a filter has made, as the stream should get it.
+    pub fn shown(&self, text: Vec<u8>) -> Vec<u8> {
         if self.terminal {
-            Ok(printable::escape_lines(&String::from_utf8_lossy(&bytes)).into_owned().into_bytes())
+            printable::escape_lines(&String::from_utf8_lossy(&text)).into_owned().into_bytes()
         } else {
-            Ok(bytes)
+            text
+        }
+    }
+
+    /// The expression of the filter and the document that it is to be run on, if it may end the process that it runs in.
+    ///
+    /// # Errors
+    /// The output cannot be written as JSON.
+    pub fn risky_filter(&self, output: &Output) -> Result<Option<(&str, Vec<u8>)>> {
+        let Some(filter) = self.filter.as_ref().filter(|filter| !filter.is_path()) else { return Ok(None) };
+        let Some(documents) = Documents::of(output) else { return Ok(None) };
+        Ok(Some((filter.expression(), json::compact(&documents, self.spelling())?)))
+    }
+
+    fn spelling(&self) -> Spelling {
+        match self.format {
+            Format::JsonRest => Spelling::Camel,
+            _ => Spelling::Snake,
         }
     }
 }

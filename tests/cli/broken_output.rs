@@ -152,3 +152,29 @@ fn a_secret_of_an_unknown_shape_is_kept_out_of_the_error_too() {
     let error = user.run("iam access-key create --jq .secret|error").failed(1);
     assert!(error.contains("delete ajenewkey") && !error.contains(secret), "{error}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_filter_that_breaks_down_on_a_new_key_names_the_key() {
+    for filter in ["def f: 1+f; f", "def f: [f]; f"] {
+        let user = User::signed_in();
+        let error = user.run_args(["iam", "access-key", "create", "--jq", filter]).failed(1);
+        let key = &user.cloud.access_keys()[0];
+        assert!(error.contains(&format!("yc-rs iam access-key delete {}", key.id)), "{error}");
+        assert!(error.contains("jq filter: it broke down") && !error.contains(&key.secret), "{error}");
+    }
+}
+
+#[test]
+fn a_filter_on_a_new_key_yields_the_same_in_a_process_of_its_own() {
+    let mut user = User::signed_in();
+    user.set("NAME", "v");
+    let create = |filter: &str| user.run_args(["iam", "access-key", "create", "--jq", filter]);
+    let secret = create(".secret").ok();
+    let quoted = create("[.secret, env.NAME] | @tsv").ok();
+    let keys = user.cloud.access_keys();
+    let made = |text: &str| keys.iter().any(|key| key.secret == text.trim_end());
+    assert!(made(&secret) && made(quoted.strip_suffix("\tv\n").unwrap()), "{secret} {quoted}");
+    let error = create(".secret | error(\"none\")").failed(1);
+    assert!(error.starts_with("ERROR: jq filter: ") && error.contains("yc-rs iam access-key delete "), "{error}");
+}

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::iter::Peekable;
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::Chars;
 
 use clap::error::ErrorKind;
 use clap::{Args as _, Command, CommandFactory as _};
 #[cfg(unix)]
-use yc_emulator::{ADMIN_ID, BACKUP_ID, CLOUD_ID, FOLDER_ID};
+use yc_emulator::{ADMIN_ID, BACKUP_ID, CLOUD_ID, FOLDER_ID, GITHUB_AUDIENCE, GITHUB_ISSUER, GITHUB_SUBJECT};
 use yc_rs::commands::Cli;
 use yc_rs::settings::GlobalFlags;
 
@@ -19,14 +21,28 @@ use crate::support::User;
 
 /// The pages whose every `sh` block is run.
 #[cfg(unix)]
-const RUN: [&str; 6] = [
+const RUN: [&str; 9] = [
     "README.md",
     "docs/access-keys.md",
     "docs/authentication.md",
     "docs/configuration.md",
     "docs/ephemeral-keys.md",
     "docs/from-yc.md",
+    "docs/request-files.md",
+    "docs/s3-clients.md",
+    "docs/sts.md",
 ];
+
+/// What the examples call that is not on this machine, or would leave it. Each looks for a key, or is told where one is.
+#[cfg(unix)]
+const CLIENTS: [&str; 7] = ["aws", "curl", "docker", "python3", "rclone", "s5cmd", "terraform"];
+#[cfg(unix)]
+const CLIENT: &str = "#!/bin/sh
+case \"${AWS_ACCESS_KEY_ID-}${AWS_PROFILE-}${YC_TOKEN-} $*\" in
+' '*--profile* | ' '*--env-file*) ;;
+' '*) echo \"$0 has no key\" >&2; exit 1 ;;
+esac
+";
 
 /// The two commands that a newcomer types first.
 const QUICK_START: [&str; 2] =
@@ -85,6 +101,11 @@ impl Page {
         }
         assert!(open.is_none(), "{}: a fence is not closed", self.name);
         blocks
+    }
+
+    /// The blocks of configuration and of CI jobs, in which command lines stand among other things.
+    fn files(&self) -> Vec<Block> {
+        self.blocks().into_iter().filter(|block| matches!(block.language.as_str(), "ini" | "yaml")).collect()
     }
 
     fn shell_blocks(&self) -> Vec<Block> {
@@ -171,6 +192,28 @@ fn every_command_line_is_understood() {
         }
     }
     assert!(count > 50, "only {count} command lines were found");
+}
+
+#[test]
+fn every_command_line_in_a_file_is_understood() {
+    let mut count = 0;
+    for block in pages().iter().flat_map(Page::files) {
+        let text = block.text.replace("\\\n", " ");
+        for line in text.lines().filter(|line| line.contains("yc-rs")).map(str::trim) {
+            let line = line.strip_prefix("- ").unwrap_or(line);
+            let names = ["credential_process = ", "run: ", "command: "];
+            let text = names.iter().find_map(|name| line.strip_prefix(name)).unwrap_or(line);
+            let commands = serde_json::from_str(text).map_or_else(|_| Script::commands(text), |words| vec![words]);
+            for line in commands.iter().filter_map(|words| command_line(words)) {
+                count += 1;
+                // What a variable holds is not known, but it is no dollar sign.
+                let line: Vec<_> = line.iter().map(|word| word.replace('$', "")).collect();
+                let read = Cli::command().try_get_matches_from(&line);
+                assert!(read.is_ok(), "{}: {}\n{}", block.place, line.join(" "), read.unwrap_err());
+            }
+        }
+    }
+    assert!(count > 10, "only {count} command lines were found");
 }
 
 /// The command line of the program that a simple command of the shell holds, if it does.
@@ -304,41 +347,114 @@ fn a_script_is_taken_apart() {
     assert_eq!(found[..7], expected.map(|words| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()));
 }
 
-/// Runs every `sh` block of some pages, each in a cloud of its own. What a reader has to fill in is a variable there:
-/// `OLD_KEY_ID`, `KEY_ID`, `SERVICE_ACCOUNT_ID`, `FOLDER_ID`, `OPERATION_ID`.
+/// A user who has all that the examples take for granted. What a reader has to fill in is a variable: `OLD_KEY_ID`,
+/// `KEY_ID`, `SERVICE_ACCOUNT_ID`, `FOLDER_ID`, `OPERATION_ID`, `STATIC_KEY_ID`, `STATIC_SECRET`.
+#[cfg(unix)]
+fn reader() -> User {
+    let mut user = User::new().with_key();
+    for (name, id) in [("OLD_KEY_ID", BACKUP_ID), ("KEY_ID", BACKUP_ID), ("OTHER_KEY_ID", ADMIN_ID)] {
+        let key = user.cloud.add_access_key(id, "");
+        user.set(name, key.id);
+    }
+    user.set("SERVICE_ACCOUNT_ID", BACKUP_ID);
+    let id = user.cloud.add_access_key(BACKUP_ID, "").id;
+    let operation = user.run_args(["iam", "access-key", "delete", &id, "--async", "--jq", ".id"]).ok();
+    user.set("OPERATION_ID", operation.trim());
+    let key = user.cloud.add_access_key(ADMIN_ID, "");
+    let lines = format!("aws_access_key_id = {}\naws_secret_access_key = {}", key.key_id, key.secret);
+    user.write_file(".aws/credentials", &format!("[static]\n{lines}\n"));
+    user.set("STATIC_KEY_ID", key.key_id);
+    user.set("STATIC_SECRET", key.secret);
+    user.write_file("policy.json", r#"{"Version": "2012-10-17", "Statement": []}"#);
+    user.write_file("request.yaml", "duration: 3600s\n");
+    user.write_file("key.json", &user.cloud.admin_key().file());
+    let token = user.cloud.issue_token(ADMIN_ID);
+    user.write_file("token.txt", &token);
+    user.set("FOLDER_ID", FOLDER_ID);
+    user.run_args(["config", "set", "cloud-id", CLOUD_ID]).ok();
+    let programs = CLIENTS.map(|name| (name, CLIENT.to_owned()));
+    for (name, text) in programs.into_iter().chain([("yc", format!("#!/bin/sh\necho '{token}'\n"))]) {
+        let program = user.write_file(&format!("clients/{name}"), &text);
+        fs::set_permissions(program, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    user
+}
+
+/// Runs a script, and tells what is wrong with it.
+#[cfg(unix)]
+fn run_script(user: &User, script: &str) -> Result<String, String> {
+    let script = format!("PATH=$HOME/clients:$PATH; set -eu\n{script}");
+    let ran = user.program("sh").args(["-c", &script]).output().unwrap();
+    let (out, err) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8_lossy(&ran.stderr));
+    // What was done to a profile is confirmed there.
+    let is_quiet = err.lines().all(|line| line.starts_with("Profile '"));
+    if ran.status.success() && is_quiet { Ok(out) } else { Err(format!("{}\n{script}{err}", ran.status)) }
+}
+
+/// Runs every `sh` block of some pages, each in a cloud of its own.
 #[cfg(unix)]
 #[test]
 fn the_recipes_work() {
     let mut failed = String::new();
     let blocks = RUN.into_iter().flat_map(|name| page(name).shell_blocks());
     for block in blocks.filter(|block| !block.text.starts_with("cargo ")) {
-        let mut user = User::new().with_key();
-        for (name, id) in [("OLD_KEY_ID", BACKUP_ID), ("KEY_ID", BACKUP_ID), ("OTHER_KEY_ID", ADMIN_ID)] {
-            let key = user.cloud.add_access_key(id, "");
-            user.set(name, key.id);
-        }
-        user.set("SERVICE_ACCOUNT_ID", BACKUP_ID);
-        let id = user.cloud.add_access_key(BACKUP_ID, "").id;
-        let operation = user.run_args(["iam", "access-key", "delete", &id, "--async", "--jq", ".id"]).ok();
-        user.set("OPERATION_ID", operation.trim());
-        user.write_file("policy.json", r#"{"Version": "2012-10-17", "Statement": []}"#);
-        user.write_file("key.json", &user.cloud.admin_key().file());
-        let token = user.cloud.issue_token(ADMIN_ID);
-        user.write_file("token.txt", &token);
-        user.set("TOKEN_OF_YC", token);
-        user.set("FOLDER_ID", FOLDER_ID);
-        user.run_args(["config", "set", "cloud-id", CLOUD_ID]).ok();
-        // These would leave this machine, or are not on it.
-        let stubs = "aws() { :; }; curl() { :; }; terraform() { :; }; yc() { echo $TOKEN_OF_YC; };";
-        let script = format!("{stubs} set -eu\n{}", block.text);
-        let ran = user.program("sh").args(["-c", &script]).output().unwrap();
-        let err = String::from_utf8_lossy(&ran.stderr);
-        // What was done to a profile is confirmed there.
-        if !ran.status.success() || err.lines().any(|line| !line.starts_with("Profile '")) {
-            writeln!(failed, "{}: {}\n{}{err}", block.place, ran.status, block.text).unwrap();
+        if let Err(reason) = run_script(&reader(), &block.text) {
+            writeln!(failed, "{}: {reason}", block.place).unwrap();
         }
     }
     assert!(failed.is_empty(), "{failed}");
+}
+
+#[cfg(unix)]
+#[test]
+fn every_credential_process_gives_a_key() {
+    let mut count = 0;
+    for block in pages().iter().flat_map(Page::files) {
+        for command in block.text.lines().filter_map(|line| line.strip_prefix("credential_process = ")) {
+            count += 1;
+            let out = run_script(&reader(), command).unwrap_or_else(|reason| panic!("{}: {reason}", block.place));
+            let key: serde_json::Value = serde_json::from_str(&out).unwrap();
+            assert_eq!(key["Version"], 1);
+            assert!(key["SessionToken"].is_string() && key["Expiration"].is_string(), "{key}");
+        }
+    }
+    assert!(count >= 2, "only {count} lines were found");
+}
+
+/// Runs the steps of each workflow as GitHub does: in their order, with the variables that earlier ones left.
+#[cfg(unix)]
+#[test]
+fn the_workflows_for_github_work() {
+    let mut count = 0;
+    for block in pages().iter().flat_map(Page::files).filter(|block| block.text.contains("runs-on:")) {
+        count += 1;
+        let mut user = reader();
+        let federation = user.cloud.add_federation(GITHUB_ISSUER, GITHUB_AUDIENCE);
+        user.cloud.bind(&federation, GITHUB_SUBJECT, ADMIN_ID);
+        user.configure("");
+        user.set("ACTIONS_ID_TOKEN_REQUEST_URL", user.cloud.github_oidc_url());
+        user.set("ACTIONS_ID_TOKEN_REQUEST_TOKEN", user.cloud.github_request_token());
+        user.set("GITHUB_ACTIONS", "true");
+        user.set("GITHUB_RUN_ID", "123456");
+        let file = user.write_file("github_env", "");
+        user.set("GITHUB_ENV", file.to_str().unwrap());
+        let workflow: serde_json::Value = serde_saphyr::from_str(&block.text).unwrap();
+        for step in workflow["jobs"]["backup"]["steps"].as_array().unwrap() {
+            let Some(script) = step["run"].as_str().filter(|script| !script.starts_with("cargo ")) else { continue };
+            let script = script.replace("${{ vars.YC_SERVICE_ACCOUNT_ID }}", ADMIN_ID);
+            if step["env"]["SERVICE_ACCOUNT_ID"] == "${{ vars.YC_SERVICE_ACCOUNT_ID }}" {
+                user.set("SERVICE_ACCOUNT_ID", ADMIN_ID);
+            }
+            run_script(&user, &script).unwrap_or_else(|reason| panic!("{}: {reason}", block.place));
+            for line in fs::read_to_string(&file).unwrap().lines() {
+                let (name, value) = line.split_once('=').unwrap();
+                user.set(name, value);
+            }
+        }
+        let names: Vec<_> = user.cloud.ephemeral_keys().into_iter().map(|key| key.session_name).collect();
+        assert_eq!(names, ["backup-123456"], "{}", block.place);
+    }
+    assert!(count >= 2, "only {count} workflows were found");
 }
 
 #[test]

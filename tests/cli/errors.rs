@@ -561,3 +561,31 @@ mod command_line {
         user.run("iam access-key list --error-format text").ok();
     }
 }
+
+#[test]
+fn a_group_without_a_command_names_its_commands() {
+    let user = User::new();
+    for line in ["iam access-key", "iam access-key --error-format text", "config profile", "cache"] {
+        let error = user.run(line).failed(2);
+        let group = line.split(" --").next().unwrap();
+        assert!(error.contains("no command is given\nhint: the commands are: "), "{error}");
+        assert!(error.ends_with(&format!("; for more: yc-rs {group} --help\n")), "{error}");
+        assert_eq!(error.lines().count(), 2, "{error}");
+    }
+}
+
+#[test]
+fn a_command_that_there_cannot_be_is_answered_with_the_way_there_is() {
+    let user = User::new();
+    let error = user.run("iam access-key deactivate X").failed(2);
+    assert!(error.contains("switched off") && error.contains("yc-rs iam access-key delete"), "{error}");
+    assert!(!user.run("config profile disable X").failed(2).contains("access-key"));
+}
+
+#[test]
+fn an_empty_standard_input_is_called_that() {
+    for key in ["token", "service-account-key"] {
+        let error = User::new().run(&format!("config set {key} -")).failed(2);
+        assert!(error.contains("standard input is empty") && error.contains("before the pipe"), "{error}");
+    }
+}

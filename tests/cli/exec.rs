@@ -183,3 +183,15 @@ fn a_short_lived_process_keeps_its_place() {
     let id = child.id().to_string();
     assert_eq!(Ran::of(child).ok().trim(), id);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_command_may_leave_core_files_as_without_the_program() {
+    let user = User::signed_in();
+    let limit = |args: &[&str]| {
+        user.program("sh").args(["-c", "ulimit -S -c unlimited; exec \"$@\"", "-"]).args(args).output().unwrap().stdout
+    };
+    let ulimit = ["sh", "-c", "ulimit -S -c"];
+    let through = limit(&[&["yc-rs", "iam", "access-key", "exec", "--"], &ulimit[..]].concat());
+    assert!(!through.is_empty() && through == limit(&ulimit), "{through:?}");
+}

@@ -167,3 +167,38 @@ fn an_endless_filter_on_a_new_key_is_interrupted_with_the_name_of_the_key() {
     assert!(error.contains(&format!("yc-rs iam access-key delete {}", key.id)), "{error}");
     assert!(!error.contains(&key.secret), "{error}");
 }
+
+/// A signal before the program listens for it ends it too, but not with this exit status.
+#[cfg(target_os = "linux")]
+fn wait_until_listening(child: &Child) {
+    let status = format!("/proc/{}/status", child.id());
+    let catches = |text: &str| {
+        let mask = text.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(mask.trim(), 16).unwrap() & 0b10 != 0
+    };
+    while !catches(&std::fs::read_to_string(&status).unwrap()) {
+        std::thread::yield_now();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_that_nothing_comes_out_of_can_be_interrupted() {
+    let user = User::signed_in();
+    let fifo = user.home().join("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).unwrap();
+    for line in [
+        "--token - iam create-token",
+        "iam revoke-token --iam-token -",
+        "iam access-key create -r -",
+        "iam access-key issue-ephemeral --policy fifo",
+        "config set token -",
+        "init --profile p --token -",
+    ] {
+        let mut child = user.start(line.split(' '));
+        let _open = child.stdin.take();
+        wait_until_listening(&child);
+        press_ctrl_c(&child);
+        assert_eq!(Ran::of(child).failed(130), "ERROR: interrupted\n", "{line}");
+    }
+}

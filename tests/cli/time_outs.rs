@@ -77,6 +77,16 @@ fn the_limit_of_the_command_covers_an_endless_filter() {
 }
 
 #[test]
+fn the_limit_of_the_command_covers_a_pipe_that_nothing_comes_out_of() {
+    let user = User::signed_in();
+    for line in ["--token - iam create-token", "iam access-key create -r -", "config set token -", "init --token -"] {
+        let mut child = user.start(format!("{line} --timeout 300ms --error-format json").split(' '));
+        let _open = child.stdin.take();
+        timed_out(&Ran::of(child));
+    }
+}
+
+#[test]
 fn the_limit_of_the_command_covers_an_operation_and_tells_how_to_go_on() {
     let user = User::signed_in();
     let key = user.cloud.add_access_key(ADMIN_ID, "").id;

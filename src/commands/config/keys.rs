@@ -149,6 +149,10 @@ impl Key {
     /// # Errors
     /// The text breaks the key's rule; the message names the key and the rule, and quotes no secret.
     pub fn value(&self, text: &str, from: From) -> Result<Option<Value>> {
+        if text.trim().is_empty() && from == From::Stdin {
+            return Err(Error::usage(format!("{}: standard input is empty", self.name))
+                .hint("the command before the pipe has probably failed"));
+        }
         if text.trim().is_empty() {
             return Err(Error::usage(format!("{} is empty", self.name))
                 .hint(format!("to remove the value, type: yc-rs config unset {}", self.name)));

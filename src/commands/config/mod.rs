@@ -13,6 +13,7 @@ use super::local::Local;
 use crate::config::edit::{self, Document, FIRST_PROFILE, Updated};
 use crate::config::{Config, Profile, nearest};
 use crate::error::{Error, Kind, Result};
+use crate::input;
 use crate::output::{Format, Output};
 use keys::Key;
 
@@ -32,15 +33,22 @@ pub enum Command {
     Profile(Deferred<profile::Command>),
 }
 
+impl Command {
+    /// Whether it may have to wait for standard input.
+    pub fn reads_stdin(&self) -> bool {
+        matches!(self, Self::Set(Deferred(args)) if args.value == "-")
+    }
+}
+
 /// Runs one of the commands.
 ///
 /// # Errors
 /// The configuration cannot be read or written, or holds no such profile or value.
-pub fn run(command: Command, local: &Local<'_>) -> Result<Output> {
+pub async fn run(command: Command, local: &Local<'_>) -> Result<Output> {
     match command {
         Command::List(Deferred(ListArgs {})) => list(local),
         Command::Get(Deferred(args)) => get(&args, local),
-        Command::Set(Deferred(args)) => set(&args, local),
+        Command::Set(Deferred(args)) => set(&args, local).await,
         Command::Unset(Deferred(args)) => unset(&args, local),
         Command::Profile(Deferred(command)) => profile::run(command, local),
     }
@@ -113,10 +121,10 @@ pub struct SetArgs {
     value: String,
 }
 
-fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
+async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
     let key = Key::find(&args.key)?;
     let value = match args.value.as_str() {
-        "-" if key.reads_stdin() => key.value(&local.read_stdin(key.name)?, keys::From::Stdin)?,
+        "-" if key.reads_stdin() => key.value(&input::stdin(key.name).await?, keys::From::Stdin)?,
         given => key.value(given, keys::From::CommandLine)?,
     };
     if let Some(note) = key.note(value.as_ref()) {

@@ -164,7 +164,7 @@ async fn create(mut args: CreateArgs, context: &Context<'_>) -> Result<Outcome> 
     if let Some(skeleton) = args.examples.skeleton(&CREATE_REQUEST, &[], context)? {
         return Ok(skeleton);
     }
-    let file = args.file.read(&CREATE_REQUEST, context)?;
+    let file = args.file.read(&CREATE_REQUEST, context).await?;
     let description = file.or_field(args.description, "description", description)?;
     args.owner.service_account_id = file.or_field(args.owner.service_account_id, "service_account_id", id)?;
     if args.export.export == Some(Format::Process) {
@@ -286,7 +286,7 @@ async fn update(args: UpdateArgs, context: &Context<'_>) -> Result<Outcome> {
     {
         return Ok(skeleton);
     }
-    let file = args.file.read(&UPDATE_REQUEST, context)?;
+    let file = args.file.read(&UPDATE_REQUEST, context).await?;
     let id = file.or_field(args.access_key_id.or(args.id), "access_key_id", id)?;
     let id = id.ok_or_else(|| {
         Error::usage("no key is named: ACCESS-KEY-ID is missing")

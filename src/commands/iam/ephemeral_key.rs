@@ -42,13 +42,13 @@ pub struct KeyArgs {
     /// How long the key lives, 15m to 12h [default: as long as the IAM token it is issued with]
     #[arg(long, value_name = "DURATION", value_parser = lifetime)]
     duration: Option<Duration>,
-    /// Fail when the key lives shorter than this; a cached key that does is not used
+    /// Least life the key must have: a cached key with less is not used, and a new one with less is an error
     #[arg(long, value_name = "DURATION", value_parser = least_life)]
     min_ttl: Option<Duration>,
     /// Reuse a key that was issued for the same request while 16 minutes of it, or --min-ttl, are left
     #[arg(long, conflicts_with = "no_cache")]
     cache: bool,
-    /// Issue a new key, also with --export process
+    /// Do not use the cache of keys, which --export process does by itself
     #[arg(long)]
     no_cache: bool,
     #[command(flatten)]
@@ -104,7 +104,7 @@ pub async fn issue_ephemeral(args: IssueEphemeralArgs, context: &Context<'_>) ->
     if let Some(skeleton) = args.examples.skeleton(&CREATE_REQUEST, &[("duration", json!("3600s"))], context)? {
         return Ok(skeleton);
     }
-    let wanted = args.key.wanted(args.export.export, context)?;
+    let wanted = args.key.wanted(args.export.export, context).await?;
     let delivery = Delivery::settle(&args.export, Some(&args.aws), &args.region, context).await?;
     delivery.refuse_idle(&args.region)?;
     let value = issue(&wanted, context).await?;
@@ -118,12 +118,12 @@ impl KeyArgs {
     ///
     /// # Errors
     /// One of them is wrong.
-    pub fn wanted(self, export: Option<Format>, context: &Context<'_>) -> Result<Wanted> {
-        let file = self.file.read(&CREATE_REQUEST, context)?;
+    pub async fn wanted(self, export: Option<Format>, context: &Context<'_>) -> Result<Wanted> {
+        let file = self.file.read(&CREATE_REQUEST, context).await?;
         let in_file = file.or_field(self.subject_id, "subject_id", id)?;
         let duration = file.or_field(self.duration, "duration", lifetime)?;
         let policy = match &self.policy {
-            Some(argument) => Some(read_policy(argument, context)?),
+            Some(argument) => Some(read_policy(argument, context).await?),
             None => None,
         };
         Ok(Wanted {

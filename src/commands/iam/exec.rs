@@ -11,6 +11,7 @@ use super::ephemeral_key::{self, KeyArgs};
 use crate::commands::delivery::{RegionArg, storage};
 use crate::commands::{Outcome, refuse_format_flags};
 use crate::context::Context;
+use crate::core_file;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::export::Credentials;
@@ -49,7 +50,7 @@ pub struct ExecArgs {
 pub async fn exec(args: ExecArgs, context: &Context<'_>) -> Result<Outcome> {
     let [program, arguments @ ..] = &args.command[..] else { return Err(Error::usage("no command is given")) };
     refuse_format_flags("exec", context)?;
-    let wanted = args.key.wanted(None, context)?;
+    let wanted = args.key.wanted(None, context).await?;
     find(program, context.env).map_err(|status| cannot_run(program, status, None))?;
     let storage = storage(&args.region, context).await?;
     let key = ephemeral_key::issue(&wanted, context).await?;
@@ -78,6 +79,7 @@ fn set_environment(command: &mut Command, credentials: &Credentials, env: &Env) 
 /// Puts the command in the place of this process; returns only when that fails.
 #[cfg(unix)]
 fn run(mut command: Command, program: &OsStr) -> Error {
+    core_file::as_before();
     let error = std::os::unix::process::CommandExt::exec(&mut command);
     cannot_run(program, status(&error), Some(&error))
 }
