@@ -54,7 +54,7 @@ pub struct AssumeRoleArgs {
     /// Any text of 20 or more letters, digits, `_` and `-` [default: yc-rs-temporary-access-key]
     #[arg(long, value_name = "TEXT", value_parser = role_arn)]
     role_arn: Option<String>,
-    /// What the use of the credentials is called in audit logs [default: yc-rs-<login>-<time>]
+    /// What the use of the credentials is called in audit logs [default: yc-rs-LOGIN-TIME]
     #[arg(long, value_name = "NAME", value_parser = role_session_name)]
     role_session_name: Option<String>,
     /// Policy that narrows the rights: JSON, a file, or `-` for standard input

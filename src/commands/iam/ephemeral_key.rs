@@ -33,7 +33,7 @@ pub struct KeyArgs {
     /// Name of the service account the key is for, in the current folder
     #[arg(long, value_name = "NAME")]
     service_account_name: Option<String>,
-    /// What the use of the key is called in audit logs [default: yc-rs-<login>-<time>]
+    /// What the use of the key is called in audit logs [default: yc-rs-LOGIN-TIME]
     #[arg(long, value_name = "NAME", value_parser = session_name::check)]
     session_name: Option<String>,
     /// Policy that narrows the rights of the key: JSON, a file, or `-` for standard input
