@@ -19,7 +19,7 @@ use crate::endpoints::Service;
 use crate::error::{Error, Result};
 use crate::http::{Answer, Body, Method, Repeat, Request};
 use crate::percent;
-use crate::status::Code;
+use crate::status::{Code, Status};
 
 /// The most that a page of any `List` holds, and the default here.
 ///
@@ -226,6 +226,29 @@ pub fn segment(id: &str) -> Result<String> {
         return Ok(percent::encode(id).to_string());
     };
     Err(Error::usage(format!("'{id}' is not an ID: it {problem}")))
+}
+
+/// The ID of the resource of this name in a list of such things that is filtered by it; `elsewhere` is the hint on where
+/// else it may be.
+///
+/// # Errors
+/// There is none (`NOT_FOUND`), the server refuses, or cannot be reached.
+async fn id_in_list(
+    thing: &str,
+    name: &str,
+    items: &'static str,
+    list: impl AsyncFn(&str, &str) -> Result<Value>,
+    elsewhere: &str,
+) -> Result<String> {
+    let keep = |thing: &Value| thing["name"] == name;
+    let pages = Pages { call: list, items, limit: 1, page_size: LARGEST_PAGE, follow: true, keep: &keep };
+    let about = |error: Error| error.context(format!("cannot look up the {thing} '{name}'"));
+    let found = pages.collect().await.map_err(about)?;
+    let id = found.items.first().and_then(|thing| thing["id"].as_str()).map(str::to_owned);
+    id.ok_or_else(|| {
+        let message = format!("{thing} with name \"{name}\" not found");
+        Error::refused(None, Status { code: Code::NotFound, message, details: Vec::new() }).hint(elsewhere)
+    })
 }
 
 /// The filter for resources of a name: `name = "x"`, without escaping, since a name has nothing to escape.

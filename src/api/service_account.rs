@@ -4,12 +4,11 @@
 
 use serde_json::Value;
 
-use super::{Call, Client, LARGEST_PAGE, Pages, name_filter, segment};
+use super::{Call, Client, id_in_list, name_filter, segment};
 use crate::endpoints::Service;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::Method;
 use crate::message::{Field, Message};
-use crate::status::{Code, Status};
 
 /// `ServiceAccount`.
 ///
@@ -65,23 +64,10 @@ pub async fn list(
 /// There is no such account (`NOT_FOUND`), the server refuses, or cannot be reached.
 pub async fn id_by_name(client: &Client<'_>, folder_id: &str, name: &str) -> Result<String> {
     let filter = name_filter(name);
-    let call = async |page_size: &str, token: &str| list(client, folder_id, Some(&filter), page_size, token).await;
-    let pages = Pages {
-        call,
-        items: "serviceAccounts",
-        limit: 1,
-        page_size: LARGEST_PAGE,
-        follow: true,
-        keep: &|account| account["name"] == name,
-    };
-    let about = |error: Error| error.context(format!("cannot look up the service account '{name}'"));
-    let found = pages.collect().await.map_err(about)?;
-    let id = found.items.first().and_then(|account| account["id"].as_str()).map(str::to_owned);
-    id.ok_or_else(|| {
-        let message = format!("service account with name \"{name}\" not found");
-        Error::refused(None, Status { code: Code::NotFound, message, details: Vec::new() }).hint(format!(
-            "only the folder {folder_id} was searched; name another with --folder-id or --folder-name, or give the \
-             account by its ID instead"
-        ))
-    })
+    let list = async |page_size: &str, token: &str| list(client, folder_id, Some(&filter), page_size, token).await;
+    let elsewhere = format!(
+        "only the folder {folder_id} was searched; name another with --folder-id or --folder-name, or give the account \
+         by its ID instead"
+    );
+    id_in_list("service account", name, "serviceAccounts", list, &elsewhere).await
 }

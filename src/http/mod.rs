@@ -9,7 +9,6 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 pub use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -25,6 +24,7 @@ use self::retry::Next;
 use crate::env::Env;
 use crate::error::{Error, RequestIds, Result};
 use crate::log::Log;
+use crate::percent;
 
 mod answer;
 mod client;
@@ -42,9 +42,6 @@ const LARGEST_BODY: usize = 64 << 20;
 const REQUEST_ID: &str = "x-request-id";
 const TRACE_ID: &str = "x-client-trace-id";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-
-/// What is left as it is in a form: the unreserved characters of RFC 3986.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How connections are made and how patient the program is.
 #[derive(Debug, Clone)]
@@ -380,7 +377,7 @@ impl Body {
 }
 
 fn form(pairs: &[(&str, String)]) -> String {
-    let encode = |text| utf8_percent_encode(text, FORM).to_string();
+    let encode = |text| percent::encode(text).to_string();
     pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
 }
 

@@ -8,9 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
-use yc_emulator::{
-    ADMIN_ID, CLOUD_ID, EXTERNAL_AUDIENCE, EXTERNAL_ISSUER, Emulator, FOLDER_ID, Fault, OTHER_FOLDER_ID, REMOTE_ID,
-};
+use yc_emulator::{ADMIN_ID, CLOUD_ID, Emulator, FOLDER_ID, Fault, OTHER_FOLDER_ID, REMOTE_ID};
 
 use crate::route::EXCHANGE;
 use crate::support::User;
@@ -180,12 +178,7 @@ fn an_installation_that_cannot_be_asked_is_named() {
 /// A user of the installation in a job that is bound to the administrator.
 fn in_job() -> User {
     let mut user = elsewhere(Emulator::start());
-    let federation = user.cloud.add_federation(EXTERNAL_ISSUER, EXTERNAL_AUDIENCE);
-    user.cloud.bind(&federation, "job", ADMIN_ID);
-    let token = user.cloud.external_token("job");
-    user.set("JOB", token);
-    let table = format!("{{ service-account-id = '{ADMIN_ID}', subject-token = 'env:JOB' }}");
-    user.use_profile(&format!("workload-identity = {table}"));
+    user.use_job();
     user
 }
 

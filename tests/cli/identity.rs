@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use yc_emulator::{
-    ADMIN_ID, BACKUP_ID, EXTERNAL_AUDIENCE, EXTERNAL_ISSUER, FOLDER_ID, FOLDER_NAME, Fault, NARROW_ID, OAUTH_TOKEN,
-    OTHER_FOLDER_ID, OTHER_FOLDER_NAME, REMOTE_ID,
+    ADMIN_ID, BACKUP_ID, FOLDER_ID, FOLDER_NAME, Fault, NARROW_ID, OAUTH_TOKEN, OTHER_FOLDER_ID, OTHER_FOLDER_NAME,
+    REMOTE_ID,
 };
 
 use crate::route::EXCHANGE;
@@ -17,12 +17,7 @@ const REVOKE: &str = "POST /iam/v1/tokens:revoke";
 /// A user in a job that is bound to the administrator.
 fn in_job() -> User {
     let mut user = User::new();
-    let federation = user.cloud.add_federation(EXTERNAL_ISSUER, EXTERNAL_AUDIENCE);
-    user.cloud.bind(&federation, "job", ADMIN_ID);
-    let token = user.cloud.external_token("job");
-    user.set("JOB", token);
-    let table = format!("{{ service-account-id = '{ADMIN_ID}', subject-token = 'env:JOB' }}");
-    user.use_profile(&format!("workload-identity = {table}"));
+    user.use_job();
     user
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
-use yc_emulator::{ADMIN_ID, Emulator, FOLDER_ID};
+use yc_emulator::{ADMIN_ID, EXTERNAL_AUDIENCE, EXTERNAL_ISSUER, Emulator, FOLDER_ID};
 
 /// A user of the program: a cloud of their own, a home folder, and variables.
 pub struct User {
@@ -74,6 +74,16 @@ impl User {
             toml::Table::from_iter([("current".to_owned(), "test".into()), ("profiles".to_owned(), profiles.into())]);
         self.configure(&config.to_string());
         self
+    }
+
+    /// Signs in as a job of another system that is bound to the administrator by workload identity federation.
+    pub fn use_job(&mut self) {
+        let federation = self.cloud.add_federation(EXTERNAL_ISSUER, EXTERNAL_AUDIENCE);
+        self.cloud.bind(&federation, "job", ADMIN_ID);
+        let token = self.cloud.external_token("job");
+        self.set("JOB", token);
+        let table = format!("{{ service-account-id = '{ADMIN_ID}', subject-token = 'env:JOB' }}");
+        self.use_profile(&format!("workload-identity = {table}"));
     }
 
     /// Keeps nothing between runs, so that each signs in anew.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
-use yc_emulator::{ADMIN_ID, BACKUP_ID, EXTERNAL_AUDIENCE, EXTERNAL_ISSUER, Grant, NARROW_ID, OAUTH_TOKEN, USER_ID};
+use yc_emulator::{ADMIN_ID, BACKUP_ID, Grant, NARROW_ID, OAUTH_TOKEN, USER_ID};
 
 use super::{CREATE_TOKEN, cached, hint};
 use crate::route::EXCHANGE;
@@ -72,12 +72,7 @@ fn it_works_on_top_of_every_source() {
             user.set("YC_METADATA_ADDR", url);
         }),
         ("workload", ADMIN_ID, |user| {
-            let federation = user.cloud.add_federation(EXTERNAL_ISSUER, EXTERNAL_AUDIENCE);
-            user.cloud.bind(&federation, "job", ADMIN_ID);
-            let token = user.cloud.external_token("job");
-            user.set("JOB", token);
-            let table = format!("{{ service-account-id = '{ADMIN_ID}', subject-token = 'env:JOB' }}");
-            user.use_profile(&format!("workload-identity = {table}"));
+            user.use_job();
         }),
     ];
     if cfg!(unix) {

@@ -412,7 +412,7 @@ impl State {
     }
 
     pub(crate) fn authenticate(&self, value: &str, now: DateTime<Utc>) -> Result<Caller, Status> {
-        // Source: yandex-cloud/go-sdk issue 21, for a static key given as a token.
+        // Source: yandex-cloud/go-sdk, its tracker, on a static key given as a token.
         if value.starts_with("YC") {
             return Err(Status::unauthenticated("UNAUTHENTICATED: The token is invalid"));
         }
