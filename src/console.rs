@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 
 use crate::commands;
+use crate::config::settings::{self, Color, ErrorFormat, GlobalFlags};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::printable;
 use crate::secret::Masks;
-use crate::settings::{self, Color, ErrorFormat, GlobalFlags};
+use crate::text::escape;
 
 /// How errors and help are shown in this run.
 pub struct Console {
@@ -65,7 +65,7 @@ impl Console {
 
     /// The text as the stream should get it; what is escaped in JSON is JSON again.
     fn shown(&self, text: &str) -> String {
-        if self.terminal { printable::escape_lines(text).into_owned() } else { text.to_owned() }
+        if self.terminal { escape::lines(text).into_owned() } else { text.to_owned() }
     }
 
     fn styled(&self, text: &str) -> String {

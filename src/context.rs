@@ -12,14 +12,15 @@ use crate::api::{self, Client, Listing};
 use crate::auth::SignIn;
 use crate::auth::cache::TokenCache;
 use crate::auth::token_source::TokenSource;
-use crate::cache;
+use crate::config::settings::{self, Folder, GlobalFlags, Settings};
 use crate::endpoints::Endpoints;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Attempts, Http, Options};
 use crate::input;
 use crate::log::Log;
-use crate::settings::{self, Folder, GlobalFlags, Settings};
+use crate::store;
+use crate::text::ids;
 
 /// The surroundings of one command.
 pub struct Context<'a> {
@@ -152,7 +153,7 @@ impl<'a> Context<'a> {
     /// The folder of the caches; `None` when nothing is to be cached: what comes from a server that nobody vouches for
     /// must not outlive the run.
     pub fn cache_home(&self) -> Option<PathBuf> {
-        cache::home(self.env).filter(|_| self.verifies_ssl())
+        store::home(self.env).filter(|_| self.verifies_ssl())
     }
 
     fn verifies_ssl(&self) -> bool {
@@ -173,7 +174,7 @@ impl<'a> Context<'a> {
                             "give --cloud-id, set YC_CLOUD_ID, or put 'cloud-id' into the profile; or give --folder-id",
                         )
                 })?;
-                api::check_name("the name of the folder", name)?;
+                ids::check_name("the name of the folder", name).map_err(Error::usage)?;
                 api::folder::id_by_name(self.client()?, cloud, name).await
             }
             None => Err(Error::usage("a name is looked up in a folder, and no folder is given")

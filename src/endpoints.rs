@@ -8,11 +8,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
-use crate::cache::{Store, name_of};
 use crate::config::Profile;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::http::{Answer, Http, Method, Request, Url};
+use crate::store::Store;
+use crate::text::digest::fingerprint;
 
 /// A service of the cloud that this program calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,7 +186,7 @@ impl Endpoints {
     }
 
     async fn fetch(&self, installation: &str, http: &Http) -> Result<List> {
-        let name = name_of(&[installation]);
+        let name = fingerprint(&[installation]);
         let now = Utc::now();
         let fresh = |list: &List| list.installation == installation && (now - list.obtained_at).abs() < KEEP_LIST;
         if let Some(list) = self.store.load(&name).filter(fresh) {

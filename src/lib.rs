@@ -5,35 +5,26 @@
 
 pub mod api;
 pub mod auth;
-pub mod aws_credentials_file;
-pub mod cache;
 pub mod commands;
 pub mod config;
 pub mod console;
 pub mod context;
-pub mod core_file;
-pub mod duration;
+pub mod credentials;
 pub mod endpoints;
 pub mod env;
 pub mod error;
-pub mod export;
-pub mod filter_process;
 pub mod http;
 pub mod input;
-pub mod key_cache;
+pub mod keys;
 pub mod log;
 pub mod message;
 pub mod output;
-pub mod percent;
-pub mod policy;
-pub mod printable;
 pub mod private_file;
+pub mod process;
 pub mod secret;
-pub mod session_name;
-pub mod settings;
-pub mod sigv4;
 pub mod status;
-pub mod stdout;
+pub mod store;
+pub mod text;
 
 use std::ffi::OsString;
 use std::pin::pin;
@@ -44,14 +35,14 @@ use futures_util::future::{Either, poll_immediate, select};
 use commands::deferred::Deferred;
 use commands::local::Local;
 use commands::{Command, Outcome, Remote};
+use config::settings::{GlobalFlags, Settings};
 use config::{Config, Profile};
 use console::Console;
 use context::Context;
 use env::Env;
 use error::{Error, Kind, Result};
 use log::{Level, Log};
-use output::{Filter, Output, Render};
-use settings::{GlobalFlags, Settings};
+use output::{Filter, Output, Render, jq_process, stdout};
 
 /// Runs a command line, the first of `args` being the name of the program, and returns the exit status. The result goes
 /// to standard output, everything else to standard error.
@@ -190,7 +181,7 @@ async fn execute(command: Remote, render: Render, context: &Context<'_>) -> Resu
 async fn filtered_apart(output: Output, render: &Render, context: &Context<'_>) -> Result<Output> {
     let Some(program) = &context.env.program else { return Ok(output) };
     let Some((expression, document)) = render.risky_filter(&output)? else { return Ok(output) };
-    Ok(match filter_process::run(program, expression, &document).await? {
+    Ok(match jq_process::run(program, expression, &document).await? {
         Some(text) => Output::Verbatim(render.shown(text)),
         None => output,
     })
@@ -218,7 +209,7 @@ async fn until_cut_short<T>(context: &Context<'_>, work: impl Future<Output = Re
         match context.flags.timeout {
             None => work.await,
             Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-                let message = format!("not done within the {} of --timeout", duration::human(limit));
+                let message = format!("not done within the {} of --timeout", text::duration::human(limit));
                 Err(context.cut_short(Kind::Timeout, &message))
             }),
         }

@@ -5,8 +5,8 @@
 
 use std::io::Write;
 
-use crate::printable;
 use crate::secret::Masks;
+use crate::text::escape;
 
 /// How much of the traffic is logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +63,7 @@ impl Log {
     fn write(&self, label: &str, text: &str) {
         let mut text = self.masks.mask(text);
         if self.terminal {
-            text = printable::escape_lines(&text).into_owned();
+            text = escape::lines(&text).into_owned();
         }
         // Nothing can be done when standard error is closed, and the result does not depend on it.
         let mut stderr = std::io::stderr().lock();

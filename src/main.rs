@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use yc_rs::env::Env;
 
 fn main() -> ExitCode {
-    yc_rs::core_file::forbid();
+    yc_rs::process::disable_core_dumps();
     std::panic::set_hook(Box::new(|panic| {
         // The payload of a panic may hold a secret, so only its place is shown.
         // That of a dependency would name a folder of the machine that built the program.
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Ok(env) => {
             // A script that completes a command line gets its answer before anything else can be printed.
             let answered = yc_rs::commands::completion::answer(&args, &env);
-            let answered = answered.or_else(|| yc_rs::filter_process::answer(&args, &env));
+            let answered = answered.or_else(|| yc_rs::output::jq_process::answer(&args, &env));
             ExitCode::from(answered.unwrap_or_else(|| yc_rs::run(&args, &env)))
         }
         Err(error) => {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::percent;
+use crate::text::percent;
 
 /// What stands for a secret in a log or an error.
 pub const MASK: &str = "****";

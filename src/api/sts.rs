@@ -11,13 +11,13 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::Event;
 use serde_json::{Value, json};
 
+use crate::api::sigv4::{self, Scope, SigningKey};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Body, Http, Method, Repeat, Request, Url};
 use crate::log::Log;
 use crate::message::{Field, Message};
-use crate::percent;
-use crate::sigv4::{self, Scope, SigningKey};
 use crate::status::{Code, Status};
+use crate::text::percent;
 
 /// The fewest characters of a role ARN. It names nothing: any text of this length will do.
 pub const SHORTEST_ROLE_ARN: usize = 20;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Call, Client, whole};
-use crate::duration;
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::http::Method;
 use crate::message::{Field, Message};
+use crate::text::duration;
 
 /// The longest policy, in characters.
 pub const LONGEST_POLICY: usize = 2048;

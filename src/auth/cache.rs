@@ -11,7 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::iam_token::IamToken;
-use crate::cache::{Store, name_of};
+use crate::store::Store;
+use crate::text::digest::fingerprint;
 
 /// A token with less life left than this is renewed, whatever its whole life.
 const SHORTEST_REST: Duration = Duration::from_secs(5 * 60);
@@ -104,7 +105,7 @@ impl TokenCache {
 
 impl Identity {
     fn name(&self) -> String {
-        name_of(&[&self.issuer, &self.subject])
+        fingerprint(&[&self.issuer, &self.subject])
     }
 }
 

@@ -8,7 +8,7 @@ use ring::signature::RsaKeyPair;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::cache::name_of;
+use crate::text::digest::fingerprint;
 
 /// An authorized key: it signs the JWT that is exchanged for an IAM token.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl ServiceAccountKey {
 
     /// A name for the very key, which stays the same however its file is written: the hash of its public half.
     pub fn fingerprint(&self) -> String {
-        name_of(&[&STANDARD.encode(self.pair.public())])
+        fingerprint(&[&STANDARD.encode(self.pair.public())])
     }
 
     /// The private key's text.

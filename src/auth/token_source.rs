@@ -11,13 +11,13 @@ use super::iam_token::{self, IamToken, Proof};
 use super::key::ServiceAccountKey;
 use super::workload_identity::WorkloadIdentity;
 use super::{Credential, SignIn, Source, jwt, metadata, nothing_found, token_command, workload_identity};
-use crate::cache::name_of;
 use crate::endpoints::{Endpoints, Service};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Http};
 use crate::log::Log;
 use crate::status::Code;
+use crate::text::digest::fingerprint;
 
 /// How long a token counts as obtained just now.
 const JUST_NOW: TimeDelta = TimeDelta::seconds(60);
@@ -170,8 +170,8 @@ impl TokenSource<'_> {
 
     fn own_name(&self) -> Result<String> {
         Ok(match &self.sign_in.credential {
-            Credential::IamToken(token) => format!("IAM token {}", name_of(&[token.expose_secret()])),
-            Credential::OauthToken(token) => format!("OAuth token {}", name_of(&[token.expose_secret()])),
+            Credential::IamToken(token) => format!("IAM token {}", fingerprint(&[token.expose_secret()])),
+            Credential::OauthToken(token) => format!("OAuth token {}", fingerprint(&[token.expose_secret()])),
             Credential::ServiceAccountKey(key) => {
                 format!("key {} {} {}", key.id, key.service_account_id, key.fingerprint())
             }
@@ -181,7 +181,7 @@ impl TokenSource<'_> {
             Credential::WorkloadIdentity(identity) => {
                 format!("{} for {}", workload_identity::job(identity, self.env)?, identity.service_account_id)
             }
-            Credential::TokenCommand(command) => format!("token-command {}", name_of(&[&format!("{command:?}")])),
+            Credential::TokenCommand(command) => format!("token-command {}", fingerprint(&[&format!("{command:?}")])),
         })
     }
 

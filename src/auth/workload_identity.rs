@@ -10,13 +10,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::iam_token::IamToken;
-use crate::cache::name_of;
 use crate::endpoints::is_loopback;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Body, Http, Method, Request, Url};
-use crate::percent;
 use crate::status::{Code, Status};
+use crate::text::digest::fingerprint;
+use crate::text::percent;
 
 /// The variables by which a job of GitHub Actions asks for its token.
 const REQUEST_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
@@ -101,14 +101,14 @@ pub fn job(identity: &WorkloadIdentity, env: &Env) -> Result<String> {
     let token = match &identity.subject_token {
         // GitHub gives each job its own token to ask for tokens with.
         SubjectToken::GithubActions => {
-            return Ok(format!("job of GitHub Actions {}", name_of(&[github_variable(REQUEST_TOKEN, env)?])));
+            return Ok(format!("job of GitHub Actions {}", fingerprint(&[github_variable(REQUEST_TOKEN, env)?])));
         }
         SubjectToken::Variable(name) => from_variable(name, env)?,
         SubjectToken::File(path) => from_file(path)?,
     };
     Ok(match issuer_and_subject(&token) {
         Some((issuer, subject)) => format!("job {issuer} {subject}"),
-        None => format!("job {}", name_of(&[token.expose_secret()])),
+        None => format!("job {}", fingerprint(&[token.expose_secret()])),
     })
 }
 

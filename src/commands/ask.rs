@@ -9,7 +9,7 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use secrecy::SecretString;
 
 use crate::error::{Error, Kind, Result};
-use crate::printable;
+use crate::text::escape;
 
 /// A line of text, without white space around it.
 ///
@@ -95,7 +95,7 @@ impl Choice {
 
 /// A line of the conversation.
 pub fn say(text: &str) {
-    say_part(&format!("{}\n", printable::escape(text)));
+    say_part(&format!("{}\n", escape::inline(text)));
 }
 
 fn say_part(text: &str) {

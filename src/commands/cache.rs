@@ -3,9 +3,9 @@
 use clap::Subcommand;
 
 use super::deferred::Deferred;
-use crate::cache;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::store;
 
 /// Manage what is kept between runs
 #[derive(Debug, Subcommand)]
@@ -25,7 +25,7 @@ pub struct ClearArgs {}
 pub fn run(command: &Command, env: &Env) -> Result<()> {
     match command {
         Command::Clear(_) => match env.cache_home() {
-            Some(home) => cache::clear(&home)
+            Some(home) => store::clear(&home)
                 .map_err(|error| Error::internal(format!("cannot clear the caches in {}: {error}", home.display()))),
             None => Ok(()),
         },

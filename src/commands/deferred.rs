@@ -7,7 +7,7 @@
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
-use crate::settings::GlobalFlags;
+use crate::config::settings::GlobalFlags;
 
 /// A command, or a group of commands, that is built on demand and takes the global flags.
 #[derive(Debug)]

@@ -9,14 +9,14 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Outcome, refuse_format_flags};
-use crate::aws_credentials_file::{CredentialsFile, check_profile_name};
 use crate::context::Context;
+use crate::credentials::aws_file::{CredentialsFile, check_profile_name};
+use crate::credentials::forms::{Credentials, Format, Storage, github_actions};
 use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
-use crate::export::{Credentials, Format, Storage, github_actions};
 use crate::message::Message;
 use crate::output::Output;
-use crate::stdout;
+use crate::output::stdout;
 
 /// The region of the cloud: the only one that its storage accepts.
 ///

@@ -14,12 +14,12 @@ use super::config::profile::profile_name;
 use super::local::Local;
 use crate::api::{LARGEST_PAGE, Pages, cloud, folder};
 use crate::config::edit::{self, Document, FIRST_PROFILE};
+use crate::config::settings::{GlobalFlags, Settings};
 use crate::config::{CREDENTIALS, Config, Profile};
 use crate::context::Context;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::input;
-use crate::settings::{GlobalFlags, Settings};
 use crate::status::Code;
 
 /// Set up a profile, asking for what is not given

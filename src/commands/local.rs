@@ -4,13 +4,13 @@
 
 use std::io::Write;
 
+use crate::config::settings::{self, GlobalFlags};
 use crate::config::{Config, Profile};
 use crate::env::Env;
 use crate::error::Result;
 use crate::log::Log;
 use crate::output::{Filter, Render};
-use crate::printable;
-use crate::settings::{self, GlobalFlags};
+use crate::text::escape;
 
 /// The surroundings of a command that works on this machine alone.
 pub struct Local<'a> {
@@ -52,7 +52,7 @@ impl Local<'_> {
     /// Tells the user what was done, on a terminal or not.
     pub fn confirm(&self, text: &str) {
         if self.flags.no_user_output != Some(true) {
-            let shown = if self.env.terminal.stderr { printable::escape(text) } else { text.into() };
+            let shown = if self.env.terminal.stderr { escape::inline(text) } else { text.into() };
             // Nothing can be done when standard error is closed, and the work is done.
             let _ = writeln!(std::io::stderr(), "{}", self.log.masks.mask(&shown));
         }

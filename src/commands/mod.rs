@@ -1,5 +1,6 @@
 //! The command line: the tree of commands, and what each does.
 
+pub mod args;
 pub mod ask;
 pub mod cache;
 pub mod completion;
@@ -8,13 +9,9 @@ pub mod deferred;
 pub mod delivery;
 pub mod iam;
 pub mod init;
-pub mod kept_key;
-pub mod least_life;
 pub mod local;
 pub mod man;
 pub mod operation;
-pub mod paging;
-pub mod request_file;
 pub mod sts;
 pub mod version;
 
@@ -23,11 +20,11 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::config::settings::GlobalFlags;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::keys::policy;
 use crate::output::Output;
-use crate::policy;
-use crate::settings::GlobalFlags;
 use deferred::{Deferred, global_flags};
 
 /// Access keys, IAM tokens and short-lived S3 credentials for Yandex Cloud

@@ -8,23 +8,24 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::Outcome;
+use super::args::request_file::{ExampleArgs, FileArg, RequestFile};
 use super::deferred::Deferred;
 use super::delivery::{self, Delivery, ExportArg, Issued, RegionArg};
 use super::iam::ephemeral_key::{known, lifetime};
-use super::kept_key::KeptKey;
-use super::least_life::LeastLife;
 use super::read_policy;
-use super::request_file::{ExampleArgs, FileArg, RequestFile};
+use crate::api::sigv4::SigningKey;
 use crate::api::sts::{self, ASSUME_ROLE_REQUEST, AssumeRole, SHORTEST_ROLE_ARN};
 use crate::api::temporary_access_key::{EPHEMERAL_KEY, LONGEST_SESSION_NAME};
-use crate::aws_credentials_file::CredentialsFile;
-use crate::cache::name_of;
 use crate::context::Context;
+use crate::credentials::aws_file::CredentialsFile;
+use crate::credentials::forms::{Credentials, Format};
 use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
-use crate::export::{Credentials, Format};
-use crate::sigv4::SigningKey;
-use crate::{key_cache, policy, private_file, session_name};
+use crate::keys::kept_key::KeptKey;
+use crate::keys::min_ttl::LeastLife;
+use crate::keys::{cache, policy, session_name};
+use crate::private_file;
+use crate::text::digest::fingerprint;
 
 /// The role that is asked for when none is given; it names nothing.
 const ROLE_ARN: &str = "yc-rs-temporary-access-key";
@@ -136,9 +137,9 @@ async fn assume_role(args: AssumeRoleArgs, context: &Context<'_>) -> Result<Outc
 }
 
 /// What the credentials are kept under between runs: all that the user gave, as it was given.
-fn in_cache(key: &SigningKey, base: &str, region: &str, request: &AssumeRole, is_named: bool) -> key_cache::Wanted {
-    key_cache::Wanted {
-        identity: format!("static key {} {}", key.id, name_of(&[key.secret.expose_secret()])),
+fn in_cache(key: &SigningKey, base: &str, region: &str, request: &AssumeRole, is_named: bool) -> cache::Wanted {
+    cache::Wanted {
+        identity: format!("static key {} {}", key.id, fingerprint(&[key.secret.expose_secret()])),
         endpoint: format!("{base} {region}"),
         subject: Some(format!("role {}", request.role_arn)),
         policy: request.policy.clone(),

@@ -3,6 +3,7 @@
 //! Reading is here, [`edit`] changes the file, and [`yc`] reads the file of `yc` where there is none of our own.
 
 pub mod edit;
+pub mod settings;
 pub mod yc;
 
 use std::fs;

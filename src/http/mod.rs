@@ -24,7 +24,7 @@ use self::retry::Next;
 use crate::env::Env;
 use crate::error::{Error, RequestIds, Result};
 use crate::log::Log;
-use crate::percent;
+use crate::text::percent;
 
 mod answer;
 mod client;

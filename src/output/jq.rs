@@ -14,8 +14,8 @@ use jaq_json::{Val, read};
 use serde_json::Value;
 
 use crate::error::{Error, Kind, Result};
-use crate::printable;
 use crate::secret::{is_secret_field, mask_shapes};
+use crate::text::escape;
 
 /// The stack on which a filter should be compiled and run: jaq recurses, when it reads an expression as deeply as that
 /// is nested, and when it runs one as deeply as the filter calls itself and as the values are nested.
@@ -229,7 +229,7 @@ fn expect(expected: &str, found: &str) -> String {
     }
     match shown.as_str() {
         "" => format!("expected {expected}, but the expression ends"),
-        shown => format!("expected {expected}, found `{}`", printable::escape(shown)),
+        shown => format!("expected {expected}, found `{}`", escape::inline(shown)),
     }
 }
 

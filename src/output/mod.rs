@@ -3,7 +3,9 @@
 //! Everything here turns a value into bytes; writing them to a stream is the caller's.
 
 mod jq;
+pub mod jq_process;
 mod json;
+pub mod stdout;
 mod table;
 mod text;
 pub mod yaml;
@@ -12,7 +14,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::message::{ANY, Message, Spelling};
-use crate::printable;
+use crate::text::escape;
 
 pub use jq::{Filter, STACK_BYTES};
 
@@ -133,11 +135,7 @@ impl Render {
 
     /// What a filter has made, as the stream should get it.
     pub fn shown(&self, text: Vec<u8>) -> Vec<u8> {
-        if self.terminal {
-            printable::escape_lines(&String::from_utf8_lossy(&text)).into_owned().into_bytes()
-        } else {
-            text
-        }
+        if self.terminal { escape::lines(&String::from_utf8_lossy(&text)).into_owned().into_bytes() } else { text }
     }
 
     /// The expression of the filter and the document that it is to be run on, if it may end the process that it runs in.
@@ -381,10 +379,10 @@ mod tests {
             let output = list(vec![json!({"id": value, "key_id": value.to_string(), "more": [value]})]);
             for format in [Format::Text, Format::Yaml, Format::Json, Format::JsonRest, Format::Table] {
                 let shown = show(format, None, true, &output);
-                prop_assert!(!shown.chars().any(printable::is_hidden), "{:?} {:?}", format, shown);
+                prop_assert!(!shown.chars().any(escape::is_hidden), "{:?} {:?}", format, shown);
             }
             let shown = show(Format::Text, Some(".. | (., keys_unsorted?[]?)"), true, &output);
-            prop_assert!(!shown.chars().any(printable::is_hidden), "{:?}", shown);
+            prop_assert!(!shown.chars().any(escape::is_hidden), "{:?}", shown);
         }
     }
 }

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Cell, Column, Documents};
 use crate::message::{Field, Kind, Message, Spelling};
-use crate::printable;
+use crate::text::escape;
 
 /// The chosen columns of a list.
 pub(super) fn columns(documents: &Documents, columns: &[Column], terminal: bool) -> String {
@@ -102,7 +102,7 @@ fn plain(value: &Value) -> String {
 /// The text with what would break the row or its width escaped, on every kind of output.
 fn one_line(text: String, terminal: bool) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    match printable::escape_where(&text, |c| breaks(c) || terminal && printable::is_hidden(c)) {
+    match escape::matching(&text, |c| breaks(c) || terminal && escape::is_hidden(c)) {
         Cow::Borrowed(_) => text,
         Cow::Owned(escaped) => escaped,
     }

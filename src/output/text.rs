@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Documents, Output, table, yaml};
 use crate::error::{Error, Result};
 use crate::message::Spelling;
-use crate::printable;
+use crate::text::escape;
 
 /// One object as YAML, several as YAML documents, a list as a table of its columns, a bare field as it is.
 pub(super) fn text(output: &Output, documents: &Documents, terminal: bool) -> Result<String> {
@@ -13,7 +13,7 @@ pub(super) fn text(output: &Output, documents: &Documents, terminal: bool) -> Re
         Output::List { columns, .. } => Ok(table::columns(documents, columns, terminal)),
         Output::Bare { field, .. } => bare(documents, field, terminal),
         Output::Value(Value::String(value)) => {
-            let shown = if terminal { printable::escape_lines(value) } else { value.into() };
+            let shown = if terminal { escape::lines(value) } else { value.into() };
             Ok(format!("{shown}\n"))
         }
         Output::Value(value) => Ok(yaml::document(value, terminal)),
@@ -43,6 +43,6 @@ fn bare(documents: &Documents, field: &str, terminal: bool) -> Result<String> {
     let Some(value) = document.as_ref().and_then(|document| document.get(field)).and_then(Value::as_str) else {
         return Err(Error::internal(format!("the answer has no field {field}")));
     };
-    let shown = if terminal { printable::escape(value) } else { value.into() };
+    let shown = if terminal { escape::inline(value) } else { value.into() };
     Ok(format!("{shown}\n"))
 }

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::printable;
+use crate::text::escape;
 
 /// Keys of more bytes are written behind a `?`: readers look no further than 1024 characters for a colon.
 const LONGEST_SIMPLE_KEY: usize = 128;
@@ -177,7 +177,7 @@ impl Emitter {
         match c {
             '\n' | '\t' => false,
             '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => true,
-            c => c.is_control() || self.terminal && printable::is_hidden(c),
+            c => c.is_control() || self.terminal && escape::is_hidden(c),
         }
     }
 }

@@ -14,7 +14,7 @@ use clap::{Args as _, Command, CommandFactory as _};
 #[cfg(unix)]
 use yc_emulator::{ADMIN_ID, BACKUP_ID, CLOUD_ID, FOLDER_ID, GITHUB_AUDIENCE, GITHUB_ISSUER, GITHUB_SUBJECT};
 use yc_rs::commands::Cli;
-use yc_rs::settings::GlobalFlags;
+use yc_rs::config::settings::GlobalFlags;
 
 #[cfg(unix)]
 use crate::support::User;

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 use serde_json::Value;
 use yc_emulator::Fault;
-use yc_rs::export::{Credentials, Format, Storage};
+use yc_rs::credentials::forms::{Credentials, Format, Storage};
 
 use crate::route::ISSUE;
 use crate::support::User;

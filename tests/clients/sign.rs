@@ -5,7 +5,7 @@ use std::io::{BufRead, Write};
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use yc_rs::sigv4::{Request, Scope, SigningKey, sign};
+use yc_rs::api::sigv4::{Request, Scope, SigningKey, sign};
 
 #[derive(Deserialize)]
 struct Line {

@@ -8,14 +8,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 use toml::Value;
 
-use crate::api;
 use crate::auth::key::ServiceAccountKey;
 use crate::auth::{self, Credential};
+use crate::config::settings;
 use crate::config::{nearest, yc};
 use crate::endpoints;
 use crate::error::{Error, Result};
 use crate::output::Format;
-use crate::settings;
+use crate::text::ids;
 
 /// A key that `config set` knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,9 +171,9 @@ impl Key {
             Kind::Token => token(text),
             Kind::Command => command(text),
             Kind::SubjectToken => subject_token(text),
-            Kind::Id => api::segment(text).map(|_| text.into()).map_err(|error| format!("is wrong: {error}")),
+            Kind::Id => ids::check_id(text).map(|()| text.into()).map_err(|rule| format!("is wrong: {rule}")),
             Kind::Name => {
-                return api::check_name(self.name, text).map(|()| Some(text.into()));
+                return ids::check_name(self.name, text).map(|()| Some(text.into())).map_err(Error::usage);
             }
             Kind::Word => word(text),
             Kind::Format => settings::choice::<Format>(text).map(|_| text.into()),

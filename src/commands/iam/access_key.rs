@@ -12,19 +12,20 @@ use super::ephemeral_key::{self, IssueEphemeralArgs};
 use super::exec::{self, ExecArgs};
 use crate::api::access_key::{self, ACCESS_KEY, CREATE_REQUEST, CREATE_RESPONSE, LONGEST_DESCRIPTION, UPDATE_REQUEST};
 use crate::api::operation::OPERATION;
-use crate::api::{self, Pages, service_account};
+use crate::api::{Pages, service_account};
 use crate::commands::Outcome;
+use crate::commands::args::paging::Paging;
+use crate::commands::args::request_file::{ExampleArgs, FileArg};
 use crate::commands::deferred::Deferred;
 use crate::commands::delivery::{Delivery, ExportArg, Issued, RegionArg};
 use crate::commands::operation;
-use crate::commands::paging::Paging;
-use crate::commands::request_file::{ExampleArgs, FileArg};
 use crate::context::Context;
-use crate::duration;
+use crate::credentials::forms::{Credentials, Format};
 use crate::error::{Error, Result};
-use crate::export::{Credentials, Format};
 use crate::output::{Cell, Column, Output};
 use crate::status::Code;
+use crate::text::duration;
+use crate::text::ids;
 
 /// The most calls that are under way at the same time.
 const AT_ONCE: usize = 8;
@@ -72,7 +73,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
 #[derive(Debug, Args)]
 pub struct Owner {
     /// ID of the service account [default: the caller]
-    #[arg(long, value_name = "ID", conflicts_with = "service_account_name", value_parser = id)]
+    #[arg(long, value_name = "ID", conflicts_with = "service_account_name", value_parser = ids::parse_id)]
     service_account_id: Option<String>,
     /// Name of the service account in the current folder
     #[arg(long, value_name = "NAME")]
@@ -93,7 +94,7 @@ impl Owner {
 /// # Errors
 /// There is none, or no folder is given.
 pub(super) async fn account_id(name: &str, context: &Context<'_>) -> Result<String> {
-    api::check_name("--service-account-name", name)?;
+    ids::check_name("--service-account-name", name).map_err(Error::usage)?;
     let folder = context.folder_id().await?;
     service_account::id_by_name(context.client()?, &folder, name).await
 }
@@ -133,7 +134,7 @@ impl Keys {
     fn ids(self) -> Result<Vec<String>> {
         let mut ids: Vec<String> = Vec::new();
         for id in self.access_key_ids.into_iter().chain(self.id) {
-            api::segment(&id)?;
+            ids::check_id(&id).map_err(Error::usage)?;
             if !ids.contains(&id) {
                 ids.push(id);
             }
@@ -166,7 +167,8 @@ async fn create(mut args: CreateArgs, context: &Context<'_>) -> Result<Outcome> 
     }
     let file = args.file.read(&CREATE_REQUEST, context).await?;
     let description = file.or_field(args.description, "description", description)?;
-    args.owner.service_account_id = file.or_field(args.owner.service_account_id, "service_account_id", id)?;
+    args.owner.service_account_id =
+        file.or_field(args.owner.service_account_id, "service_account_id", ids::parse_id)?;
     if args.export.export == Some(Format::Process) {
         let message = "--export process is not for keys that do not end: AWS clients run the command again and again, \
                        and each time would make another key";
@@ -287,7 +289,7 @@ async fn update(args: UpdateArgs, context: &Context<'_>) -> Result<Outcome> {
         return Ok(skeleton);
     }
     let file = args.file.read(&UPDATE_REQUEST, context).await?;
-    let id = file.or_field(args.access_key_id.or(args.id), "access_key_id", id)?;
+    let id = file.or_field(args.access_key_id.or(args.id), "access_key_id", ids::parse_id)?;
     let id = id.ok_or_else(|| {
         Error::usage("no key is named: ACCESS-KEY-ID is missing")
             .hint("give it: yc-rs iam access-key update <ACCESS-KEY-ID>")
@@ -451,11 +453,6 @@ fn about_key(error: Error, verb: &str, id: &str) -> Error {
         "{id} looks like the key ID of S3, but this command takes the ID of the resource; find it with: \
          yc-rs iam access-key list --service-account-id <ID> --jq '.[] | select(.key_id == \"{id}\") | .id'"
     ))
-}
-
-/// Reads an ID.
-pub(super) fn id(text: &str) -> Result<String, String> {
-    api::segment(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn description(text: &str) -> Result<String, String> {

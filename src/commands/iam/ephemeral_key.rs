@@ -6,29 +6,30 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::access_key::{account_id, id};
+use super::access_key::account_id;
 use crate::api::temporary_access_key::{self, CREATE_REQUEST, CreateEphemeral, EPHEMERAL_KEY, LIFETIMES};
 use crate::auth::cache::Need;
 use crate::commands::Outcome;
+use crate::commands::args::request_file::{ExampleArgs, FileArg};
 use crate::commands::delivery::{AwsProfileArgs, Delivery, ExportArg, Issued, RegionArg};
-use crate::commands::kept_key::KeptKey;
-use crate::commands::least_life::LeastLife;
 use crate::commands::read_policy;
-use crate::commands::request_file::{ExampleArgs, FileArg};
 use crate::context::Context;
-use crate::duration;
+use crate::credentials::forms::{Credentials, Format};
 use crate::endpoints::Service;
 use crate::error::Result;
-use crate::export::{Credentials, Format};
-use crate::key_cache;
-use crate::policy;
-use crate::session_name;
+use crate::keys::cache;
+use crate::keys::kept_key::KeptKey;
+use crate::keys::min_ttl::LeastLife;
+use crate::keys::policy;
+use crate::keys::session_name;
+use crate::text::duration;
+use crate::text::ids;
 
 /// What a key is asked for with.
 #[derive(Debug, Args)]
 pub struct KeyArgs {
     /// ID of the subject the key is for [default: the caller]
-    #[arg(long, value_name = "ID", conflicts_with = "service_account_name", value_parser = id)]
+    #[arg(long, value_name = "ID", conflicts_with = "service_account_name", value_parser = ids::parse_id)]
     subject_id: Option<String>,
     /// Name of the service account the key is for, in the current folder
     #[arg(long, value_name = "NAME")]
@@ -120,7 +121,7 @@ impl KeyArgs {
     /// One of them is wrong.
     pub async fn wanted(self, export: Option<Format>, context: &Context<'_>) -> Result<Wanted> {
         let file = self.file.read(&CREATE_REQUEST, context).await?;
-        let in_file = file.or_field(self.subject_id, "subject_id", id)?;
+        let in_file = file.or_field(self.subject_id, "subject_id", ids::parse_id)?;
         let duration = file.or_field(self.duration, "duration", lifetime)?;
         let policy = match &self.policy {
             Some(argument) => Some(read_policy(argument, context).await?),
@@ -161,10 +162,10 @@ impl Wanted {
     }
 
     /// What the key is kept under between runs: all that the user gave, as it was given.
-    fn in_cache(&self, context: &Context<'_>) -> Result<key_cache::Wanted> {
+    fn in_cache(&self, context: &Context<'_>) -> Result<cache::Wanted> {
         let tokens = context.client()?.tokens();
         let settings = &context.settings;
-        Ok(key_cache::Wanted {
+        Ok(cache::Wanted {
             identity: tokens.name()?,
             endpoint: tokens.endpoints.configured(Service::Iam).to_owned(),
             subject: self.subject.as_ref().map(|subject| match subject {

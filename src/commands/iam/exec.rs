@@ -11,10 +11,10 @@ use super::ephemeral_key::{self, KeyArgs};
 use crate::commands::delivery::{RegionArg, storage};
 use crate::commands::{Outcome, refuse_format_flags};
 use crate::context::Context;
-use crate::core_file;
+use crate::credentials::forms::Credentials;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::export::Credentials;
+use crate::process;
 
 /// Variables that AWS SDKs would take other credentials or addresses from.
 const COMPETING: [&str; 8] = [
@@ -79,7 +79,7 @@ fn set_environment(command: &mut Command, credentials: &Credentials, env: &Env) 
 /// Puts the command in the place of this process; returns only when that fails.
 #[cfg(unix)]
 fn run(mut command: Command, program: &OsStr) -> Error {
-    core_file::as_before();
+    process::restore_core_limit();
     let error = std::os::unix::process::CommandExt::exec(&mut command);
     cannot_run(program, status(&error), Some(&error))
 }

@@ -6,11 +6,11 @@ use crate::auth;
 use crate::auth::cache::Need;
 use crate::auth::iam_token::{self, IamToken, REVOKE_RESPONSE};
 use crate::commands::Outcome;
+use crate::config::settings;
 use crate::context::Context;
 use crate::endpoints::Service;
 use crate::error::{Error, Result};
 use crate::output::Output;
-use crate::settings;
 use crate::status::Code;
 
 /// Revoke an IAM token

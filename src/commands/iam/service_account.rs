@@ -2,15 +2,16 @@
 
 use clap::{Args, Subcommand};
 
+use crate::api::Client;
 use crate::api::service_account::{self, SERVICE_ACCOUNT};
-use crate::api::{self, Client};
 use crate::commands::Outcome;
+use crate::commands::args::paging::Paging;
 use crate::commands::deferred::Deferred;
-use crate::commands::paging::Paging;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::{Cell, Column, Output};
 use crate::status::Code;
+use crate::text::ids;
 
 /// Find service accounts
 #[derive(Debug, Subcommand)]
@@ -87,21 +88,21 @@ async fn get(args: GetArgs, context: &Context<'_>) -> Result<Outcome> {
 
 /// The text is tried as an ID first, since an ID is valid everywhere and a name in one folder.
 async fn by_id_or_name(text: &str, client: &Client<'_>, context: &Context<'_>) -> Result<serde_json::Value> {
-    if api::segment(text).is_err() && api::check_name("the name", text).is_ok() {
+    if ids::check_id(text).is_err() && ids::check_name("the name", text).is_ok() {
         return by_name(text, client, context).await;
     }
     let error = match service_account::get(client, text).await {
         Err(error) if matches!(error.code(), Some(Code::NotFound | Code::InvalidArgument)) => error,
         result => return result,
     };
-    if context.settings.folder.is_none() || api::check_name("the name", text).is_err() {
+    if context.settings.folder.is_none() || ids::check_name("the name", text).is_err() {
         return Err(error);
     }
     by_name(text, client, context).await
 }
 
 async fn by_name(name: &str, client: &Client<'_>, context: &Context<'_>) -> Result<serde_json::Value> {
-    api::check_name("--name", name)?;
+    ids::check_name("--name", name).map_err(Error::usage)?;
     let folder = context.folder_id().await?;
     let id = service_account::id_by_name(client, &folder, name).await?;
     service_account::get(client, &id).await

@@ -5,9 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::duration;
+use crate::credentials::forms::Format;
 use crate::error::{Error, Result};
-use crate::export::Format;
+use crate::text::duration;
 
 /// AWS SDKs ask for new credentials 15 minutes before the old ones end: those with less left would be asked for again
 /// at each use.

@@ -13,8 +13,8 @@ use tokio::process::Command;
 
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::output::stdout;
 use crate::output::{Filter, STACK_BYTES};
-use crate::stdout;
 
 /// The first argument by which the program is asked to run a filter, which is the second one. No command begins so.
 const ARGUMENT: &str = "--yc-rs-run-filter";

@@ -7,13 +7,13 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Text to be shown on one line: line breaks and tabs are escaped too.
-pub fn escape(text: &str) -> Cow<'_, str> {
-    escape_where(text, |c| matches!(c, '\n' | '\t') || is_hidden(c))
+pub fn inline(text: &str) -> Cow<'_, str> {
+    matching(text, |c| matches!(c, '\n' | '\t') || is_hidden(c))
 }
 
 /// Text to be shown as a block: line breaks and tabs stay.
-pub fn escape_lines(text: &str) -> Cow<'_, str> {
-    escape_where(text, is_hidden)
+pub fn lines(text: &str) -> Cow<'_, str> {
+    matching(text, is_hidden)
 }
 
 /// Whether a terminal would act on the character instead of showing it.
@@ -30,7 +30,7 @@ pub fn is_hidden(c: char) -> bool {
 }
 
 /// Replaces the characters that `hidden` names by `\n`, `\t`, `\r` or `\u` and four hexadecimal digits.
-pub(crate) fn escape_where(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
+pub(crate) fn matching(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
     let Some(first) = text.find(&hidden) else { return Cow::Borrowed(text) };
     let mut shown = String::with_capacity(text.len() + 16);
     shown.push_str(&text[..first]);
@@ -63,24 +63,24 @@ mod tests {
             ("Ключ: «S3» 😀 \\ \"q\"", "Ключ: «S3» 😀 \\ \"q\""),
         ];
         for (text, shown) in table {
-            assert_eq!(escape(text), shown);
-            assert_eq!(escape_lines(text), shown);
+            assert_eq!(inline(text), shown);
+            assert_eq!(lines(text), shown);
         }
-        assert_eq!(escape("a\n\tb"), r"a\n\tb");
-        assert_eq!(escape_lines("a\n\tb"), "a\n\tb");
+        assert_eq!(inline("a\n\tb"), r"a\n\tb");
+        assert_eq!(lines("a\n\tb"), "a\n\tb");
     }
 
     #[test]
     fn harmless_text_is_not_copied() {
-        assert!(matches!(escape("Ключ 1"), Cow::Borrowed(_)));
+        assert!(matches!(inline("Ключ 1"), Cow::Borrowed(_)));
     }
 
     proptest! {
         #[test]
         fn nothing_hidden_is_left(text in "\\PC*|[\\x00-\\xff\\u{2000}-\\u{2070}]*") {
-            prop_assert!(!escape(&text).chars().any(|c| c.is_control() || is_hidden(c)));
-            prop_assert!(!escape_lines(&text).chars().any(is_hidden));
-            prop_assert_eq!(escape(&escape(&text)).into_owned(), escape(&text).into_owned());
+            prop_assert!(!inline(&text).chars().any(|c| c.is_control() || is_hidden(c)));
+            prop_assert!(!lines(&text).chars().any(is_hidden));
+            prop_assert_eq!(inline(&inline(&text)).into_owned(), inline(&text).into_owned());
         }
     }
 }

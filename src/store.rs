@@ -5,7 +5,6 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -120,16 +119,6 @@ pub fn clear(home: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A name for something that must not, or cannot, be a file name itself: its SHA-256 in hexadecimal.
-pub fn name_of(parts: &[&str]) -> String {
-    use std::fmt::Write;
-    let hash = digest(&SHA256, parts.join("\n").as_bytes());
-    hash.as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::Outcome;
+use crate::commands::{Outcome, refuse_format_flags};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::message::Message;
@@ -43,7 +43,7 @@ impl ExampleArgs {
         if !self.example_json && !self.example_yaml {
             return Ok(None);
         }
-        super::refuse_format_flags(if self.example_json { "--example-json" } else { "--example-yaml" }, context)?;
+        refuse_format_flags(if self.example_json { "--example-json" } else { "--example-yaml" }, context)?;
         let value =
             |name: &str| values.iter().find(|(field, _)| *field == name).map_or("".into(), |(_, value)| value.clone());
         let fields = message.fields.iter().map(|field| (field.name.to_owned(), value(field.name)));

@@ -5,10 +5,10 @@ use std::time::Duration;
 use chrono::Utc;
 use serde_json::Value;
 
-use super::least_life::{self, LeastLife};
+use super::min_ttl::{self, LeastLife};
 use crate::context::Context;
 use crate::error::Result;
-use crate::key_cache::{KeyCache, Wanted};
+use crate::keys::cache::{KeyCache, Wanted};
 
 /// The place of a key between runs.
 pub struct KeptKey {
@@ -23,7 +23,7 @@ impl KeptKey {
         Self {
             cache: KeyCache::new(context.cache_home().as_deref()),
             wanted,
-            least: least.map_or(least_life::FOR_PROCESS, |life| life.least),
+            least: least.map_or(min_ttl::FOR_PROCESS, |life| life.least),
         }
     }
 

@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::cache::{Store, name_of};
+use crate::store::Store;
+use crate::text::digest::fingerprint;
 
 /// The keys of this user.
 #[derive(Debug, Clone)]
@@ -69,7 +70,7 @@ impl KeyCache {
 
 impl Wanted {
     fn name(&self) -> String {
-        name_of(&[&serde_json::to_string(self).unwrap_or_default()])
+        fingerprint(&[&serde_json::to_string(self).unwrap_or_default()])
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 static BEFORE: OnceLock<Rlimit> = OnceLock::new();
 
 /// Has this process, and those that it starts, leave none.
-pub fn forbid() {
+pub fn disable_core_dumps() {
     #[cfg(unix)]
     {
         let before = *BEFORE.get_or_init(|| getrlimit(Resource::Core));
@@ -21,7 +21,7 @@ pub fn forbid() {
 }
 
 /// Lets a command that takes the place of this process have what it would have without it.
-pub fn as_before() {
+pub fn restore_core_limit() {
     #[cfg(unix)]
     if let Some(before) = BEFORE.get() {
         let _ = setrlimit(Resource::Core, *before);

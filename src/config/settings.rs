@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::{ArgMatches, Args, ValueEnum};
 use secrecy::SecretString;
 
-use crate::api;
 use crate::config::{Config, Profile};
-use crate::duration;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::output::Format;
+use crate::text::duration;
+use crate::text::ids;
 
 /// The flags that every command takes, before or after the subcommand.
 #[derive(Debug, Clone, Default, Args)]
@@ -205,7 +205,7 @@ impl Settings {
             ("cloud-id", settings.cloud_id.as_ref()),
             ("folder-id", folder_id),
         ] {
-            id.map_or(Ok(()), |id| api::segment(id).map(drop)).map_err(|error| error.context(name))?;
+            id.map_or(Ok(()), |id| ids::check_id(id)).map_err(|rule| Error::usage(format!("{name}: {rule}")))?;
         }
         Ok(settings)
     }

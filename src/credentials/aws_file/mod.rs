@@ -10,9 +10,9 @@ use std::{fs, io};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::credentials::forms::{Credentials, Storage};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::export::{Credentials, Storage};
 use crate::private_file;
 
 /// The keys that are written, in this order.

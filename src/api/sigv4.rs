@@ -4,15 +4,14 @@
 //! but S3 have it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, utf8_percent_encode};
-use ring::digest::{SHA256, digest};
 use ring::hmac::{self, HMAC_SHA256};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::percent::{self, RESERVED};
+use crate::text::digest::{hex, sha256_hex};
+use crate::text::percent::{self, RESERVED};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
@@ -68,7 +67,7 @@ pub fn sign(request: &Request<'_>, key: &SigningKey, scope: Scope<'_>, time: Dat
     let (canonical, signed_headers) = canonical_request(request, &date);
     let Scope { region, service } = scope;
     let scope = format!("{day}/{region}/{service}/aws4_request");
-    let to_sign = format!("{ALGORITHM}\n{date}\n{scope}\n{}", hex(digest(&SHA256, canonical.as_bytes()).as_ref()));
+    let to_sign = format!("{ALGORITHM}\n{date}\n{scope}\n{}", sha256_hex(canonical.as_bytes()));
     let signature = hmac::sign(&derive_key(key, day, region, service), to_sign.as_bytes());
     let authorization = format!(
         "{ALGORITHM} Credential={}/{scope}, SignedHeaders={signed_headers}, Signature={}",
@@ -93,7 +92,7 @@ fn canonical_request(request: &Request<'_>, date: &str) -> (String, String) {
         request.method,
         utf8_percent_encode(&normal_path(request.path), IN_PATH),
         canonical_query(request.query),
-        hex(digest(&SHA256, request.body).as_ref())
+        sha256_hex(request.body)
     );
     (canonical, names)
 }
@@ -126,14 +125,6 @@ fn derive_key(key: &SigningKey, day: &str, region: &str, service: &str) -> hmac:
     [day, region, service, "aws4_request"]
         .into_iter()
         .fold(first, |key, part| hmac::Key::new(HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]
@@ -194,7 +185,7 @@ mod tests {
         };
         let (canonical, _) = canonical_request(&request, "20150830T123600Z");
         assert_eq!(
-            hex(digest(&SHA256, canonical.as_bytes()).as_ref()),
+            sha256_hex(canonical.as_bytes()),
             "f536975d06c0309214f805bb90ccff089219ecd68b2577efef23edd43b7e1a59"
         );
         let signature = sign(&request, &key(), Scope { region: "us-east-1", service: "iam" }, time());

@@ -1,0 +1,4 @@
+//! Arguments that several commands take.
+
+pub mod paging;
+pub mod request_file;

@@ -1,0 +1,37 @@
+//! SHA-256 in hexadecimal.
+
+use std::fmt::Write as _;
+
+use ring::digest::{SHA256, digest};
+
+/// The SHA-256 of `bytes` in lower-case hexadecimal: 64 characters.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(digest(&SHA256, bytes).as_ref())
+}
+
+/// The SHA-256 of the parts, joined by newlines: a name for something that must not, or cannot, be a file name itself.
+pub fn fingerprint(parts: &[&str]) -> String {
+    sha256_hex(parts.join("\n").as_bytes())
+}
+
+/// `bytes` in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_the_sha_256_of_the_joined_parts() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(sha256_hex(b""), empty);
+        assert_eq!(fingerprint(&["a", "b"]), sha256_hex(b"a\nb"));
+        assert_eq!(hex(&[0, 15, 255]), "000fff");
+    }
+}

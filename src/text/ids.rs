@@ -1,0 +1,62 @@
+//! What IDs and names of resources look like.
+
+/// Checks that a text can be the ID of a resource, so that nothing but that resource can be meant in a URL.
+///
+/// # Errors
+/// The text cannot be an ID; the message names it and the rule.
+pub fn check_id(id: &str) -> Result<(), String> {
+    let problem = if id.is_empty() {
+        "is empty"
+    } else if id.chars().count() > 50 {
+        "has more than 50 characters"
+    } else if id.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/') || id.starts_with('.') {
+        "has characters that no ID has"
+    } else {
+        return Ok(());
+    };
+    Err(format!("'{id}' is not an ID: it {problem}"))
+}
+
+/// As [`check_id`], for clap: returns the ID.
+///
+/// # Errors
+/// The text cannot be an ID; the message names it and the rule.
+pub fn parse_id(text: &str) -> Result<String, String> {
+    check_id(text).map(|()| text.to_owned())
+}
+
+/// Checks that a text can be the name of a resource: 3 to 63 lower-case letters, digits and hyphens, first a letter,
+/// last no hyphen.
+///
+/// # Errors
+/// It cannot; the message names `what` is named so, the text and the rule.
+///
+/// Source: `yandex/cloud/iam/v1/service_account_service.proto`, `filter`.
+pub fn check_name(what: &str, name: &str) -> Result<(), String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fits = (3..=63).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.chars().all(inner);
+    if fits {
+        return Ok(());
+    }
+    Err(format!(
+        "{what} is '{name}', but a name has 3 to 63 lower-case letters, digits and hyphens, begins with a letter and \
+         does not end with a hyphen"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_id_is_taken_for_an_id() {
+        assert_eq!(parse_id("aje6t3vsbj8l").unwrap(), "aje6t3vsbj8l");
+        assert_eq!(parse_id("a%2Fb").unwrap(), "a%2Fb");
+        for wrong in ["", "a b", "..", ".", "a/b", "a\n", &"x".repeat(51)] {
+            assert!(parse_id(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
