@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use crate::config::Profile;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::http::{Answer, Http, Method, Request, Url};
+use crate::http::{Http, Method, Request, Response, Url};
 use crate::store::Store;
 use crate::text::digest::fingerprint;
 
@@ -195,7 +195,7 @@ impl Endpoints {
         let about =
             |error: Error| error.context(format!("cannot ask {installation} for the addresses of its services"));
         let url = format!("{installation}/endpoints");
-        let answer = http.send(Request::new(Method::GET, &url)).await.and_then(Answer::into_json).map_err(about)?;
+        let answer = http.send(Request::new(Method::GET, &url)).await.and_then(Response::into_json).map_err(about)?;
         let endpoints = Vec::<Entry>::deserialize(&answer["endpoints"])
             .map_err(|_| about(Error::internal("the answer holds no list of addresses")))?;
         let list = List { installation: installation.to_owned(), obtained_at: now, endpoints };

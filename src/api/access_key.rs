@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Call, Client, segment, whole};
 use crate::endpoints::Service;
 use crate::error::Result;
-use crate::http::{Answer, Method};
+use crate::http::{Method, Response};
 use crate::message::{Field, Message};
 
 const PATH: &str = "/iam/aws-compatibility/v1/accessKeys";
@@ -99,7 +99,7 @@ pub async fn update(client: &Client<'_>, id: &str, description: &str) -> Result<
 ///
 /// # Errors
 /// The ID cannot be one, or the server cannot be reached.
-pub async fn delete(client: &Client<'_>, id: &str) -> Result<Answer> {
+pub async fn delete(client: &Client<'_>, id: &str) -> Result<Response> {
     client.send(Call::new(Service::Iam, Method::DELETE, format!("{PATH}/{}", segment(id)?))).await
 }
 

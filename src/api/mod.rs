@@ -18,7 +18,7 @@ use crate::auth::iam_token::IamToken;
 use crate::auth::token_source::TokenSource;
 use crate::endpoints::Service;
 use crate::error::{Error, Result};
-use crate::http::{Answer, Body, Method, Repeat, Request};
+use crate::http::{Body, Method, Repeat, Request, Response};
 use crate::status::{Code, Status};
 use crate::text::{ids, percent};
 
@@ -105,7 +105,7 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// The server cannot be reached, or refuses the credential in exchange for a token.
-    pub async fn send(&self, call: Call<'_>) -> Result<Answer> {
+    pub async fn send(&self, call: Call<'_>) -> Result<Response> {
         let token = self.tokens.token(Need::Calls).await?;
         let base = self.tokens.endpoints.base(call.service, &self.tokens.http).await?;
         let url = call.url(&base);
@@ -118,7 +118,7 @@ impl<'a> Client<'a> {
         self.send_with(&call, &url, &token).await
     }
 
-    async fn send_with(&self, call: &Call<'_>, url: &str, token: &IamToken) -> Result<Answer> {
+    async fn send_with(&self, call: &Call<'_>, url: &str, token: &IamToken) -> Result<Response> {
         let mut request = Request::new(call.method.clone(), url);
         request.bearer = Some(&token.value);
         request.body = call.body.clone();

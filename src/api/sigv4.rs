@@ -20,7 +20,7 @@ const IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
 /// What is signed.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Request<'a> {
+pub struct SignableRequest<'a> {
     /// The method in upper case.
     pub method: &'a str,
     /// The path as it is sent, encoded.
@@ -61,7 +61,7 @@ pub struct Signature {
 }
 
 /// Signs a request as of `time`.
-pub fn sign(request: &Request<'_>, key: &SigningKey, scope: Scope<'_>, time: DateTime<Utc>) -> Signature {
+pub fn sign(request: &SignableRequest<'_>, key: &SigningKey, scope: Scope<'_>, time: DateTime<Utc>) -> Signature {
     let date = time.format("%Y%m%dT%H%M%SZ").to_string();
     let day = &date[..8];
     let (canonical, signed_headers) = canonical_request(request, &date);
@@ -78,7 +78,7 @@ pub fn sign(request: &Request<'_>, key: &SigningKey, scope: Scope<'_>, time: Dat
 }
 
 /// The request in its one form, and the names of the headers in it.
-fn canonical_request(request: &Request<'_>, date: &str) -> (String, String) {
+fn canonical_request(request: &SignableRequest<'_>, date: &str) -> (String, String) {
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in request.headers.iter().chain(&[("x-amz-date", date)]) {
         let value = value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
@@ -144,7 +144,7 @@ mod tests {
     }
 
     /// The headers and the signature of a request of the test suite.
-    fn signed(request: &Request<'_>) -> (String, String) {
+    fn signed(request: &SignableRequest<'_>) -> (String, String) {
         let scope = Scope { region: "us-east-1", service: "service" };
         let Signature { date, authorization } = sign(request, &key(), scope, time());
         assert_eq!(date, "20150830T123600Z");
@@ -173,7 +173,7 @@ mod tests {
     /// Source: AWS General Reference, "Examples of the complete Version 4 signing process".
     #[test]
     fn the_documented_request_has_the_documented_signature() {
-        let request = Request {
+        let request = SignableRequest {
             method: "GET",
             path: "/",
             query: &[("Version", "2010-05-08"), ("Action", "ListUsers")],
@@ -200,8 +200,8 @@ mod tests {
     /// Source: the AWS Signature Version 4 test suite.
     #[test]
     fn the_requests_of_the_test_suite_have_their_signatures() {
-        let get = Request { method: "GET", path: "/", headers: &[HOST], ..Request::default() };
-        let post = Request { method: "POST", ..get };
+        let get = SignableRequest { method: "GET", path: "/", headers: &[HOST], ..SignableRequest::default() };
+        let post = SignableRequest { method: "POST", ..get };
         let unreserved = "/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let form = ("Content-Type", "application/x-www-form-urlencoded");
         let form_utf8 = ("Content-Type", "application/x-www-form-urlencoded; charset=utf8");
@@ -209,42 +209,45 @@ mod tests {
             ("get-vanilla", get, "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
             (
                 "get-vanilla-empty-query-key",
-                Request { query: &[("Param1", "value1")], ..get },
+                SignableRequest { query: &[("Param1", "value1")], ..get },
                 "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb",
             ),
             (
                 "get-vanilla-query-order-key-case",
-                Request { query: &[("Param2", "value2"), ("Param1", "value1")], ..get },
+                SignableRequest { query: &[("Param2", "value2"), ("Param1", "value1")], ..get },
                 "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
             ),
             (
                 "get-unreserved",
-                Request { path: unreserved, ..get },
+                SignableRequest { path: unreserved, ..get },
                 "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f",
             ),
             (
                 "get-utf8",
-                Request { path: "/\u{1234}", ..get },
+                SignableRequest { path: "/\u{1234}", ..get },
                 "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85",
             ),
             (
                 "normalize-path/get-slashes",
-                Request { path: "//example//", ..get },
+                SignableRequest { path: "//example//", ..get },
                 "9a624bd73a37c9a373b5312afbebe7a714a789de108f0bdfe846570885f57e84",
             ),
             (
                 "normalize-path/get-relative-relative",
-                Request { path: "/example1/example2/../..", ..get },
+                SignableRequest { path: "/example1/example2/../..", ..get },
                 "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
             ),
             (
                 "get-header-value-trim",
-                Request { headers: &[HOST, ("My-Header1", " value1"), ("My-Header2", " \"a   b   c\"")], ..get },
+                SignableRequest {
+                    headers: &[HOST, ("My-Header1", " value1"), ("My-Header2", " \"a   b   c\"")],
+                    ..get
+                },
                 "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
             ),
             (
                 "get-header-key-duplicate",
-                Request {
+                SignableRequest {
                     headers: &[HOST, ("My-Header1", "value2"), ("My-Header1", "value2"), ("My-Header1", "value1")],
                     ..get
                 },
@@ -252,7 +255,7 @@ mod tests {
             ),
             (
                 "get-header-value-order",
-                Request {
+                SignableRequest {
                     headers: &[
                         HOST,
                         ("My-Header1", "value4"),
@@ -267,27 +270,27 @@ mod tests {
             ("post-vanilla", post, "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
             (
                 "post-vanilla-query",
-                Request { query: &[("Param1", "value1")], ..post },
+                SignableRequest { query: &[("Param1", "value1")], ..post },
                 "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11",
             ),
             (
                 "post-header-key-sort",
-                Request { headers: &[HOST, ("My-Header1", "value1")], ..post },
+                SignableRequest { headers: &[HOST, ("My-Header1", "value1")], ..post },
                 "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c",
             ),
             (
                 "post-header-value-case",
-                Request { headers: &[HOST, ("My-Header1", "VALUE1")], ..post },
+                SignableRequest { headers: &[HOST, ("My-Header1", "VALUE1")], ..post },
                 "cdbc9802e29d2942e5e10b5bccfdd67c5f22c7c4e8ae67b53629efa58b974b7d",
             ),
             (
                 "post-x-www-form-urlencoded",
-                Request { headers: &[HOST, form], body: b"Param1=value1", ..post },
+                SignableRequest { headers: &[HOST, form], body: b"Param1=value1", ..post },
                 "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
             ),
             (
                 "post-x-www-form-urlencoded-parameters",
-                Request { headers: &[HOST, form_utf8], body: b"Param1=value1", ..post },
+                SignableRequest { headers: &[HOST, form_utf8], body: b"Param1=value1", ..post },
                 "1a72ec8f64bd914b0e42e42607c7fbce7fb2c7465f63e3092b3b0d39fa77a6fe",
             ),
         ];
@@ -317,7 +320,7 @@ mod tests {
         fn signing_never_panics(path in ".{0,20}", name in ".{0,9}", value in ".{0,9}", body in ".{0,20}") {
             let pair = [(name.as_str(), value.as_str())];
             let body = body.as_bytes();
-            let request = Request { method: "PUT", path: &path, query: &pair, headers: &pair, body };
+            let request = SignableRequest { method: "PUT", path: &path, query: &pair, headers: &pair, body };
             let (headers, signature) = signed(&request);
             prop_assert!(headers.contains("x-amz-date"));
             prop_assert_eq!(signature.len(), 64);

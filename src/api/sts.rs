@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::api::sigv4::{self, Scope, SigningKey};
 use crate::error::{Error, Result};
-use crate::http::{Answer, Body, Http, Method, Repeat, Request, Url};
+use crate::http::{Body, Http, Method, Repeat, Request, Response, Url};
 use crate::log::Log;
 use crate::message::{Field, Message};
 use crate::status::{Code, Status};
@@ -99,7 +99,7 @@ fn signed(base: &str, key: &SigningKey, region: &str, request: &AssumeRole, time
     let url = format!("{base}/");
     let parsed = Url::parse(&url).map_err(|error| Error::config(format!("'{base}': {error}")))?;
     let body = form(request).into_bytes();
-    let to_sign = sigv4::Request {
+    let to_sign = sigv4::SignableRequest {
         method: "POST",
         path: parsed.path(),
         query: &[],
@@ -137,7 +137,7 @@ fn form(request: &AssumeRole) -> String {
 }
 
 /// Reads the credentials, or why there are none, out of an answer.
-fn credentials(answer: Answer) -> Result<Value> {
+fn credentials(answer: Response) -> Result<Value> {
     let leaves = Leaves::read(answer.body());
     if answer.refusal().is_some() {
         return Err(refusal(answer, leaves.as_ref()));
@@ -156,7 +156,7 @@ fn credentials(answer: Answer) -> Result<Value> {
     })
 }
 
-fn refusal(mut answer: Answer, leaves: Option<&Leaves>) -> Error {
+fn refusal(mut answer: Response, leaves: Option<&Leaves>) -> Error {
     let text = |name| leaves.and_then(|leaves| leaves.text(name));
     let (code, message) = (text("Code"), text("Message"));
     if answer.ids.server_request_id.is_none() {

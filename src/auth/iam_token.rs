@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
-use crate::http::{Answer, Body, Http, Method, Request};
+use crate::http::{Body, Http, Method, Request, Response};
 use crate::message::{Field, Message};
 
 /// An IAM token, and when it ends.
@@ -53,7 +53,7 @@ pub enum Proof<'a> {
 ///
 /// # Errors
 /// The server cannot be reached.
-pub async fn create(http: &Http, iam: &str, proof: &Proof<'_>) -> Result<Answer> {
+pub async fn create(http: &Http, iam: &str, proof: &Proof<'_>) -> Result<Response> {
     let body = match proof {
         Proof::OauthToken(token) => json!({"yandexPassportOauthToken": token.expose_secret()}),
         Proof::Jwt(jwt) => json!({"jwt": jwt.expose_secret()}),
@@ -80,7 +80,7 @@ pub async fn revoke(http: &Http, iam: &str, caller: &SecretString, token: &Secre
 }
 
 /// These calls may be repeated: a token more or less is no key that nobody knows of.
-async fn post(http: &Http, url: &str, bearer: Option<&SecretString>, body: Value) -> Result<Answer> {
+async fn post(http: &Http, url: &str, bearer: Option<&SecretString>, body: Value) -> Result<Response> {
     let mut request = Request::new(Method::POST, url);
     request.bearer = bearer;
     request.body = Body::Json(body);
@@ -91,7 +91,7 @@ async fn post(http: &Http, url: &str, bearer: Option<&SecretString>, body: Value
 ///
 /// # Errors
 /// The answer is a refusal, or holds no token.
-pub fn read(answer: Answer) -> Result<IamToken> {
+pub fn read(answer: Response) -> Result<IamToken> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Wire {

@@ -14,7 +14,7 @@ use super::{Credential, SignIn, Source, jwt, metadata, nothing_found, token_comm
 use crate::endpoints::{Endpoints, Service};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Answer, Http};
+use crate::http::{Http, Response};
 use crate::log::Log;
 use crate::status::Code;
 use crate::text::digest::fingerprint;
@@ -262,7 +262,7 @@ impl TokenSource<'_> {
         }
     }
 
-    async fn exchange_jwt(&self, key: &ServiceAccountKey, now: DateTime<Utc>) -> Result<Answer> {
+    async fn exchange_jwt(&self, key: &ServiceAccountKey, now: DateTime<Utc>) -> Result<Response> {
         let audience = self.endpoints.token_audience(&self.http).await?;
         let jwt = jwt::sign(key, &audience, now)?;
         self.log.masks.add(&jwt);

@@ -13,7 +13,7 @@ use super::iam_token::IamToken;
 use crate::endpoints::is_loopback;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Answer, Body, Http, Method, Request, Url};
+use crate::http::{Body, Http, Method, Request, Response, Url};
 use crate::status::{Code, Status};
 use crate::text::digest::fingerprint;
 use crate::text::percent;
@@ -157,7 +157,7 @@ async fn github_token(audience: Option<&str>, http: &Http, env: &Env) -> Result<
     let mut request = Request::new(Method::GET, &url);
     request.bearer = Some(&bearer);
     let about = |error: Error| error.context("cannot get a token from GitHub Actions");
-    let answer = http.send(request).await.and_then(Answer::into_json).map_err(about)?;
+    let answer = http.send(request).await.and_then(Response::into_json).map_err(about)?;
     let token = answer["value"].as_str().ok_or_else(|| about(Error::internal("the answer holds no token")))?;
     Ok(token.into())
 }
@@ -197,7 +197,7 @@ pub async fn exchange(
 }
 
 /// A refusal in the form of RFC 6749, 5.2; the documentation does not say in which form refusals come.
-fn oauth_refusal(answer: &Answer) -> Option<Error> {
+fn oauth_refusal(answer: &Response) -> Option<Error> {
     let body: Value = serde_json::from_slice(answer.body()).ok()?;
     let error = body["error"].as_str().filter(|_| !(200..300).contains(&answer.status))?;
     let code = match error {

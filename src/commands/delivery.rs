@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Outcome, refuse_format_flags};
 use crate::context::Context;
 use crate::credentials::aws_file::{CredentialsFile, check_profile_name};
-use crate::credentials::forms::{Credentials, Format, Storage, github_actions};
+use crate::credentials::forms::{Credentials, ExportFormat, Storage, github_actions};
 use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
 use crate::message::Message;
@@ -28,7 +28,7 @@ const REGION: &str = "ru-central1";
 pub struct ExportArg {
     /// Print the credentials in a form that S3 clients and shells read; github-actions appends them to `$GITHUB_ENV`
     #[arg(long, value_name = "FORMAT", value_enum)]
-    pub export: Option<Format>,
+    pub export: Option<ExportFormat>,
 }
 
 /// Where S3 clients are sent.
@@ -67,7 +67,7 @@ pub enum Delivery {
     /// To standard output, as every result.
     Print,
     /// To standard output in a form of their own.
-    Export(Format, Storage),
+    Export(ExportFormat, Storage),
     /// Into the environment of the later steps of a job: the file that holds it.
     GithubActions(PathBuf, Storage),
     /// Into a profile.
@@ -92,7 +92,9 @@ impl Delivery {
                 refuse_format_flags("--export", context)?;
                 let storage = match format {
                     // This form does not tell where the storage is, so nobody has to be asked.
-                    Format::Process => Storage { region: self::region(region, context)?, endpoint: String::new() },
+                    ExportFormat::Process => {
+                        Storage { region: self::region(region, context)?, endpoint: String::new() }
+                    }
                     _ => storage(region, context).await?,
                 };
                 let values = [("the region", &storage.region), ("the address of the storage", &storage.endpoint)];
@@ -102,7 +104,7 @@ impl Delivery {
                         .map_err(|rule| Error::usage(format!("{name} cannot be exported: it {rule}")))?;
                 }
                 match format {
-                    Format::GithubActions => Ok(Self::GithubActions(github_env(context)?, storage)),
+                    ExportFormat::GithubActions => Ok(Self::GithubActions(github_env(context)?, storage)),
                     format => Ok(Self::Export(format, storage)),
                 }
             }
@@ -143,7 +145,7 @@ impl Delivery {
             }
             Self::GithubActions(file, storage) => {
                 let credentials = read(&value, storage).map_err(lost)?;
-                let masks = credentials.export(Format::GithubActions).map_err(lost)?;
+                let masks = credentials.export(ExportFormat::GithubActions).map_err(lost)?;
                 let lines = github_actions::lines(&credentials);
                 finish(only_copy, context, move || {
                     stdout::write_result(masks.as_bytes(), true)?;

@@ -18,7 +18,7 @@ use crate::api::sts::{self, ASSUME_ROLE_REQUEST, AssumeRole, SHORTEST_ROLE_ARN};
 use crate::api::temporary_access_key::{EPHEMERAL_KEY, LONGEST_SESSION_NAME};
 use crate::context::Context;
 use crate::credentials::aws_file::CredentialsFile;
-use crate::credentials::forms::{Credentials, Format};
+use crate::credentials::forms::{Credentials, ExportFormat};
 use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
 use crate::keys::kept_key::KeptKey;
@@ -125,7 +125,7 @@ async fn assume_role(args: AssumeRoleArgs, context: &Context<'_>) -> Result<Outc
         life.map_or(Ok(()), |life| life.check(&value, asked_at))?;
         Ok(value)
     };
-    let value = if args.export.export == Some(Format::Process) && !args.no_cache {
+    let value = if args.export.export == Some(ExportFormat::Process) && !args.no_cache {
         let wanted = in_cache(&key, &base, &region, &request, is_named);
         known(KeptKey::new(wanted, life, context).or_new(assume).await?, context)
     } else {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
-use super::answer::Answer;
 use super::failure::Failure;
+use super::response::Response;
 use crate::log::Log;
 use crate::secret::{MASK, Masks, is_secret_field};
 
@@ -26,7 +26,7 @@ pub(super) fn sent(log: &Log, attempt: u32, request: &reqwest::Request, body: Op
     content(log, &format!("#{attempt} > "), request.headers(), body.unwrap_or_default());
 }
 
-pub(super) fn received(log: &Log, attempt: u32, outcome: Result<&Answer, &Failure>, elapsed: Duration) {
+pub(super) fn received(log: &Log, attempt: u32, outcome: Result<&Response, &Failure>, elapsed: Duration) {
     let elapsed = elapsed.as_millis();
     match outcome {
         Ok(answer) => {

@@ -17,20 +17,20 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-pub use self::answer::Answer;
 use self::client::Client;
 use self::failure::Failure;
+pub use self::response::Response;
 use self::retry::Next;
 use crate::env::Env;
 use crate::error::{Error, RequestIds, Result};
 use crate::log::Log;
 use crate::text::percent;
 
-mod answer;
 mod client;
 mod debug;
 mod failure;
 mod proxy;
+mod response;
 mod retry;
 #[cfg(test)]
 mod tests;
@@ -181,7 +181,7 @@ impl Http {
     /// No answer arrived, or it is a redirect or of more than 64 MiB; the settings do not allow to connect at all.
     /// The error is marked [`outcome_unknown`](Error::outcome_unknown) when a request that must not be repeated may
     /// have been processed.
-    pub async fn send(&self, request: Request<'_>) -> Result<Answer> {
+    pub async fn send(&self, request: Request<'_>) -> Result<Response> {
         let client = self.client()?;
         let call = Call::new(request, &self.trace_id, &self.log)?;
         self.send_repeatedly(client, &call).await
@@ -195,7 +195,7 @@ impl Http {
         Ok(self.client.get_or_init(|| client))
     }
 
-    async fn send_repeatedly(&self, client: &Client, call: &Call) -> Result<Answer> {
+    async fn send_repeatedly(&self, client: &Client, call: &Call) -> Result<Response> {
         let started = Instant::now();
         let mut attempt = 0;
         let mut resent = false;
@@ -220,7 +220,7 @@ impl Http {
         }
     }
 
-    async fn attempt(&self, client: &Client, call: &Call, attempt: u32) -> Result<Answer, Failure> {
+    async fn attempt(&self, client: &Client, call: &Call, attempt: u32) -> Result<Response, Failure> {
         let first = self.wait_for_first(&call.url).await;
         let request_id = Uuid::new_v4().to_string();
         let request = call.to_reqwest(&request_id).map_err(Failure::hopeless)?;
@@ -247,7 +247,7 @@ impl Http {
         request: reqwest::Request,
         ids: RequestIds,
         first: Option<watch::Sender<()>>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let explain = |error| Failure::new(error, &call.host, &self.options, client.proxy.as_ref());
         let silence = || Failure::silence(&call.host, &self.options);
         let response = self.execute(client, request).await.ok_or_else(silence)?.map_err(explain)?;
@@ -263,7 +263,7 @@ impl Http {
             Cut::Silence => silence(),
             Cut::TooLarge => Failure::too_large(status, &call.host, LARGEST_BODY),
         })?;
-        let mut answer = Answer::new(status, headers, body, ids, call.repeat == Repeat::Unprocessed);
+        let mut answer = Response::new(status, headers, body, ids, call.repeat == Repeat::Unprocessed);
         // A clock that nobody vouches for must not set ours.
         answer.date = answer.date.filter(|_| self.options.verify && call.url.scheme() == "https");
         Ok(answer)
@@ -351,10 +351,10 @@ impl Call {
 
     fn finish(
         &self,
-        outcome: Result<Answer, Failure>,
+        outcome: Result<Response, Failure>,
         resent: bool,
         asked_too_long: Option<Duration>,
-    ) -> Result<Answer> {
+    ) -> Result<Response> {
         match outcome {
             Ok(answer) => Ok(answer.finished(resent, asked_too_long)),
             Err(failure) if failure.processed && self.repeat == Repeat::Unprocessed => {
@@ -407,7 +407,7 @@ struct Report {
 }
 
 impl Report {
-    fn of(outcome: &Result<Answer, Failure>) -> Self {
+    fn of(outcome: &Result<Response, Failure>) -> Self {
         match outcome {
             Ok(answer) => Self {
                 may_help: answer.refusal().is_some_and(|status| retry::may_help(answer.status, status)),

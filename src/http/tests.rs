@@ -135,7 +135,7 @@ fn post(url: &str, repeat: Repeat) -> Request<'_> {
     Request { repeat, body: Body::Json(json!({"a": 1})), ..Request::new(Method::POST, url) }
 }
 
-async fn send(server: &Server, repeat: Repeat) -> Result<Answer> {
+async fn send(server: &Server, repeat: Repeat) -> Result<Response> {
     http(options()).send(post(&server.url(), repeat)).await
 }
 
@@ -225,7 +225,7 @@ async fn what_may_have_been_processed_is_repeated_only_where_that_is_safe() {
         assert_eq!((answer.status, answer.resent, server.requests().len()), (200, true, 2), "{name}");
 
         let server = Server::start(&[fault, Reply::Keep(OK)]);
-        let error = send(&server, Repeat::Unprocessed).await.and_then(Answer::into_json).unwrap_err();
+        let error = send(&server, Repeat::Unprocessed).await.and_then(Response::into_json).unwrap_err();
         assert_eq!(server.requests().len(), 1, "{name}");
         assert!(error.is_outcome_unknown(), "{name}: {error}");
         assert!(error.to_text().contains("client-request-id: "), "{name}: {error}");
@@ -529,7 +529,7 @@ fn tls_server(name: &str, change: impl Fn(&mut CertificateParams)) -> (Server, S
 }
 
 /// A request to the server, with these roots in the system.
-async fn send_trusting(server: &Server, folder: &Path, system: &str, options: Options) -> Result<Answer> {
+async fn send_trusting(server: &Server, folder: &Path, system: &str, options: Options) -> Result<Response> {
     let bundle = folder.join("system.pem");
     write(&bundle, system);
     let env = env(&[("SSL_CERT_FILE", bundle.to_str().unwrap())]);

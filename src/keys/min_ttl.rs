@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::credentials::forms::Format;
+use crate::credentials::forms::ExportFormat;
 use crate::error::{Error, Result};
 use crate::text::duration;
 
@@ -30,8 +30,12 @@ impl LeastLife {
     ///
     /// # Errors
     /// The duration that is asked for is shorter, or `--min-ttl` is too short for `credential_process`.
-    pub fn settle(min_ttl: Option<Duration>, export: Option<Format>, asked: Option<Duration>) -> Result<Option<Self>> {
-        let process = export == Some(Format::Process);
+    pub fn settle(
+        min_ttl: Option<Duration>,
+        export: Option<ExportFormat>,
+        asked: Option<Duration>,
+    ) -> Result<Option<Self>> {
+        let process = export == Some(ExportFormat::Process);
         let settled = match min_ttl {
             Some(least) if process && least < FOR_PROCESS => return Err(too_short("--min-ttl", least)),
             Some(least) => Some(Self { least, because: "--min-ttl" }),
@@ -93,8 +97,8 @@ mod tests {
             let settled = LeastLife::settle(ttl.map(|m| m * MINUTE), export, asked.map(|m| m * MINUTE));
             settled.map(|settled| settled.map(|life| (life.least.as_secs() / 60, life.because)))
         };
-        let process = Some(Format::Process);
-        assert_eq!(settle(None, Some(Format::Env), Some(15)).unwrap(), None);
+        let process = Some(ExportFormat::Process);
+        assert_eq!(settle(None, Some(ExportFormat::Env), Some(15)).unwrap(), None);
         assert_eq!(settle(None, process, None).unwrap(), Some((16, "--export process")));
         assert_eq!(settle(None, process, Some(16)).unwrap(), Some((16, "--export process")));
         assert_eq!(settle(Some(30), process, Some(60)).unwrap(), Some((30, "--min-ttl")));

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 use serde_json::Value;
 use yc_emulator::Fault;
-use yc_rs::credentials::forms::{Credentials, Format, Storage};
+use yc_rs::credentials::forms::{Credentials, ExportFormat, Storage};
 
 use crate::route::ISSUE;
 use crate::support::User;
@@ -44,20 +44,20 @@ fn shell(user: &User, program: &str, arguments: &[&str], script: &str) -> Option
 }
 
 /// Shells, how to have them read a script from standard input, and what they read.
-const SHELLS: [(&str, &[&str], Format); 6] = [
-    ("sh", &["-s"], Format::Env),
-    ("dash", &["-s"], Format::Env),
-    ("bash", &["--norc", "--noprofile", "-s"], Format::EnvNoExport),
-    ("zsh", &["-f", "-s"], Format::Env),
-    ("fish", &["--no-config"], Format::Fish),
-    ("pwsh", &["-NoProfile", "-NonInteractive", "-Command", "-"], Format::Powershell),
+const SHELLS: [(&str, &[&str], ExportFormat); 6] = [
+    ("sh", &["-s"], ExportFormat::Env),
+    ("dash", &["-s"], ExportFormat::Env),
+    ("bash", &["--norc", "--noprofile", "-s"], ExportFormat::EnvNoExport),
+    ("zsh", &["-f", "-s"], ExportFormat::Env),
+    ("fish", &["--no-config"], ExportFormat::Fish),
+    ("pwsh", &["-NoProfile", "-NonInteractive", "-Command", "-"], ExportFormat::Powershell),
 ];
 
 /// A line that shows variables: a NUL behind each, and an equals sign before it if it is set.
-fn show(format: Format, names: &[&str]) -> String {
+fn show(format: ExportFormat, names: &[&str]) -> String {
     let one = |name: &&str| match format {
-        Format::Fish => format!("if set -q {name}; printf '=%s\\0' ${name}; else; printf '\\0'; end\n"),
-        Format::Powershell => format!(
+        ExportFormat::Fish => format!("if set -q {name}; printf '=%s\\0' ${name}; else; printf '\\0'; end\n"),
+        ExportFormat::Powershell => format!(
             "if ($null -eq $Env:{name}) {{ [Console]::Write(\"`0\") }} else {{ [Console]::Write('=' + $Env:{name} + \"`0\") }}\n"
         ),
         _ => format!("if [ -n \"${{{name}+x}}\" ]; then printf '=%s\\0' \"${name}\"; else printf '\\0'; fi\n"),
@@ -183,11 +183,11 @@ fn a_thousand_hostile_values_come_out_as_they_went_in_or_are_refused() {
 fn files_and_json_hold_hostile_values_as_they_are_or_refuse_them() {
     for value in hostile_values(1000) {
         let credentials = credentials(&value);
-        if let Ok(text) = credentials.export(Format::Process) {
+        if let Ok(text) = credentials.export(ExportFormat::Process) {
             let document: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(document["SecretAccessKey"], value);
         }
-        for format in [Format::Dotenv, Format::WindowsCmd] {
+        for format in [ExportFormat::Dotenv, ExportFormat::WindowsCmd] {
             let Ok(text) = credentials.export(format) else { continue };
             let lines: BTreeMap<_, _> = text
                 .lines()

@@ -5,7 +5,7 @@ use std::io::{BufRead, Write};
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use yc_rs::api::sigv4::{Request, Scope, SigningKey, sign};
+use yc_rs::api::sigv4::{Scope, SignableRequest, SigningKey, sign};
 
 #[derive(Deserialize)]
 struct Line {
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for line in std::io::stdin().lock().lines() {
         let line: Line = serde_json::from_str(&line?)?;
         let (query, headers) = (pairs(&line.query), pairs(&line.headers));
-        let request = Request {
+        let request = SignableRequest {
             method: &line.method,
             path: &line.path,
             query: &query,

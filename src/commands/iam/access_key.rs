@@ -20,7 +20,7 @@ use crate::commands::deferred::Deferred;
 use crate::commands::delivery::{Delivery, ExportArg, Issued, RegionArg};
 use crate::commands::operation;
 use crate::context::Context;
-use crate::credentials::forms::{Credentials, Format};
+use crate::credentials::forms::{Credentials, ExportFormat};
 use crate::error::{Error, Result};
 use crate::output::{Cell, Column, Output};
 use crate::status::Code;
@@ -169,7 +169,7 @@ async fn create(mut args: CreateArgs, context: &Context<'_>) -> Result<Outcome> 
     let description = file.or_field(args.description, "description", description)?;
     args.owner.service_account_id =
         file.or_field(args.owner.service_account_id, "service_account_id", ids::parse_id)?;
-    if args.export.export == Some(Format::Process) {
+    if args.export.export == Some(ExportFormat::Process) {
         let message = "--export process is not for keys that do not end: AWS clients run the command again and again, \
                        and each time would make another key";
         return Err(Error::usage(message).hint("use: yc-rs iam access-key issue-ephemeral --export process"));

@@ -14,7 +14,7 @@ use crate::commands::args::request_file::{ExampleArgs, FileArg};
 use crate::commands::delivery::{AwsProfileArgs, Delivery, ExportArg, Issued, RegionArg};
 use crate::commands::read_policy;
 use crate::context::Context;
-use crate::credentials::forms::{Credentials, Format};
+use crate::credentials::forms::{Credentials, ExportFormat};
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::keys::cache;
@@ -119,7 +119,7 @@ impl KeyArgs {
     ///
     /// # Errors
     /// One of them is wrong.
-    pub async fn wanted(self, export: Option<Format>, context: &Context<'_>) -> Result<Wanted> {
+    pub async fn wanted(self, export: Option<ExportFormat>, context: &Context<'_>) -> Result<Wanted> {
         let file = self.file.read(&CREATE_REQUEST, context).await?;
         let in_file = file.or_field(self.subject_id, "subject_id", ids::parse_id)?;
         let duration = file.or_field(self.duration, "duration", lifetime)?;
@@ -136,7 +136,7 @@ impl KeyArgs {
             policy: file.or_field(policy, "policy", policy::compact)?,
             duration,
             least_life: LeastLife::settle(self.min_ttl, export, duration)?,
-            reuse: self.cache || (export == Some(Format::Process) && !self.no_cache),
+            reuse: self.cache || (export == Some(ExportFormat::Process) && !self.no_cache),
         })
     }
 }

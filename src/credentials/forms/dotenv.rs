@@ -19,23 +19,23 @@ pub(super) fn text(variables: &[Variable<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Format;
+    use super::super::ExportFormat;
     use super::super::tests::{permanent, temporary};
 
     #[test]
     fn only_what_needs_no_quotes_is_written() {
         let mut credentials = temporary();
-        let text = credentials.export(Format::Dotenv).unwrap();
+        let text = credentials.export(ExportFormat::Dotenv).unwrap();
         assert!(text.starts_with("AWS_ACCESS_KEY_ID=aje0\nAWS_SECRET_ACCESS_KEY=YC+/s\nAWS_SESSION_TOKEN=s1.a==.b\n"));
         for special in ["a b", "a#b", "$a", "'a'", "\"", "a\\", "`a`"] {
             credentials.access_key_id = special.into();
-            assert!(credentials.export(Format::Dotenv).is_err(), "{special}");
+            assert!(credentials.export(ExportFormat::Dotenv).is_err(), "{special}");
         }
     }
 
     #[test]
     fn a_static_key_has_no_session() {
-        let text = permanent().export(Format::Dotenv).unwrap();
+        let text = permanent().export(ExportFormat::Dotenv).unwrap();
         assert_eq!(text.lines().count(), 5, "{text}");
         assert!(!text.contains("SESSION") && !text.contains("EXPIRATION"), "{text}");
     }

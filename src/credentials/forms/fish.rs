@@ -16,19 +16,21 @@ pub(super) fn text(variables: &[Variable<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Format;
+    use super::super::ExportFormat;
     use super::super::tests::{permanent, temporary};
 
     #[test]
     fn quotes_and_backslashes_are_escaped() {
         let mut credentials = temporary();
         credentials.access_key_id = r"a'b\".into();
-        assert!(credentials.export(Format::Fish).unwrap().starts_with("set -gx AWS_ACCESS_KEY_ID 'a\\'b\\\\';\n"));
+        assert!(
+            credentials.export(ExportFormat::Fish).unwrap().starts_with("set -gx AWS_ACCESS_KEY_ID 'a\\'b\\\\';\n")
+        );
     }
 
     #[test]
     fn a_static_key_erases_the_session_token() {
-        let text = permanent().export(Format::Fish).unwrap();
+        let text = permanent().export(ExportFormat::Fish).unwrap();
         assert!(text.contains("set -e AWS_SESSION_TOKEN;\nset -e AWS_CREDENTIAL_EXPIRATION;\n"), "{text}");
     }
 }

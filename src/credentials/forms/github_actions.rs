@@ -26,7 +26,7 @@ pub fn lines(credentials: &Credentials) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Format;
+    use super::super::ExportFormat;
     use super::super::tests::{permanent, temporary};
     use super::*;
 
@@ -34,8 +34,11 @@ mod tests {
     fn every_secret_is_masked_and_the_key_id_is_not() {
         let mut credentials = temporary();
         credentials.secret = "50%25".into();
-        assert_eq!(credentials.export(Format::GithubActions).unwrap(), "::add-mask::50%2525\n::add-mask::s1.a==.b\n");
-        assert_eq!(permanent().export(Format::GithubActions).unwrap(), "::add-mask::YCs\n");
+        assert_eq!(
+            credentials.export(ExportFormat::GithubActions).unwrap(),
+            "::add-mask::50%2525\n::add-mask::s1.a==.b\n"
+        );
+        assert_eq!(permanent().export(ExportFormat::GithubActions).unwrap(), "::add-mask::YCs\n");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub struct Storage {
 
 /// The form in which credentials are handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum ExportFormat {
     /// JSON for `credential_process` of the AWS configuration
     Process,
     /// `export NAME='value'` for sh, bash and zsh
@@ -119,25 +119,25 @@ impl Credentials {
     ///
     /// # Errors
     /// The form cannot carry one of the values, which the message names without showing it.
-    pub fn export(&self, format: Format) -> Result<String> {
+    pub fn export(&self, format: ExportFormat) -> Result<String> {
         for Variable { name, value } in self.variables() {
             let rule = value.map_or(Ok(()), |value| format.check(value));
             rule.map_err(|rule| Error::new(Kind::Output, format!("{name} cannot be exported: the value {rule}")))?;
         }
         match format {
-            Format::Process => process::text(self),
-            Format::Env => Ok(sh::text(&self.variables(), "export ")),
-            Format::EnvNoExport => Ok(sh::text(&self.variables(), "")),
-            Format::Fish => Ok(fish::text(&self.variables())),
-            Format::Powershell => Ok(powershell::text(&self.variables())),
-            Format::WindowsCmd => Ok(windows_cmd::text(&self.variables())),
-            Format::Dotenv => Ok(dotenv::text(&self.variables())),
-            Format::GithubActions => Ok(github_actions::masks(self)),
+            ExportFormat::Process => process::text(self),
+            ExportFormat::Env => Ok(sh::text(&self.variables(), "export ")),
+            ExportFormat::EnvNoExport => Ok(sh::text(&self.variables(), "")),
+            ExportFormat::Fish => Ok(fish::text(&self.variables())),
+            ExportFormat::Powershell => Ok(powershell::text(&self.variables())),
+            ExportFormat::WindowsCmd => Ok(windows_cmd::text(&self.variables())),
+            ExportFormat::Dotenv => Ok(dotenv::text(&self.variables())),
+            ExportFormat::GithubActions => Ok(github_actions::masks(self)),
         }
     }
 }
 
-impl Format {
+impl ExportFormat {
     /// Whether the form can carry the value: it comes out again as it went in, and stays within its quotes.
     ///
     /// # Errors
@@ -222,7 +222,7 @@ mod tests {
     fn a_value_that_cannot_be_carried_is_named_and_not_shown() {
         let mut credentials = temporary();
         credentials.secret = "top\nsecret".into();
-        for format in <Format as clap::ValueEnum>::value_variants() {
+        for format in <ExportFormat as clap::ValueEnum>::value_variants() {
             let error = credentials.export(*format).unwrap_err().to_string();
             assert!(error.starts_with("AWS_SECRET_ACCESS_KEY cannot be exported: the value has"), "{error}");
             assert!(!error.contains("top"), "{error}");
@@ -240,11 +240,11 @@ mod tests {
         #[test]
         fn every_line_of_every_form_is_about_one_variable(secret in "[ -~]{0,60}", token in "[ -~]{0,60}") {
             let credentials = Credentials { secret: secret.into(), session_token: Some(token.into()), ..temporary() };
-            for format in <Format as clap::ValueEnum>::value_variants() {
+            for format in <ExportFormat as clap::ValueEnum>::value_variants() {
                 let Ok(text) = credentials.export(*format) else { continue };
                 let lines = match format {
-                    Format::Process => 1,
-                    Format::GithubActions => 2,
+                    ExportFormat::Process => 1,
+                    ExportFormat::GithubActions => 2,
                     _ => 7,
                 };
                 prop_assert_eq!(text.lines().count(), lines, "{:?} {:?}", format, text);

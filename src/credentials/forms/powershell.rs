@@ -13,20 +13,20 @@ pub(super) fn text(variables: &[Variable<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Format;
+    use super::super::ExportFormat;
     use super::super::tests::{permanent, temporary};
 
     #[test]
     fn quotes_are_doubled() {
         let mut credentials = temporary();
         credentials.access_key_id = "a'b$c`d".into();
-        let text = credentials.export(Format::Powershell).unwrap();
+        let text = credentials.export(ExportFormat::Powershell).unwrap();
         assert!(text.starts_with("$Env:AWS_ACCESS_KEY_ID = 'a''b$c`d'\n"), "{text}");
     }
 
     #[test]
     fn a_static_key_removes_the_session_token() {
-        let text = permanent().export(Format::Powershell).unwrap();
+        let text = permanent().export(ExportFormat::Powershell).unwrap();
         assert!(text.contains("$Env:AWS_SESSION_TOKEN = $null\n$Env:AWS_CREDENTIAL_EXPIRATION = $null\n"), "{text}");
     }
 }

@@ -37,27 +37,27 @@ pub(super) fn text(credentials: &Credentials) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Format;
+    use super::super::ExportFormat;
     use super::super::tests::{permanent, temporary};
 
     #[test]
     fn the_document_is_compact_and_complete() {
         assert_eq!(
-            temporary().export(Format::Process).unwrap(),
+            temporary().export(ExportFormat::Process).unwrap(),
             "{\"Version\":1,\"AccessKeyId\":\"aje0\",\"SecretAccessKey\":\"YC+/s\",\"SessionToken\":\"s1.a==.b\",\
              \"Expiration\":\"2025-12-16T06:23:51.383485065Z\"}\n"
         );
-        assert!(permanent().export(Format::Process).is_err());
+        assert!(permanent().export(ExportFormat::Process).is_err());
     }
 
     #[test]
     fn more_than_1024_bytes_are_an_error() {
         let mut credentials = temporary();
-        let rest = credentials.export(Format::Process).unwrap().len() - "s1.a==.b".len();
+        let rest = credentials.export(ExportFormat::Process).unwrap().len() - "s1.a==.b".len();
         credentials.session_token = Some("x".repeat(1024 - rest).into());
-        assert_eq!(credentials.export(Format::Process).unwrap().len(), 1024);
+        assert_eq!(credentials.export(ExportFormat::Process).unwrap().len(), 1024);
         credentials.session_token = Some("x".repeat(1025 - rest).into());
-        let error = credentials.export(Format::Process).unwrap_err();
+        let error = credentials.export(ExportFormat::Process).unwrap_err();
         assert!(error.to_string().contains("1025 bytes"), "{error}");
         assert_eq!(error.exit_code(), 1);
     }

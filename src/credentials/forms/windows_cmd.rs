@@ -21,24 +21,24 @@ pub(super) fn text(variables: &[Variable<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Format;
+    use super::super::ExportFormat;
     use super::super::tests::{permanent, temporary};
 
     #[test]
     fn values_stand_in_quotes() {
         let mut credentials = temporary();
         credentials.access_key_id = "a&b|c<d>(e)'f".into();
-        let text = credentials.export(Format::WindowsCmd).unwrap();
+        let text = credentials.export(ExportFormat::WindowsCmd).unwrap();
         assert!(text.starts_with("set \"AWS_ACCESS_KEY_ID=a&b|c<d>(e)'f\"\r\n"), "{text}");
         for special in ["%PATH%", "a\"b", "!x!", "^"] {
             credentials.access_key_id = special.into();
-            assert!(credentials.export(Format::WindowsCmd).is_err(), "{special}");
+            assert!(credentials.export(ExportFormat::WindowsCmd).is_err(), "{special}");
         }
     }
 
     #[test]
     fn a_static_key_removes_the_session_token() {
-        let text = permanent().export(Format::WindowsCmd).unwrap();
+        let text = permanent().export(ExportFormat::WindowsCmd).unwrap();
         assert!(text.contains("set \"AWS_SESSION_TOKEN=\"\r\nset \"AWS_CREDENTIAL_EXPIRATION=\"\r\n"), "{text}");
     }
 }

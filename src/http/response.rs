@@ -13,7 +13,7 @@ use crate::error::{Error, RequestIds, Result};
 use crate::status::{Code, Status};
 
 /// The answer to a request, whatever its status.
-pub struct Answer {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// The IDs of the attempt that was answered.
@@ -30,7 +30,7 @@ pub struct Answer {
     unrepeatable: bool,
 }
 
-impl Answer {
+impl Response {
     pub(super) fn new(status: u16, headers: HeaderMap, body: Vec<u8>, ids: RequestIds, unrepeatable: bool) -> Self {
         let refusal = (!(200..300).contains(&status)).then(|| refusal(status, &body));
         let ids = with_server_ids(ids, &headers, refusal.as_ref());
@@ -99,9 +99,9 @@ impl Answer {
 }
 
 /// The body is left out, since it may hold a secret.
-impl fmt::Debug for Answer {
+impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").field("status", &self.status).field("ids", &self.ids).finish_non_exhaustive()
+        f.debug_struct("Response").field("status", &self.status).field("ids", &self.ids).finish_non_exhaustive()
     }
 }
 
@@ -151,14 +151,14 @@ mod tests {
     use super::*;
     use crate::error::Kind;
 
-    fn answer(status: u16, headers: &[(&'static str, &str)], body: &str, unrepeatable: bool) -> Answer {
+    fn answer(status: u16, headers: &[(&'static str, &str)], body: &str, unrepeatable: bool) -> Response {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         let ids = RequestIds {
             client_request_id: Some("ours".into()),
             client_trace_id: Some("trace".into()),
             ..RequestIds::default()
         };
-        Answer::new(status, headers, body.into(), ids, unrepeatable)
+        Response::new(status, headers, body.into(), ids, unrepeatable)
     }
 
     fn server_request_id(headers: &[(&'static str, &str)], body: &str) -> Option<String> {
