@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use crate::commands;
+use crate::commands::usage;
 use crate::config::settings::{self, Color, ErrorFormat, GlobalFlags};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -24,13 +24,13 @@ pub struct Console {
 impl Console {
     /// What can be known before the command line is understood.
     pub fn new(args: &[OsString], env: &Env) -> Self {
-        let color = commands::early_value::<Color>(args, "--color");
+        let color = usage::early_value::<Color>(args, "--color");
         let from_env = || settings::error_format(&GlobalFlags::default(), env).unwrap_or_default();
         Self {
             color_help: settings::use_color(color, env, env.terminal.stdout),
             color_errors: settings::use_color(color, env, env.terminal.stderr),
             terminal: env.terminal.stderr,
-            format: commands::early_value(args, "--error-format").unwrap_or_else(from_env),
+            format: usage::early_value(args, "--error-format").unwrap_or_else(from_env),
             masks: given_tokens(args, env),
         }
     }
@@ -39,7 +39,7 @@ impl Console {
     ///
     /// # Errors
     /// The environment asks for an error format that there is not.
-    pub fn settle(&mut self, flags: &GlobalFlags, env: &Env) -> Result<()> {
+    pub fn apply(&mut self, flags: &GlobalFlags, env: &Env) -> Result<()> {
         if let Some(token) = &flags.token {
             self.masks.add(token);
         }
@@ -86,7 +86,7 @@ impl Console {
 fn given_tokens(args: &[OsString], env: &Env) -> Masks {
     let variables = ["YC_IAM_TOKEN", "YC_TOKEN"].into_iter().filter_map(|name| env.var(name));
     let masks = Masks::default();
-    for token in commands::early_texts(args, "--token").chain(variables) {
+    for token in usage::early_texts(args, "--token").chain(variables) {
         masks.add(&token.trim().into());
     }
     masks

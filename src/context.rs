@@ -1,6 +1,6 @@
-//! What a command may use: settings, the client made on first use, standard input, and notes to the user.
+//! What a command may use: settings, the client made on first use, standard input, and where results and notes go.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,7 +8,9 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
-use crate::api::{self, Client, Listing};
+use crate::api::operation::{self, Operation};
+use crate::api::pages::Listing;
+use crate::api::{Client, folder, service_account};
 use crate::auth::SignIn;
 use crate::auth::cache::TokenCache;
 use crate::auth::token_source::TokenSource;
@@ -18,7 +20,9 @@ use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Attempts, Http, Options};
 use crate::input;
+use crate::interrupt::{InProgress, Stage};
 use crate::log::Log;
+use crate::output::Printer;
 use crate::store;
 use crate::text::ids;
 
@@ -28,51 +32,35 @@ pub struct Context<'a> {
     pub env: &'a Env,
     /// The flags that every command takes.
     pub flags: &'a GlobalFlags,
-    /// What flags, environment and profile come to.
+    /// The settings that flags, environment and profile resolve to.
     pub settings: Settings,
     /// Where notes and the debug log go.
     pub log: Log,
+    /// Where results go.
+    pub printer: Printer,
     http: OnceCell<Rc<Http>>,
     endpoints: OnceCell<Rc<Endpoints>>,
     client: OnceCell<Client<'a>>,
     token: OnceCell<SecretString>,
     stdin_taken_by: Cell<Option<&'static str>>,
-    under_way: RefCell<Vec<Option<UnderWay>>>,
-}
-
-/// Something on the server that outlives this process.
-#[derive(Clone)]
-struct UnderWay {
-    /// How to go on.
-    advice: String,
-    stage: Stage,
-}
-
-/// What is under way.
-#[derive(Clone, Copy, PartialEq)]
-enum Stage {
-    /// A secret is being made: there may be one only while an answer is awaited.
-    Making,
-    /// The only copy of a secret is being printed.
-    Printing,
-    /// Something that can be asked for again without harm.
-    Repeatable,
+    in_progress: InProgress,
 }
 
 impl<'a> Context<'a> {
     /// A context in which nothing has been read or sent yet.
-    pub fn new(env: &'a Env, flags: &'a GlobalFlags, settings: Settings, log: Log) -> Self {
+    pub fn new(env: &'a Env, flags: &'a GlobalFlags, settings: Settings, log: Log, printer: Printer) -> Self {
         Self {
             env,
             flags,
             settings,
             log,
+            printer,
             http: OnceCell::new(),
             endpoints: OnceCell::new(),
             client: OnceCell::new(),
             token: OnceCell::new(),
             stdin_taken_by: Cell::new(None),
-            under_way: RefCell::default(),
+            in_progress: InProgress::default(),
         }
     }
 
@@ -175,11 +163,21 @@ impl<'a> Context<'a> {
                         )
                 })?;
                 ids::check_name("the name of the folder", name).map_err(Error::usage)?;
-                api::folder::id_by_name(self.client()?, cloud, name).await
+                folder::id_by_name(self.client()?, cloud, name).await
             }
             None => Err(Error::usage("a name is looked up in a folder, and no folder is given")
                 .hint("give --folder-id, set YC_FOLDER_ID, or put 'folder-id' into the profile")),
         }
+    }
+
+    /// The ID of the service account of this name in the folder in force; `flag` is where the name was given.
+    ///
+    /// # Errors
+    /// The name cannot be one, there is no such account, or no folder is given.
+    pub async fn service_account_id(&self, flag: &str, name: &str) -> Result<String> {
+        ids::check_name(flag, name).map_err(Error::usage)?;
+        let folder = self.folder_id().await?;
+        service_account::id_by_name(self.client()?, &folder, name).await
     }
 
     /// Text from a file, or from standard input when the path is `-`.
@@ -197,74 +195,62 @@ impl<'a> Context<'a> {
         input::stdin(reader).await
     }
 
-    /// Makes a secret by a call that is not to be repeated. When the answer is lost, or no longer waited for because of
-    /// Ctrl-C or `--timeout`, the error says that the secret may exist, and gives `advice` on how to go on.
+    /// Keeps secrets out of every log line and error from now on.
+    pub fn mask_secrets<'s>(&self, secrets: impl IntoIterator<Item = &'s SecretString>) {
+        secrets.into_iter().for_each(|secret| self.log.masks.add(secret));
+    }
+
+    /// Creates a secret by a call that must not be repeated. When the response is lost, or no longer waited for because
+    /// of Ctrl-C or `--timeout`, the error says that the secret may exist, and gives `advice` on what to do.
     ///
     /// # Errors
     /// Those of the work itself.
-    pub async fn making<T>(&self, advice: String, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.watched(UnderWay { advice, stage: Stage::Making }, work).await
+    pub async fn create_secret<T>(&self, advice: String, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.in_progress.watch(Stage::Creating, advice, work).await
     }
 
-    /// Prints the only copy of a secret. When that fails or is cut short, the error gives `advice` on how to go on.
+    /// Delivers the only copy of a secret. When that fails or is interrupted, the error gives `advice` on what to do.
     ///
     /// # Errors
     /// Those of the work itself.
-    pub async fn printing<T>(&self, advice: String, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.watched(UnderWay { advice, stage: Stage::Printing }, work).await
+    pub async fn deliver_secret<T>(&self, advice: String, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.in_progress.watch(Stage::Delivering, advice, work).await
     }
 
-    /// Does something on the server that goes on without this process and can be asked for again. When it is cut short,
-    /// the error gives `advice` on how to go on.
+    /// Waits for an Operation and returns it. When the wait is interrupted, the error says how to resume it.
     ///
     /// # Errors
-    /// Those of the work itself.
-    pub async fn in_progress<T>(&self, advice: String, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.watched(UnderWay { advice, stage: Stage::Repeatable }, work).await
+    /// The Operation failed, or is not done in time.
+    pub async fn wait_for(&self, operation: Operation) -> Result<Operation> {
+        let advice = format!(
+            "the operation continues on the server; to wait for it, type: yc-rs operation wait {}",
+            operation.id
+        );
+        let started = std::time::Instant::now();
+        let wait = operation::wait(self.client()?, operation, self.max_wait());
+        let done = self.in_progress.watch(Stage::Repeatable, advice, wait).await?;
+        self.log.note(&format!("done ({}s)", started.elapsed().as_secs()));
+        Ok(done)
     }
 
-    async fn watched<T>(&self, under_way: UnderWay, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let UnderWay { advice, stage } = under_way.clone();
-        let place = self.under_way.borrow().len();
-        self.under_way.borrow_mut().push(Some(under_way));
-        let result = work.await;
-        if let Some(place) = self.under_way.borrow_mut().get_mut(place) {
-            *place = None;
+    /// How long an Operation is waited for: `--timeout` limits the whole command, so there is no other limit then.
+    fn max_wait(&self) -> Option<Duration> {
+        match self.flags.timeout {
+            Some(_) => None,
+            None => Some(operation::DEFAULT_WAIT),
         }
-        result.map_err(|error| match error.kind() {
-            _ if error.is_outcome_unknown() || stage == Stage::Printing => error.urgent_hint(advice),
-            Kind::Timeout | Kind::Network if stage == Stage::Repeatable => error.hint(advice),
-            _ => error,
-        })
     }
 
-    /// The error for a command that is cut short by `kind`, with the advice on everything that is under way.
-    pub fn cut_short(&self, kind: Kind, message: &str) -> Error {
-        let error = Error::new(kind, message);
-        let awaited = self.client.get().is_some_and(Client::awaits_unrepeatable);
-        let mut under_way: Vec<_> = self.under_way.take().into_iter().flatten().collect();
-        under_way.retain(|work| work.stage != Stage::Making || awaited);
-        if under_way.is_empty() {
-            return error;
-        }
-        let repeatable = under_way.iter().all(|work| work.stage == Stage::Repeatable);
-        let error = if repeatable { error } else { error.outcome_unknown() };
-        let advice: Vec<_> = under_way.into_iter().map(|work| work.advice).collect();
-        error.hint(advice.join("\n"))
+    /// The error for a command that is interrupted, with the advice on all work in progress.
+    pub fn interrupted(&self, kind: Kind, message: &str) -> Error {
+        let awaits_secret = self.client.get().is_some_and(Client::awaits_unrepeatable);
+        self.in_progress.interrupted(kind, message, awaits_secret)
     }
 
     /// Says that a list was cut off.
     pub fn note_cut_off(&self, listing: &Listing, things: &str) {
         if listing.cut_off {
             self.log.note(&format!("there are more {things} than the {} shown; see --limit", listing.items.len()));
-        }
-    }
-
-    /// How long an Operation is waited for: `--timeout` ends the whole command, so there is no other limit then.
-    pub fn longest_wait(&self) -> Option<Duration> {
-        match self.flags.timeout {
-            Some(_) => None,
-            None => Some(api::operation::LONGEST_WAIT),
         }
     }
 }

@@ -72,22 +72,22 @@ pub enum Kind {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestIds {
     /// Given by the server to the request.
-    pub server_request_id: Option<String>,
+    pub server_request: Option<String>,
     /// Given by this program to the attempt.
-    pub client_request_id: Option<String>,
+    pub client_request: Option<String>,
     /// Given by the server to the chain of calls behind the request.
-    pub server_trace_id: Option<String>,
+    pub server_trace: Option<String>,
     /// Given by this program to the whole run.
-    pub client_trace_id: Option<String>,
+    pub client_trace: Option<String>,
 }
 
 impl RequestIds {
     fn named(&self) -> [(&'static str, Option<&String>); 4] {
         [
-            ("server-request-id", self.server_request_id.as_ref()),
-            ("client-request-id", self.client_request_id.as_ref()),
-            ("server-trace-id", self.server_trace_id.as_ref()),
-            ("client-trace-id", self.client_trace_id.as_ref()),
+            ("server-request-id", self.server_request.as_ref()),
+            ("client-request-id", self.client_request.as_ref()),
+            ("server-trace-id", self.server_trace.as_ref()),
+            ("client-trace-id", self.client_trace.as_ref()),
         ]
     }
 }
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn text_has_a_line_for_each_thing_known() {
-        let ids = RequestIds { server_request_id: Some("s-1".into()), ..RequestIds::default() };
+        let ids = RequestIds { server_request: Some("s-1".into()), ..RequestIds::default() };
         let error = refused(Code::NotFound, "no such key").context("cannot get x").hint("list them").ids(ids);
         assert_eq!(
             error.to_text(),

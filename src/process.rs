@@ -1,29 +1,90 @@
-//! Core files: the memory of a process that crashed, in which its secrets would stay behind on the disk.
+//! This process and those that it starts: core dumps, and a command that takes its place.
 
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 #[cfg(unix)]
 use std::sync::OnceLock;
+use std::{fs, io};
 
 #[cfg(unix)]
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The limit that this process was started with.
+/// The limit of core dumps that this process was started with.
 #[cfg(unix)]
-static BEFORE: OnceLock<Rlimit> = OnceLock::new();
+static INHERITED_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 
-/// Has this process, and those that it starts, leave none.
+/// Has this process, and those that it starts, leave no core dump: it would keep the secrets on the disk.
 pub fn disable_core_dumps() {
     #[cfg(unix)]
     {
-        let before = *BEFORE.get_or_init(|| getrlimit(Resource::Core));
+        let inherited = *INHERITED_LIMIT.get_or_init(|| getrlimit(Resource::Core));
         // Where this is refused, everything else still works.
-        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..before });
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..inherited });
     }
 }
 
-/// Lets a command that takes the place of this process have what it would have without it.
-pub fn restore_core_limit() {
+/// Gives a command that takes the place of this process the limit of core dumps that it would have without it.
+fn restore_core_limit() {
     #[cfg(unix)]
-    if let Some(before) = BEFORE.get() {
-        let _ = setrlimit(Resource::Core, *before);
+    if let Some(inherited) = INHERITED_LIMIT.get() {
+        let _ = setrlimit(Resource::Core, *inherited);
     }
+}
+
+/// Runs the command in the place of this process; returns only when that fails.
+///
+/// # Errors
+/// The command cannot be run.
+#[cfg(unix)]
+pub fn replace_with(mut command: Command) -> io::Result<u8> {
+    restore_core_limit();
+    Err(std::os::unix::process::CommandExt::exec(&mut command))
+}
+
+/// Runs the command and returns its exit status: this process cannot be replaced here.
+///
+/// # Errors
+/// The command cannot be run.
+#[cfg(not(unix))]
+pub fn replace_with(mut command: Command) -> io::Result<u8> {
+    restore_core_limit();
+    let status = command.status()?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// Looks for a program as `execvp` will, in the directories of `path`.
+///
+/// # Errors
+/// The exit status of a shell that cannot run the program: 127 when it is not there, 126 when it may not be run.
+pub fn find_program(program: &OsStr, path: Option<&str>) -> Result<(), u8> {
+    let candidates: Vec<PathBuf> = match path {
+        _ if !cfg!(unix) => return Ok(()),
+        _ if program.as_encoded_bytes().contains(&b'/') => vec![program.into()],
+        Some(path) => std::env::split_paths(path).map(|directory| directory.join(program)).collect(),
+        // Where the system looks then is for the system to say.
+        None => return Ok(()),
+    };
+    let exists = |path: &PathBuf| path.exists();
+    match candidates.iter().any(|path| is_program(path)) {
+        true => Ok(()),
+        false if !program.is_empty() && candidates.iter().any(exists) => Err(126),
+        false => Err(127),
+    }
+}
+
+/// The exit status of a shell that cannot run a command: 127 when it is not there, else 126.
+pub fn shell_status(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+}
+
+#[cfg(unix)]
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
 }

@@ -1,10 +1,13 @@
-//! `AccessKeyService`: static keys of service accounts.
+//! `AccessKeyService`: static access keys of service accounts.
 //!
 //! Source: `yandex/cloud/iam/v1/awscompatibility/access_key_service.proto` and `access_key.proto`.
 
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{Call, Client, segment, whole};
+use super::operation::Operation;
+use super::{Call, Client, required, segment};
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::http::{Method, Response};
@@ -13,9 +16,9 @@ use crate::message::{Field, Message};
 const PATH: &str = "/iam/aws-compatibility/v1/accessKeys";
 
 /// The longest description, in characters.
-pub const LONGEST_DESCRIPTION: usize = 256;
+pub const MAX_DESCRIPTION: usize = 256;
 
-/// `AccessKey`.
+/// The shape of an `AccessKey`.
 pub const ACCESS_KEY: Message = Message {
     name: "AccessKey",
     fields: &[
@@ -28,23 +31,46 @@ pub const ACCESS_KEY: Message = Message {
     ],
 };
 
-/// `CreateAccessKeyResponse`.
+/// The shape of a `CreateAccessKeyResponse`.
 pub const CREATE_RESPONSE: Message = Message {
     name: "CreateAccessKeyResponse",
     fields: &[Field::message("access_key", &ACCESS_KEY), Field::scalar("secret")],
 };
 
-/// `CreateAccessKeyRequest`.
-pub const CREATE_REQUEST: Message = Message {
-    name: "CreateAccessKeyRequest",
-    fields: &[Field::scalar("service_account_id"), Field::scalar("description")],
-};
+/// A static access key with its secret: `CreateAccessKeyResponse`.
+#[derive(Debug, Clone)]
+pub struct StaticKey {
+    /// The resource ID, by which the API knows the key.
+    pub id: String,
+    /// The key ID, by which S3 clients know the key: `YCA…`.
+    pub key_id: String,
+    /// The secret that requests are signed with.
+    pub secret: SecretString,
+    /// The message as received, with the secret.
+    pub raw: Value,
+}
 
-/// `UpdateAccessKeyRequest`.
-pub const UPDATE_REQUEST: Message = Message {
-    name: "UpdateAccessKeyRequest",
-    fields: &[Field::scalar("access_key_id"), Field::scalar("update_mask"), Field::scalar("description")],
-};
+impl StaticKey {
+    /// Reads the response to `Create`.
+    ///
+    /// # Errors
+    /// A field is missing: the key may exist all the same, and nobody has its secret.
+    pub fn parse(raw: Value) -> Result<Self> {
+        Ok(Self {
+            id: required(&raw, "/accessKey/id")?.to_owned(),
+            key_id: required(&raw, "/accessKey/keyId")?.to_owned(),
+            secret: required(&raw, "/secret")?.into(),
+            raw,
+        })
+    }
+}
+
+/// When a key was used last, or was created if no use is recorded; `None` when the server does not say. `key` is an
+/// `AccessKey` as received.
+pub fn last_activity(key: &Value) -> Option<DateTime<Utc>> {
+    let time = key["lastUsedAt"].as_str().or(key["createdAt"].as_str())?;
+    Some(DateTime::parse_from_rfc3339(time).ok()?.to_utc())
+}
 
 /// A page of the keys of a service account; `None` stands for the caller: `List`.
 ///
@@ -61,20 +87,20 @@ pub async fn list(client: &Client<'_>, owner: Option<&str>, page_size: &str, pag
     client.call(call).await
 }
 
-/// A key by its resource ID: `Get`.
+/// An `AccessKey` by its resource ID, as received: `Get`.
 ///
 /// # Errors
-/// The ID cannot be one, the server refuses, or cannot be reached.
+/// The text cannot be an ID, the server refuses, or cannot be reached.
 pub async fn get(client: &Client<'_>, id: &str) -> Result<Value> {
     client.call(Call::new(Service::Iam, Method::GET, format!("{PATH}/{}", segment(id)?))).await
 }
 
-/// Makes a key for a service account; `None` stands for the caller: `Create`. The answer holds the only copy of the
+/// Creates a key for a service account; `None` stands for the caller: `Create`. The response holds the only copy of the
 /// secret.
 ///
 /// # Errors
 /// The server refuses, or cannot be reached; the key may exist all the same when the error says so.
-pub async fn create(client: &Client<'_>, owner: Option<&str>, description: Option<&str>) -> Result<Value> {
+pub async fn create(client: &Client<'_>, owner: Option<&str>, description: Option<&str>) -> Result<StaticKey> {
     let mut body = json!({});
     if let Some(owner) = owner {
         body["serviceAccountId"] = owner.into();
@@ -82,23 +108,23 @@ pub async fn create(client: &Client<'_>, owner: Option<&str>, description: Optio
     if let Some(description) = description {
         body["description"] = description.into();
     }
-    let answer = client.call(Call::new(Service::Iam, Method::POST, PATH).body(body).makes_a_secret()).await?;
-    whole(answer, &["/accessKey/id", "/accessKey/keyId", "/secret"])
+    StaticKey::parse(client.call(Call::new(Service::Iam, Method::POST, PATH).body(body).makes_a_secret()).await?)
 }
 
-/// Sets the description of a key and returns the Operation: `Update`.
+/// Sets the description of a key: `Update`.
 ///
 /// # Errors
-/// The ID cannot be one, the server refuses, or cannot be reached.
-pub async fn update(client: &Client<'_>, id: &str, description: &str) -> Result<Value> {
+/// The text cannot be an ID, the server refuses, or cannot be reached.
+pub async fn update(client: &Client<'_>, id: &str, description: &str) -> Result<Operation> {
     let body = json!({"updateMask": "description", "description": description});
-    client.call(Call::new(Service::Iam, Method::PATCH, format!("{PATH}/{}", segment(id)?)).body(body)).await
+    let call = Call::new(Service::Iam, Method::PATCH, format!("{PATH}/{}", segment(id)?)).body(body);
+    Ok(Operation::parse(client.call(call).await?))
 }
 
-/// Asks for a key to be deleted: `Delete`. The answer holds the Operation, whatever its status.
+/// Requests the deletion of a key: `Delete`. The response holds the Operation, whatever its status.
 ///
 /// # Errors
-/// The ID cannot be one, or the server cannot be reached.
+/// The text cannot be an ID, or the server cannot be reached.
 pub async fn delete(client: &Client<'_>, id: &str) -> Result<Response> {
     client.send(Call::new(Service::Iam, Method::DELETE, format!("{PATH}/{}", segment(id)?))).await
 }
@@ -106,7 +132,7 @@ pub async fn delete(client: &Client<'_>, id: &str) -> Result<Response> {
 /// A page of the Operations on a key: `ListOperations`.
 ///
 /// # Errors
-/// The ID cannot be one, the server refuses, or cannot be reached.
+/// The text cannot be an ID, the server refuses, or cannot be reached.
 pub async fn list_operations(client: &Client<'_>, id: &str, page_size: &str, page_token: &str) -> Result<Value> {
     let path = format!("{PATH}/{}/operations", segment(id)?);
     let mut call = Call::new(Service::Iam, Method::GET, path).query("pageSize", page_size);
@@ -114,4 +140,18 @@ pub async fn list_operations(client: &Client<'_>, id: &str, page_size: &str, pag
         call = call.query("pageToken", page_token);
     }
     client.call(call).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn activity_is_counted_from_creation_where_no_use_is_recorded() {
+        let used = json!({"createdAt": "2020-01-01T00:00:00Z", "lastUsedAt": "2026-01-01T00:00:00Z"});
+        let unused = json!({"createdAt": "2020-01-01T00:00:00Z"});
+        assert_eq!(last_activity(&used).unwrap().to_rfc3339(), "2026-01-01T00:00:00+00:00");
+        assert_eq!(last_activity(&unused).unwrap().to_rfc3339(), "2020-01-01T00:00:00+00:00");
+        assert_eq!(last_activity(&json!({})), None);
+    }
 }

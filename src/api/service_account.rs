@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 
-use super::{Call, Client, id_in_list, name_filter, segment};
+use super::lookup::{id_in_list, name_filter};
+use super::{Call, Client, segment};
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::http::Method;

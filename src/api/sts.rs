@@ -9,47 +9,35 @@ use chrono::{DateTime, Utc};
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::Event;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::temporary_access_key::EphemeralKey;
 use crate::api::sigv4::{self, Scope, SigningKey};
 use crate::error::{Error, Result};
 use crate::http::{Body, Http, Method, Repeat, Request, Response, Url};
 use crate::log::Log;
-use crate::message::{Field, Message};
 use crate::status::{Code, Status};
 use crate::text::percent;
 
-/// The fewest characters of a role ARN. It names nothing: any text of this length will do.
-pub const SHORTEST_ROLE_ARN: usize = 20;
+/// The fewest characters of a role ARN. It identifies nothing: any text of this length is accepted.
+pub const MIN_ROLE_ARN: usize = 20;
 
 const CONTENT_TYPE: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
-/// `AssumeRoleRequest`, as it stands in a file.
-pub const ASSUME_ROLE_REQUEST: Message = Message {
-    name: "AssumeRoleRequest",
-    fields: &[
-        Field::scalar("role_arn"),
-        Field::scalar("role_session_name"),
-        Field::scalar("policy"),
-        Field::scalar("duration_seconds"),
-    ],
-};
-
-/// `AssumeRole`: what is asked for.
+/// `AssumeRole`: the request.
 #[derive(Debug, Clone)]
 pub struct AssumeRole {
     /// Any text of letters, digits, `_` and `-`.
     pub role_arn: String,
-    /// What the use of the credentials is called in audit logs.
+    /// The session name shown in audit logs.
     pub role_session_name: String,
     /// JSON that narrows the rights of the static key's owner.
     pub policy: Option<String>,
-    /// How long the credentials are to live, in whole seconds.
+    /// The requested lifetime, in whole seconds.
     pub duration: Duration,
 }
 
-/// Gets temporary credentials: `AssumeRole`. The answer has the fields of
-/// [`EPHEMERAL_KEY`](super::temporary_access_key::EPHEMERAL_KEY).
+/// Gets temporary credentials: `AssumeRole`.
 ///
 /// When the server refuses and our clock is wrong, the request is signed once more with the server's time.
 ///
@@ -62,7 +50,7 @@ pub async fn assume_role(
     region: &str,
     request: &AssumeRole,
     log: &Log,
-) -> Result<Value> {
+) -> Result<EphemeralKey> {
     let send = async |time| http.send(signed(base, key, region, request, time)?.as_request()).await;
     let now = Utc::now();
     let answer = send(now).await?;
@@ -136,31 +124,32 @@ fn form(request: &AssumeRole) -> String {
     fields.into_iter().filter_map(pair).collect::<Vec<_>>().join("&")
 }
 
-/// Reads the credentials, or why there are none, out of an answer.
-fn credentials(answer: Response) -> Result<Value> {
-    let leaves = Leaves::read(answer.body());
-    if answer.refusal().is_some() {
-        return Err(refusal(answer, leaves.as_ref()));
+/// Reads the credentials, or why there are none, from a response.
+fn credentials(response: Response) -> Result<EphemeralKey> {
+    let leaves = Leaves::read(response.body());
+    if response.refusal().is_some() {
+        return Err(refusal(response, leaves.as_ref()));
     }
-    let value = leaves.and_then(|leaves| {
-        Some(json!({
+    let key = leaves.and_then(|leaves| {
+        let raw = json!({
             "accessKeyId": leaves.text("AccessKeyId")?,
             "secret": leaves.text("SecretAccessKey")?,
             "sessionToken": leaves.text("SessionToken")?,
             "expiresAt": leaves.text("Expiration")?,
-        }))
+        });
+        EphemeralKey::parse(raw).ok()
     });
-    value.ok_or_else(|| {
-        let message = format!("the server answered {} with something that is not the answer of STS", answer.status);
-        answer.error(Status { code: Code::Unknown, message, details: vec![] })
+    key.ok_or_else(|| {
+        let message = format!("the server responded {} with something that is not a response of STS", response.status);
+        response.error(Status { code: Code::Unknown, message, details: vec![] })
     })
 }
 
 fn refusal(mut answer: Response, leaves: Option<&Leaves>) -> Error {
     let text = |name| leaves.and_then(|leaves| leaves.text(name));
     let (code, message) = (text("Code"), text("Message"));
-    if answer.ids.server_request_id.is_none() {
-        answer.ids.server_request_id = text("RequestId").map(str::to_owned);
+    if answer.ids.server_request.is_none() {
+        answer.ids.server_request = text("RequestId").map(str::to_owned);
     }
     let by_http = answer.refusal().cloned();
     let mut status = by_http.unwrap_or_else(|| Status { code: Code::Unknown, message: String::new(), details: vec![] });

@@ -1,31 +1,33 @@
-//! `TemporaryAccessKeyService`: keys that end by themselves.
+//! `TemporaryAccessKeyService`: ephemeral access keys.
 //!
 //! Source: `yandex/cloud/iam/v1/awscompatibility/temporary_access_key_service.proto`.
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{Call, Client, whole};
+use super::{Call, Client, required};
 use crate::endpoints::Service;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::Method;
 use crate::message::{Field, Message};
 use crate::text::duration;
 
 /// The longest policy, in characters.
-pub const LONGEST_POLICY: usize = 2048;
+pub const MAX_POLICY: usize = 2048;
 
 /// The longest session name, in characters.
-pub const LONGEST_SESSION_NAME: usize = 64;
+pub const MAX_SESSION_NAME: usize = 64;
 
-/// The shortest and the longest life of a key that `yc` accepts.
+/// The shortest and the longest lifetime of a key that `yc` accepts.
 ///
 /// Source: yandex-cloud/docs, `en/cli/cli-ref/iam/cli-ref/access-key/issue-ephemeral.md`.
 pub const LIFETIMES: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(15 * 60)..=Duration::from_secs(12 * 60 * 60);
 
-/// `CreateEphemeralAccessKeyResponse`.
+/// The shape of a `CreateEphemeralAccessKeyResponse`.
 pub const EPHEMERAL_KEY: Message = Message {
     name: "CreateEphemeralAccessKeyResponse",
     fields: &[
@@ -36,35 +38,63 @@ pub const EPHEMERAL_KEY: Message = Message {
     ],
 };
 
-/// `CreateEphemeralAccessKeyRequest`, as it stands in a file.
-pub const CREATE_REQUEST: Message = Message {
-    name: "CreateEphemeralAccessKeyRequest",
-    fields: &[
-        Field::scalar("subject_id"),
-        Field::scalar("session_name"),
-        Field::scalar("policy"),
-        Field::scalar("duration"),
-    ],
-};
+/// A key that expires: `CreateEphemeralAccessKeyResponse`. Temporary credentials from STS have the same form.
+#[derive(Debug, Clone)]
+pub struct EphemeralKey {
+    /// The key ID, by which S3 clients know the key.
+    pub access_key_id: String,
+    /// The secret that requests are signed with.
+    pub secret: SecretString,
+    /// The token that every request is sent with.
+    pub session_token: SecretString,
+    /// When the key expires.
+    pub expires_at: DateTime<Utc>,
+    /// The message as received, with the secrets.
+    pub raw: Value,
+}
+
+impl EphemeralKey {
+    /// Reads the response to `CreateEphemeral`.
+    ///
+    /// # Errors
+    /// A field is missing or malformed: the key may exist all the same, and nobody has its secret.
+    pub fn parse(raw: Value) -> Result<Self> {
+        let expires_at = DateTime::parse_from_rfc3339(required(&raw, "/expiresAt")?).map_err(|_| {
+            Error::internal("the 'expiresAt' of the server's response is not a point in time").outcome_unknown()
+        })?;
+        Ok(Self {
+            access_key_id: required(&raw, "/accessKeyId")?.to_owned(),
+            secret: required(&raw, "/secret")?.into(),
+            session_token: required(&raw, "/sessionToken")?.into(),
+            expires_at: expires_at.to_utc(),
+            raw,
+        })
+    }
+
+    /// How long the key is still valid; zero when it has expired.
+    pub fn remaining(&self, now: DateTime<Utc>) -> Duration {
+        (self.expires_at - now).to_std().unwrap_or_default()
+    }
+}
 
 /// `CreateEphemeralAccessKeyRequest`.
 #[derive(Debug, Clone, Default)]
 pub struct CreateEphemeral {
-    /// Who the key is for; `None` stands for the caller.
+    /// The subject of the key; `None` stands for the caller.
     pub subject_id: Option<String>,
-    /// What the use of the key is called in audit logs.
+    /// The session name shown in audit logs.
     pub session_name: String,
     /// JSON that narrows the rights of the subject.
     pub policy: Option<String>,
-    /// How long the key is to live; `None` leaves it to the server: as long as the IAM token behind it.
+    /// The requested lifetime; `None` leaves it to the server: the lifetime of the IAM token.
     pub duration: Option<Duration>,
 }
 
-/// Issues a key: `CreateEphemeral`. The answer holds the only copy of the secret.
+/// Issues a key: `CreateEphemeral`. The response holds the only copy of the secret.
 ///
 /// # Errors
 /// The server refuses, or cannot be reached; the key may exist all the same when the error says so.
-pub async fn create_ephemeral(client: &Client<'_>, request: &CreateEphemeral) -> Result<Value> {
+pub async fn create_ephemeral(client: &Client<'_>, request: &CreateEphemeral) -> Result<EphemeralKey> {
     let mut body = json!({"sessionName": request.session_name});
     if let Some(subject) = &request.subject_id {
         body["subjectId"] = subject.clone().into();
@@ -76,6 +106,6 @@ pub async fn create_ephemeral(client: &Client<'_>, request: &CreateEphemeral) ->
         body["duration"] = duration::to_protobuf(duration).into();
     }
     let path = "/iam/aws-compatibility/v1/ephemeralAccessKeys";
-    let answer = client.call(Call::new(Service::Iam, Method::POST, path).body(body).makes_a_secret()).await?;
-    whole(answer, &["/accessKeyId", "/secret", "/sessionToken", "/expiresAt"])
+    let call = Call::new(Service::Iam, Method::POST, path).body(body).makes_a_secret();
+    EphemeralKey::parse(client.call(call).await?)
 }

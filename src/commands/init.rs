@@ -12,7 +12,8 @@ use super::config::confirm_copy;
 use super::config::keys::{From, Key};
 use super::config::profile::profile_name;
 use super::local::Local;
-use crate::api::{LARGEST_PAGE, Pages, cloud, folder};
+use crate::api::pages::{MAX_PAGE_SIZE, Pages};
+use crate::api::{cloud, folder};
 use crate::config::edit::{self, Document, FIRST_PROFILE};
 use crate::config::settings::{GlobalFlags, Settings};
 use crate::config::{CREDENTIALS, Config, Profile};
@@ -310,7 +311,8 @@ async fn ask_folder(document: &Document, setup: &Setup, local: &Local<'_>) -> Re
     let mut scratch = document.clone();
     setup.apply(&mut scratch)?;
     let profile = scratch.config()?.profile(Some(&setup.profile))?;
-    let context = Context::new(&env, &flags, Settings::with_profile(&flags, &env, profile)?, local.log.clone());
+    let context =
+        Context::new(&env, &flags, Settings::with_profile(&flags, &env, profile)?, local.log.clone(), local.printer()?);
     let client = context.client()?;
     let mut found = Vec::new();
     let given = setup.values.iter().find(|(key, _)| key.name == "cloud-id").and_then(|(_, value)| value.as_str());
@@ -347,7 +349,7 @@ fn alone(local: &Local<'_>) -> (Env, GlobalFlags) {
 /// What the caller can see of a kind of resource; nothing when even asking is not allowed, as for a service account
 /// whose only rights are on a folder.
 async fn visible(items: &'static str, call: impl AsyncFn(&str, &str) -> Result<Json>) -> Result<Vec<Json>> {
-    let pages = Pages { call, items, limit: usize::MAX, page_size: LARGEST_PAGE, follow: true, keep: &|_| true };
+    let pages = Pages { call, items, limit: usize::MAX, page_size: MAX_PAGE_SIZE, follow: true, keep: &|_| true };
     match pages.collect().await {
         Ok(listing) => Ok(listing.items),
         Err(error) if error.code() == Some(Code::PermissionDenied) => Ok(Vec::new()),

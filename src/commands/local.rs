@@ -9,7 +9,7 @@ use crate::config::{Config, Profile};
 use crate::env::Env;
 use crate::error::Result;
 use crate::log::Log;
-use crate::output::{Filter, Render};
+use crate::output::{Filter, Printer, Render};
 use crate::text::escape;
 
 /// The surroundings of a command that works on this machine alone.
@@ -23,17 +23,18 @@ pub struct Local<'a> {
 }
 
 impl Local<'_> {
-    /// How the result is to be printed. The format is that of the flag alone: scripts read the bare values of
+    /// Where the result goes. The format is that of the flag alone: scripts read the bare values of
     /// `config get`, whatever format the profile or a variable sets for other commands.
     ///
     /// # Errors
     /// The jq filter does not compile.
-    pub fn render(&self) -> Result<Render> {
-        Ok(Render {
+    pub fn printer(&self) -> Result<Printer> {
+        let render = Render {
             format: self.flags.format.unwrap_or_default(),
             filter: self.flags.jq.as_deref().map(|filter| Filter::compile(filter, &self.env.vars)).transpose()?,
             terminal: self.env.terminal.stdout,
-        })
+        };
+        Ok(Printer::new(render, self.env.program.clone()))
     }
 
     /// The name of the profile that flag or environment choose.

@@ -226,8 +226,8 @@ impl Http {
         let request = call.to_reqwest(&request_id).map_err(Failure::hopeless)?;
         debug::sent(&self.log, attempt, &request, call.body.as_deref());
         let ids = RequestIds {
-            client_request_id: Some(request_id),
-            client_trace_id: Some(self.trace_id.clone()),
+            client_request: Some(request_id),
+            client_trace: Some(self.trace_id.clone()),
             ..RequestIds::default()
         };
         let started = Instant::now();

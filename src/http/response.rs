@@ -135,9 +135,9 @@ fn with_server_ids(ids: RequestIds, headers: &HeaderMap, refusal: Option<&Status
     let header = |name| text(headers, name).map(str::to_owned);
     // A server that has no ID of its own sends ours back.
     let by_header = header("x-server-request-id")
-        .or_else(|| header(REQUEST_ID).filter(|id| Some(id) != ids.client_request_id.as_ref()));
+        .or_else(|| header(REQUEST_ID).filter(|id| Some(id) != ids.client_request.as_ref()));
     let by_detail = || refusal?.detail("RequestInfo")?["requestId"].as_str().map(str::to_owned);
-    RequestIds { server_request_id: by_header.or_else(by_detail), server_trace_id: header("x-server-trace-id"), ..ids }
+    RequestIds { server_request: by_header.or_else(by_detail), server_trace: header("x-server-trace-id"), ..ids }
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -154,15 +154,15 @@ mod tests {
     fn answer(status: u16, headers: &[(&'static str, &str)], body: &str, unrepeatable: bool) -> Response {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         let ids = RequestIds {
-            client_request_id: Some("ours".into()),
-            client_trace_id: Some("trace".into()),
+            client_request: Some("ours".into()),
+            client_trace: Some("trace".into()),
             ..RequestIds::default()
         };
         Response::new(status, headers, body.into(), ids, unrepeatable)
     }
 
-    fn server_request_id(headers: &[(&'static str, &str)], body: &str) -> Option<String> {
-        answer(404, headers, body, false).ids.server_request_id
+    fn server_request(headers: &[(&'static str, &str)], body: &str) -> Option<String> {
+        answer(404, headers, body, false).ids.server_request
     }
 
     #[test]
@@ -172,16 +172,16 @@ mod tests {
         ]})
         .to_string();
         let (named, plain, echoed) = (("x-server-request-id", "s"), ("x-request-id", "r"), ("x-request-id", "ours"));
-        assert_eq!(server_request_id(&[named, plain], &info).as_deref(), Some("s"));
-        assert_eq!(server_request_id(&[plain], &info).as_deref(), Some("r"));
-        assert_eq!(server_request_id(&[echoed], &info).as_deref(), Some("in-detail"));
-        assert_eq!(server_request_id(&[], &info).as_deref(), Some("in-detail"));
-        assert_eq!(server_request_id(&[echoed], "{}"), None);
+        assert_eq!(server_request(&[named, plain], &info).as_deref(), Some("s"));
+        assert_eq!(server_request(&[plain], &info).as_deref(), Some("r"));
+        assert_eq!(server_request(&[echoed], &info).as_deref(), Some("in-detail"));
+        assert_eq!(server_request(&[], &info).as_deref(), Some("in-detail"));
+        assert_eq!(server_request(&[echoed], "{}"), None);
 
         let ids = answer(200, &[("x-server-trace-id", "t")], "{}", false).ids;
-        assert_eq!(ids.server_trace_id.as_deref(), Some("t"));
-        assert_eq!(ids.client_request_id.as_deref(), Some("ours"));
-        assert_eq!(ids.client_trace_id.as_deref(), Some("trace"));
+        assert_eq!(ids.server_trace.as_deref(), Some("t"));
+        assert_eq!(ids.client_request.as_deref(), Some("ours"));
+        assert_eq!(ids.client_trace.as_deref(), Some("trace"));
     }
 
     #[test]

@@ -164,7 +164,7 @@ async fn a_request_carries_the_usual_headers() {
     let both = |name| [header(&requests[0], name).unwrap(), header(&requests[1], name).unwrap()];
     let [first, second] = both("x-request-id");
     assert_ne!(first, second);
-    assert_eq!(answer.ids.client_request_id.as_deref(), Some(second));
+    assert_eq!(answer.ids.client_request.as_deref(), Some(second));
     for name in ["x-client-trace-id", "idempotency-key"] {
         let [first, second] = both(name);
         assert_eq!(first, second);

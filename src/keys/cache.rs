@@ -1,4 +1,4 @@
-//! Ephemeral keys kept between runs, so that an SDK that asks again and again gets the same key.
+//! Ephemeral keys cached on disk, so that an SDK that runs the program again and again gets the same key.
 //!
 //! One file a key. A key is issued under a lock, so that any number of processes issue one.
 
@@ -10,6 +10,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::min_ttl::{self, MinTtl};
+use crate::api::temporary_access_key::EphemeralKey;
+use crate::context::Context;
+use crate::error::Result;
 use crate::store::Store;
 use crate::text::digest::fingerprint;
 
@@ -19,27 +23,27 @@ pub struct KeyCache {
     store: Store,
 }
 
-/// What a key is kept under: the request as the user gave it, so that it is found without asking any service. What was
-/// left out is left out here, too. It stands in the file, so it must not hold a secret.
+/// What a key is cached under: the request as the user made it, so that it is found without a request to any service.
+/// What was left out is left out here, too. It is part of the file, so it must not hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wanted {
-    /// Who asks, and on what proof.
+pub struct CacheKey {
+    /// The identity that requests the key, and how it authenticates.
     pub identity: String,
-    /// Where the key is issued.
+    /// The endpoint that issues the key.
     pub endpoint: String,
-    /// Who the key is for: an ID, or a name with its folder.
+    /// The subject of the key: an ID, or a name with its folder.
     pub subject: Option<String>,
     /// The policy, without insignificant white space.
     pub policy: Option<String>,
     /// The session name.
     pub session_name: Option<String>,
-    /// The life asked for.
+    /// The requested lifetime.
     pub duration: Option<Duration>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Entry {
-    wanted: Wanted,
+    request: CacheKey,
     /// `CreateEphemeralAccessKeyResponse`, as received.
     key: Value,
 }
@@ -50,34 +54,76 @@ impl KeyCache {
         Self { store: Store::keys(home) }
     }
 
-    /// A key that was issued for the same request, if it has at least `rest` of its life left.
-    pub fn load(&self, wanted: &Wanted, rest: Duration, now: DateTime<Utc>) -> Option<Value> {
-        let entry: Entry = self.store.load(&wanted.name())?;
-        (entry.wanted == *wanted && left(&entry.key, now)? >= rest).then_some(entry.key)
+    /// A key that was issued for the same request, if its remaining lifetime is at least `min_ttl`.
+    pub fn load(&self, request: &CacheKey, min_ttl: Duration, now: DateTime<Utc>) -> Option<EphemeralKey> {
+        let entry: Entry = self.store.load(&request.name())?;
+        let key = EphemeralKey::parse(entry.key).ok()?;
+        (entry.request == *request && key.remaining(now) >= min_ttl).then_some(key)
     }
 
-    /// Keeps a key; expired ones are removed.
-    pub fn store(&self, wanted: &Wanted, key: &Value, now: DateTime<Utc>) {
-        self.store.save(&wanted.name(), &Entry { wanted: wanted.clone(), key: key.clone() });
-        self.store.sweep(|entry: Entry| left(&entry.key, now).is_none_or(|left| left.is_zero()));
+    /// Caches a key; expired ones are removed.
+    pub fn store(&self, request: &CacheKey, key: &EphemeralKey, now: DateTime<Utc>) {
+        self.store.save(&request.name(), &Entry { request: request.clone(), key: key.raw.clone() });
+        self.store
+            .sweep(|entry: Entry| EphemeralKey::parse(entry.key).ok().is_none_or(|key| key.remaining(now).is_zero()));
     }
 
     /// Waits until no other process issues a key for the same request.
-    pub async fn lock(&self, wanted: &Wanted) -> Option<File> {
-        self.store.lock(&wanted.name()).await
+    pub async fn lock(&self, request: &CacheKey) -> Option<File> {
+        self.store.lock(&request.name()).await
     }
 }
 
-impl Wanted {
+impl CacheKey {
     fn name(&self) -> String {
         fingerprint(&[&serde_json::to_string(self).unwrap_or_default()])
     }
 }
 
-/// How much life a key has left; `None` when it does not say when it ends.
-pub fn left(key: &Value, now: DateTime<Utc>) -> Option<Duration> {
-    let end = DateTime::parse_from_rfc3339(key["expiresAt"].as_str()?).ok()?.to_utc();
-    Some((end - now).to_std().unwrap_or_default())
+/// The place of one key in the cache.
+pub struct CachedKey {
+    cache: KeyCache,
+    request: CacheKey,
+    min_ttl: Duration,
+}
+
+impl CachedKey {
+    /// The place of the requested key; a cached one is good enough while its remaining lifetime is at least `min_ttl`,
+    /// or else what AWS SDKs need.
+    pub fn new(request: CacheKey, min_ttl: Option<MinTtl>, context: &Context<'_>) -> Self {
+        Self {
+            cache: KeyCache::new(context.cache_home().as_deref()),
+            request,
+            min_ttl: min_ttl.map_or(min_ttl::FOR_PROCESS, |min_ttl| min_ttl.duration),
+        }
+    }
+
+    /// The cached key, or a new one, which is then cached. Of all processes that need it at the same time, one issues it
+    /// and the others wait.
+    ///
+    /// # Errors
+    /// Those of issuing a key.
+    pub async fn or_new(&self, issue: impl Future<Output = Result<EphemeralKey>>) -> Result<EphemeralKey> {
+        if let Some(key) = self.load() {
+            return Ok(key);
+        }
+        let _lock = self.cache.lock(&self.request).await;
+        if let Some(key) = self.load() {
+            return Ok(key);
+        }
+        let key = issue.await?;
+        self.cache.store(&self.request, &key, Utc::now());
+        Ok(key)
+    }
+
+    /// Whether this very key is cached, so that it can be had again.
+    pub fn holds(&self, key: &EphemeralKey) -> bool {
+        self.load().is_some_and(|cached| cached.raw == key.raw)
+    }
+
+    fn load(&self) -> Option<EphemeralKey> {
+        self.cache.load(&self.request, self.min_ttl, Utc::now())
+    }
 }
 
 #[cfg(test)]
@@ -90,8 +136,8 @@ mod tests {
         DateTime::parse_from_rfc3339(time).unwrap().to_utc()
     }
 
-    fn wanted() -> Wanted {
-        Wanted {
+    fn request() -> CacheKey {
+        CacheKey {
             identity: "key aje".into(),
             endpoint: "https://iam".into(),
             subject: None,
@@ -101,15 +147,23 @@ mod tests {
         }
     }
 
+    fn key(expires_at: &str) -> EphemeralKey {
+        let key = json!({"accessKeyId": "a", "secret": "s", "sessionToken": "t", "expiresAt": expires_at});
+        EphemeralKey::parse(key).unwrap()
+    }
+
+    fn id(key: Option<EphemeralKey>) -> Option<String> {
+        key.map(|key| key.access_key_id)
+    }
+
     #[test]
-    fn a_key_is_served_while_enough_of_its_life_is_left() {
+    fn a_key_is_served_while_its_remaining_lifetime_is_enough() {
         let home = tempfile::tempdir().unwrap();
         let cache = KeyCache::new(Some(home.path()));
-        let key = json!({"accessKeyId": "a", "expiresAt": "2026-01-01T01:00:00.5Z"});
-        cache.store(&wanted(), &key, at("2026-01-01T00:00:00Z"));
+        cache.store(&request(), &key("2026-01-01T01:00:00.5Z"), at("2026-01-01T00:00:00Z"));
         let floor = Duration::from_secs(16 * 60);
-        assert_eq!(cache.load(&wanted(), floor, at("2026-01-01T00:44:00Z")), Some(key));
-        assert_eq!(cache.load(&wanted(), floor, at("2026-01-01T00:44:01Z")), None);
+        assert_eq!(id(cache.load(&request(), floor, at("2026-01-01T00:44:00Z"))).as_deref(), Some("a"));
+        assert_eq!(id(cache.load(&request(), floor, at("2026-01-01T00:44:01Z"))), None);
     }
 
     #[test]
@@ -117,28 +171,28 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let cache = KeyCache::new(Some(home.path()));
         let now = at("2026-01-01T00:00:00Z");
-        cache.store(&wanted(), &json!({"expiresAt": "2026-01-01T01:00:00Z"}), now);
+        cache.store(&request(), &key("2026-01-01T01:00:00Z"), now);
         let others = [
-            Wanted { identity: "x".into(), ..wanted() },
-            Wanted { endpoint: "x".into(), ..wanted() },
-            Wanted { subject: Some(String::new()), ..wanted() },
-            Wanted { policy: Some("{}".into()), ..wanted() },
-            Wanted { session_name: Some("x".into()), ..wanted() },
-            Wanted { duration: None, ..wanted() },
+            CacheKey { identity: "x".into(), ..request() },
+            CacheKey { endpoint: "x".into(), ..request() },
+            CacheKey { subject: Some(String::new()), ..request() },
+            CacheKey { policy: Some("{}".into()), ..request() },
+            CacheKey { session_name: Some("x".into()), ..request() },
+            CacheKey { duration: None, ..request() },
         ];
         for other in others {
-            assert_eq!(cache.load(&other, Duration::ZERO, now), None, "{other:?}");
+            assert_eq!(id(cache.load(&other, Duration::ZERO, now)), None, "{other:?}");
         }
-        assert!(cache.load(&wanted(), Duration::ZERO, now).is_some());
+        assert!(cache.load(&request(), Duration::ZERO, now).is_some());
     }
 
     #[test]
-    fn expired_keys_are_removed_when_one_is_kept() {
+    fn expired_keys_are_removed_when_one_is_cached() {
         let home = tempfile::tempdir().unwrap();
         let cache = KeyCache::new(Some(home.path()));
-        cache.store(&wanted(), &json!({"expiresAt": "2026-01-01T01:00:00Z"}), at("2026-01-01T00:00:00Z"));
-        let other = Wanted { duration: None, ..wanted() };
-        cache.store(&other, &json!({"expiresAt": "2026-01-01T09:00:00Z"}), at("2026-01-01T02:00:00Z"));
+        cache.store(&request(), &key("2026-01-01T01:00:00Z"), at("2026-01-01T00:00:00Z"));
+        let other = CacheKey { duration: None, ..request() };
+        cache.store(&other, &key("2026-01-01T09:00:00Z"), at("2026-01-01T02:00:00Z"));
         let files = std::fs::read_dir(home.path().join("keys")).unwrap();
         assert_eq!(files.count(), 1);
     }

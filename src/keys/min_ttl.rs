@@ -1,83 +1,94 @@
-//! How long a key must still live to be handed over: `--min-ttl`, and what `credential_process` needs.
+//! The minimum remaining lifetime of a key that is handed out: `--min-ttl`, and what `credential_process` needs.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
-use crate::credentials::forms::ExportFormat;
+use crate::api::temporary_access_key::EphemeralKey;
 use crate::error::{Error, Result};
 use crate::text::duration;
 
-/// AWS SDKs ask for new credentials 15 minutes before the old ones end: those with less left would be asked for again
-/// at each use.
+/// AWS SDKs request new credentials 15 minutes before the old ones expire: those with less left would be requested
+/// again at each use.
+///
+/// Source: AWS SDKs and Tools Reference Guide, "Process credential provider"; botocore, `credentials.py`.
 pub const FOR_PROCESS: Duration = Duration::from_secs(16 * 60);
 
 /// How much the clocks of two machines that are set right may differ.
-const CLOCKS: Duration = Duration::from_secs(1);
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
-/// How long a key must still live.
+/// The minimum remaining lifetime of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeastLife {
-    /// So long.
-    pub least: Duration,
-    /// What asks for it.
-    because: &'static str,
+pub struct MinTtl {
+    /// The minimum.
+    pub duration: Duration,
+    reason: Reason,
 }
 
-impl LeastLife {
-    /// Settles it; `None` when any key will do.
+/// What requires the minimum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Flag,
+    ExportProcess,
+}
+
+impl MinTtl {
+    /// The minimum of the flag `--min-ttl`, or what `--export process` needs (`for_process`); `None` when any key is
+    /// good enough.
     ///
     /// # Errors
-    /// The duration that is asked for is shorter, or `--min-ttl` is too short for `credential_process`.
-    pub fn settle(
-        min_ttl: Option<Duration>,
-        export: Option<ExportFormat>,
-        asked: Option<Duration>,
-    ) -> Result<Option<Self>> {
-        let process = export == Some(ExportFormat::Process);
-        let settled = match min_ttl {
-            Some(least) if process && least < FOR_PROCESS => return Err(too_short("--min-ttl", least)),
-            Some(least) => Some(Self { least, because: "--min-ttl" }),
-            None if process => Some(Self { least: FOR_PROCESS, because: "--export process" }),
-            None => None,
+    /// The requested lifetime is shorter, or `--min-ttl` is too short for `credential_process`.
+    pub fn resolve(flag: Option<Duration>, for_process: bool, requested: Option<Duration>) -> Result<Option<Self>> {
+        let min_ttl = match flag {
+            Some(duration) if for_process && duration < FOR_PROCESS => return Err(too_short("--min-ttl", duration)),
+            Some(duration) => Self { duration, reason: Reason::Flag },
+            None if for_process => Self { duration: FOR_PROCESS, reason: Reason::ExportProcess },
+            None => return Ok(None),
         };
-        match (settled, asked) {
-            (Some(Self { least, because: "--min-ttl" }), Some(asked)) if asked < least => Err(Error::usage(format!(
-                "a key of {} cannot have the {} of --min-ttl left",
-                duration::human(asked),
-                duration::human(least)
+        match (min_ttl.reason, requested) {
+            (Reason::Flag, Some(requested)) if requested < min_ttl.duration => Err(Error::usage(format!(
+                "a key with a lifetime of {} cannot have the {} of --min-ttl left",
+                duration::human(requested),
+                duration::human(min_ttl.duration)
             ))),
-            (Some(Self { least, .. }), Some(asked)) if asked < least => Err(too_short("the duration", asked)),
-            _ => Ok(settled),
+            (Reason::ExportProcess, Some(requested)) if requested < min_ttl.duration => {
+                Err(too_short("the duration", requested))
+            }
+            _ => Ok(Some(min_ttl)),
         }
     }
 
     /// Checks a key that was issued at `now`.
     ///
     /// # Errors
-    /// It lives shorter.
-    pub fn check(&self, key: &Value, now: DateTime<Utc>) -> Result<()> {
-        let end = key["expiresAt"].as_str().and_then(|time| DateTime::parse_from_rfc3339(time).ok());
-        let end = end.ok_or_else(|| Error::internal("the server does not say when the key ends"))?.to_utc();
-        let granted = (end - now).to_std().unwrap_or_default();
-        if granted + CLOCKS >= self.least {
+    /// Its lifetime is shorter.
+    pub fn check(&self, key: &EphemeralKey, now: DateTime<Utc>) -> Result<()> {
+        let granted = key.remaining(now);
+        if granted + CLOCK_TOLERANCE >= self.duration {
             return Ok(());
         }
-        Err(Error::internal(format!(
-            "the server granted {}, which is less than the {} that {} needs; the key is not shown",
-            duration::human(Duration::from_secs(granted.as_secs())),
-            duration::human(self.least),
-            self.because
+        let granted = duration::human(Duration::from_secs(granted.as_secs()));
+        let minimum = duration::human(self.duration);
+        Err(Error::internal(match self.reason {
+            Reason::Flag => format!(
+                "the server granted a lifetime of {granted}, which is less than the {minimum} of --min-ttl; the key is \
+                 not shown"
+            ),
+            Reason::ExportProcess => format!(
+                "the server granted a lifetime of {granted}, which is less than the {minimum} that --export process \
+                 needs; the key is not shown"
+            ),
+        })
+        .hint(
+            "a key does not outlive the IAM token it is issued with; authenticate again, or request a shorter lifetime",
         ))
-        .hint("a key does not outlive the IAM token it is issued with; sign in anew, or ask for less"))
     }
 }
 
 fn too_short(what: &str, given: Duration) -> Error {
     Error::usage(format!(
-        "{what} is {}, which is too short for --export process: AWS SDKs ask for new credentials 15 minutes before the \
-         old ones end, again and again",
+        "{what} is {}, which is too short for --export process: AWS SDKs request new credentials 15 minutes before the \
+         old ones expire, again and again",
         duration::human(given)
     ))
     .hint("give at least 16m")
@@ -92,32 +103,38 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_process_needs_16_minutes_and_min_ttl_may_ask_for_more() {
-        let settle = |ttl: Option<u32>, export, asked: Option<u32>| {
-            let settled = LeastLife::settle(ttl.map(|m| m * MINUTE), export, asked.map(|m| m * MINUTE));
-            settled.map(|settled| settled.map(|life| (life.least.as_secs() / 60, life.because)))
+    fn a_process_needs_16_minutes_and_min_ttl_may_require_more() {
+        let resolve = |ttl: Option<u32>, process, requested: Option<u32>| {
+            let resolved = MinTtl::resolve(ttl.map(|m| m * MINUTE), process, requested.map(|m| m * MINUTE));
+            resolved.map(|resolved| resolved.map(|min_ttl| (min_ttl.duration.as_secs() / 60, min_ttl.reason)))
         };
-        let process = Some(ExportFormat::Process);
-        assert_eq!(settle(None, Some(ExportFormat::Env), Some(15)).unwrap(), None);
-        assert_eq!(settle(None, process, None).unwrap(), Some((16, "--export process")));
-        assert_eq!(settle(None, process, Some(16)).unwrap(), Some((16, "--export process")));
-        assert_eq!(settle(Some(30), process, Some(60)).unwrap(), Some((30, "--min-ttl")));
-        assert_eq!(settle(Some(5), None, Some(15)).unwrap(), Some((5, "--min-ttl")));
-        for (ttl, export, asked) in [(None, process, Some(15)), (Some(15), process, None), (Some(20), None, Some(15))] {
-            assert_eq!(settle(ttl, export, asked).unwrap_err().exit_code(), 2);
+        assert_eq!(resolve(None, false, Some(15)).unwrap(), None);
+        assert_eq!(resolve(None, true, None).unwrap(), Some((16, Reason::ExportProcess)));
+        assert_eq!(resolve(None, true, Some(16)).unwrap(), Some((16, Reason::ExportProcess)));
+        assert_eq!(resolve(Some(30), true, Some(60)).unwrap(), Some((30, Reason::Flag)));
+        assert_eq!(resolve(Some(5), false, Some(15)).unwrap(), Some((5, Reason::Flag)));
+        for (ttl, process, requested) in [(None, true, Some(15)), (Some(15), true, None), (Some(20), false, Some(15))] {
+            assert_eq!(resolve(ttl, process, requested).unwrap_err().exit_code(), 2);
         }
     }
 
     #[test]
-    fn a_key_that_ends_too_early_is_refused() {
-        let life = LeastLife { least: 16 * MINUTE, because: "--export process" };
+    fn a_key_that_expires_too_early_is_refused() {
+        let min_ttl = MinTtl { duration: 16 * MINUTE, reason: Reason::ExportProcess };
         let now = DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z").unwrap().to_utc();
-        let check = |end: &str| life.check(&json!({"expiresAt": end}), now);
+        let check = |expires_at: &str| {
+            let key = json!({"accessKeyId": "a", "secret": "s", "sessionToken": "t", "expiresAt": expires_at});
+            min_ttl.check(&EphemeralKey::parse(key).unwrap(), now)
+        };
         assert!(check("2026-01-01T00:15:59.5Z").is_ok());
         assert!(check("2026-01-01T03:16:00+03:00").is_ok());
         let error = check("2026-01-01T00:15:58Z").unwrap_err();
-        assert!(error.to_string().starts_with("the server granted 15m 58s, which is less than the 16m"), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "the server granted a lifetime of 15m 58s, which is less than the 16m that --export process needs; the key \
+             is not shown"
+        );
         assert_eq!(error.exit_code(), 1);
-        assert!(check("2025-01-01T00:00:00Z").is_err() && check("soon").is_err());
+        assert!(check("2025-01-01T00:00:00Z").is_err());
     }
 }

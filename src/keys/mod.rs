@@ -1,7 +1,12 @@
-//! What is done with keys: requesting, issuing, caching and delivering them. No clap, and no stream is written here.
+//! What is done with keys: requesting, issuing, caching and delivering them. No clap, and nothing is written to a
+//! stream but through [`Context`](crate::context::Context).
 
+pub mod assume_role;
 pub mod cache;
-pub mod kept_key;
+pub mod deliver;
+pub mod issue;
 pub mod min_ttl;
 pub mod policy;
 pub mod session_name;
+pub mod static_key;
+pub mod storage;

@@ -4,7 +4,7 @@
 
 use serde::de::IgnoredAny;
 
-use crate::api::temporary_access_key::LONGEST_POLICY;
+use crate::api::temporary_access_key::MAX_POLICY;
 
 /// Where the text of a policy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub fn compact(text: &str) -> Result<String, String> {
         return Err("must be a JSON object".to_owned());
     }
     match compact.chars().count() {
-        length if length > LONGEST_POLICY => {
-            Err(format!("has {length} characters without white space, but at most {LONGEST_POLICY} are allowed"))
+        length if length > MAX_POLICY => {
+            Err(format!("has {length} characters without white space, but at most {MAX_POLICY} are allowed"))
         }
         _ => Ok(compact),
     }

@@ -2,7 +2,7 @@
 //!
 //! Source: `yandex/cloud/iam/v1/awscompatibility/temporary_access_key_service.proto`, `session_name`.
 
-use crate::api::temporary_access_key::LONGEST_SESSION_NAME;
+use crate::api::temporary_access_key::MAX_SESSION_NAME;
 
 /// Checks a name that the user gave: 1 to 64 ASCII letters, digits, or one of `_ + = , . @ -`.
 ///
@@ -11,10 +11,10 @@ use crate::api::temporary_access_key::LONGEST_SESSION_NAME;
 pub fn check(name: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
     let length = name.chars().count();
-    if (1..=LONGEST_SESSION_NAME).contains(&length) && name.chars().all(fits) {
+    if (1..=MAX_SESSION_NAME).contains(&length) && name.chars().all(fits) {
         Ok(name.to_owned())
     } else {
-        Err(format!("a session name has 1 to {LONGEST_SESSION_NAME} ASCII letters, digits and characters of _+=,.@-"))
+        Err(format!("a session name has 1 to {MAX_SESSION_NAME} ASCII letters, digits and characters of _+=,.@-"))
     }
 }
 
@@ -23,7 +23,7 @@ pub fn check(name: &str) -> Result<String, String> {
 pub fn generate(login: Option<&str>, now: i64) -> String {
     const PREFIX: &str = "yc-rs-";
     let time = now.to_string();
-    let space = LONGEST_SESSION_NAME - PREFIX.len() - time.len() - 1;
+    let space = MAX_SESSION_NAME - PREFIX.len() - time.len() - 1;
     let login: String = login
         .unwrap_or("user")
         .chars()

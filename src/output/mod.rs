@@ -5,6 +5,7 @@
 mod jq;
 pub mod jq_process;
 mod json;
+mod printer;
 pub mod stdout;
 mod table;
 mod text;
@@ -17,6 +18,7 @@ use crate::message::{ANY, Message, Spelling};
 use crate::text::escape;
 
 pub use jq::{Filter, STACK_BYTES};
+pub use printer::Printer;
 
 /// What a command hands over to be shown. Values are REST JSON as received.
 #[derive(Clone)]

@@ -28,7 +28,7 @@ const MAKERS: [Maker; 2] = [
         line: "iam access-key issue-ephemeral",
         pattern: ISSUE,
         made: |user| user.cloud.ephemeral_keys().len(),
-        how_to_look: "ends by itself",
+        how_to_look: "the key cannot be deleted and expires",
     },
 ];
 

@@ -69,7 +69,10 @@ fn names_the_lost_key(user: &User, ran: Ran) {
         assert!(!error.contains(&key.secret), "{error}");
     }
     if let Some(key) = user.cloud.ephemeral_keys().pop() {
-        assert!(error.contains(&key.access_key_id) && error.contains("ends by itself"), "{error}");
+        assert!(
+            error.contains(&key.access_key_id) && error.contains("the key cannot be deleted and expires at"),
+            "{error}"
+        );
         assert!(!error.contains(&key.secret) && !error.contains(&key.session_token), "{error}");
     }
 }

@@ -8,7 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::ValueEnum;
 use serde_json::Value;
 use yc_emulator::Fault;
-use yc_rs::credentials::forms::{Credentials, ExportFormat, Storage};
+use yc_rs::credentials::forms::ExportFormat;
+use yc_rs::credentials::{Credentials, Storage};
 
 use crate::route::ISSUE;
 use crate::support::User;
@@ -249,7 +250,10 @@ fn a_process_never_gets_a_key_that_it_would_ask_for_again_at_once() {
             ran.ok();
         } else {
             let message = ran.failed(1);
-            assert!(message.contains("the server granted 15m 2") && message.contains("not shown"), "{message}");
+            assert!(
+                message.contains("the server granted a lifetime of 15m 2") && message.contains("not shown"),
+                "{message}"
+            );
             assert!(!message.contains(&user.cloud.ephemeral_keys()[0].secret), "{message}");
         }
     }
@@ -268,7 +272,10 @@ fn min_ttl_is_granted_or_nothing_is_shown() {
     assert_eq!(user.sent(), [] as [&str; 0]);
     user.set("YC_IAM_TOKEN", user.cloud.issue_token_for(yc_emulator::ADMIN_ID, std::time::Duration::from_secs(3600)));
     let message = user.run("iam access-key issue-ephemeral --min-ttl 2h").failed(1);
-    assert!(message.contains("the server granted 59m") && message.contains("2h that --min-ttl needs"), "{message}");
+    assert!(
+        message.contains("the server granted a lifetime of 59m") && message.contains("2h of --min-ttl"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -313,7 +320,7 @@ fn the_form_excludes_other_forms_and_permanent_keys_a_process() {
     }
     assert_eq!(user.sent(), [] as [&str; 0]);
     let message = user.run("iam access-key create --export process").failed(2);
-    assert!(message.contains("each time would make another key"), "{message}");
+    assert!(message.contains("each run would create another key"), "{message}");
 }
 
 #[test]

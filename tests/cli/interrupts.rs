@@ -50,7 +50,7 @@ fn a_command_that_is_still_signing_in_is_plainly_interrupted() {
 fn an_interrupt_while_a_key_is_being_made_says_that_it_may_exist() {
     for (line, pattern, how_to_look) in [
         ("iam access-key create", CREATE, "yc-rs iam access-key list"),
-        ("iam access-key issue-ephemeral", ISSUE, "ends by itself"),
+        ("iam access-key issue-ephemeral", ISSUE, "the key cannot be deleted and expires"),
     ] {
         let user = User::signed_in();
         let error = interrupted_at(user.cloud.hold(pattern), &user, line).failed(130);

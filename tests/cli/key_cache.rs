@@ -196,7 +196,7 @@ fn a_key_that_is_not_kept_is_not_said_to_be() {
         let output = command.stdout(full()).stderr(std::process::Stdio::piped()).spawn().unwrap();
         String::from_utf8(output.wait_with_output().unwrap().stderr).unwrap()
     };
-    assert!(lose(&user).contains("is kept; run the command again"));
+    assert!(lose(&user).contains("is cached; run the command again"));
     user.set("YC_RS_NO_CACHE", "1");
-    assert!(lose(&user).contains("is lost; it cannot be deleted"));
+    assert!(lose(&user).contains("is lost; the key cannot be deleted"));
 }

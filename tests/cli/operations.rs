@@ -308,7 +308,7 @@ fn an_answer_that_is_no_operation_is_not_taken_for_a_wrong_command_line() {
     let pattern = "DELETE /iam/aws-compatibility/v1/accessKeys/{accessKeyId}";
     user.cloud.fault(pattern, yc_emulator::Fault::answer(200, "application/json", "{}"));
     let error = user.run(&format!("iam access-key delete {key}")).failed(1);
-    assert!(error.contains("no operation"), "{error}");
+    assert!(error.contains("is not an operation"), "{error}");
 }
 
 #[test]

@@ -55,7 +55,11 @@ fn update_takes_id_and_description_from_a_file() {
     user.write_file("r", "description: x\n");
     assert!(user.run("iam access-key update -r r").failed(2).contains("no key is named"));
     user.write_file("r", &json!({"accessKeyId": id, "updateMask": "name", "description": "x"}).to_string());
-    assert!(user.run("iam access-key update -r r").failed(2).contains("'update_mask' must be 'description'"));
+    assert!(
+        user.run("iam access-key update -r r")
+            .failed(2)
+            .contains("the field 'update_mask' is invalid: it must be 'description'")
+    );
     assert_eq!(user.sent(), [] as [&str; 0]);
 }
 
@@ -103,8 +107,8 @@ fn assume_role_takes_the_names_of_the_aws_cli() {
     user.cloud.clear_requests();
     for (text, reason) in [
         ("duration_seconds: 899", "from 900 to 43200"),
-        ("duration_seconds: '900'", "must be a whole number, but is a text"),
-        ("role_arn: x", "'role_arn' is wrong: a role ARN has 20 or more"),
+        ("duration_seconds: '900'", "invalid type: string, expected u64"),
+        ("role_arn: x", "'role_arn' is invalid: a role ARN has 20 or more"),
     ] {
         user.write_file("r", text);
         let message = user.run("sts assume-role -r r").failed(2);
@@ -117,13 +121,16 @@ fn assume_role_takes_the_names_of_the_aws_cli() {
 fn a_file_that_is_wrong_is_refused_by_name() {
     let user = User::signed_in();
     for (text, reason) in [
-        ("serviceAccount: x", "unknown field 'serviceAccount'; there are: service_account_id, description"),
-        ("description: 5", "the field 'description' must be a text in quotes, but is a number"),
-        ("{\"description\": [\"a\"]}", "the field 'description' must be a text in quotes, but is a list"),
+        (
+            "serviceAccount: x",
+            "unknown field `serviceAccount`, expected one of `serviceAccountId`, `service_account_id`, `description`",
+        ),
+        ("description: 5", "invalid type: integer `5`, expected a string"),
+        ("{\"description\": [\"a\"]}", "invalid type: sequence, expected a string"),
         ("description: yes\ndescription: no", "YAML"),
         ("{\"description\": \"a\"", "it is not JSON: "),
-        ("", "it is neither JSON nor YAML"),
-        ("service_account_id: a b", "the field 'service_account_id' is wrong: 'a b' is not an ID"),
+        ("", "it has no fields of a request, in JSON or in YAML"),
+        ("service_account_id: a b", "the field 'service_account_id' is invalid: 'a b' is not an ID"),
     ] {
         user.write_file("r", text);
         let message = user.run("iam access-key create -r r").failed(2);

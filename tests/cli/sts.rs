@@ -206,7 +206,7 @@ fn exit_statuses_follow_the_http_status() {
         let (user, _) = user();
         user.cloud.fault(STS, Fault::answer(200, content_type, body));
         let message = assume(&user, &[]).failed(1);
-        assert!(message.contains("200 with something that is not the answer of STS"), "{message}");
+        assert!(message.contains("200 with something that is not a response of STS"), "{message}");
         let (user, _) = self::user();
         user.cloud.fault(STS, Fault::answer(503, content_type, body));
         assume(&user, &["--retry", "1"]).failed(5);

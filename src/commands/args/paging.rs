@@ -1,24 +1,24 @@
-//! How much of a list is wanted: flags that every `list` takes.
+//! The flags that every `list` takes: how many items, and how many a page.
 
 use clap::{Args, value_parser};
 use serde_json::Value;
 
-use crate::api::{LARGEST_PAGE, Pages};
+use crate::api::pages::{MAX_PAGE_SIZE, Pages};
 use crate::error::Result;
 
-/// How much of a list is wanted.
+/// How many items are listed.
 #[derive(Debug, Args)]
 pub struct Paging {
-    /// How many items to list at most
+    /// Maximum number of items to list
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = value_parser!(u64).range(1..))]
     limit: u64,
-    /// How many items to ask for in one request (1 to 1000)
-    #[arg(long, value_name = "N", default_value_t = LARGEST_PAGE, value_parser = value_parser!(u32).range(1..=1000))]
+    /// Maximum number of items per request (1 to 1000)
+    #[arg(long, value_name = "N", default_value_t = MAX_PAGE_SIZE, value_parser = value_parser!(u32).range(1..=1000))]
     page_size: u32,
 }
 
 impl Paging {
-    /// The pages that hold all items, up to the limit. A page is asked for no more items than can be shown.
+    /// The pages that hold all items, up to the limit. A page is requested with no more items than are shown.
     pub fn all<F: AsyncFn(&str, &str) -> Result<Value>>(&self, call: F, items: &'static str) -> Pages<'static, F> {
         let page_size = u32::try_from(self.limit).map_or(self.page_size, |limit| self.page_size.min(limit));
         Pages { page_size, ..self.some(call, items, &|_| true) }

@@ -21,5 +21,6 @@ pub struct Args {}
 pub async fn run(_args: &Args, context: &Context<'_>) -> Result<Outcome> {
     let token = context.client()?.tokens().token(Need::Export).await?;
     let value = json!({"iamToken": token.value.expose_secret(), "expiresAt": token.expires_at});
-    Ok(Output::Bare { message: &CREATE_RESPONSE, value, field: "iam_token" }.into())
+    context.printer.print(Output::Bare { message: &CREATE_RESPONSE, value, field: "iam_token" }).await?;
+    Ok(Outcome::default())
 }

@@ -2,8 +2,6 @@
 
 pub mod access_key;
 pub mod create_token;
-pub mod ephemeral_key;
-pub mod exec;
 pub mod revoke_token;
 pub mod service_account;
 pub mod whoami;
@@ -18,7 +16,7 @@ use crate::error::Result;
 /// Manage access keys and IAM tokens
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Manage keys for the S3-compatible API of Object Storage
+    /// Manage access keys for the S3-compatible API of Object Storage
     #[command(subcommand, visible_alias = "access-keys")]
     AccessKey(Deferred<access_key::Command>),
     /// Print an IAM token

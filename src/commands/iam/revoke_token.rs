@@ -51,5 +51,6 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     }
     let value = answer.map_err(|error| client.explain(error).context("cannot revoke the IAM token"))?;
     tokens.discard(&chosen(&current)).await?;
-    Ok(Output::Object { message: &REVOKE_RESPONSE, value }.into())
+    context.printer.print(Output::Object { message: &REVOKE_RESPONSE, value }).await?;
+    Ok(Outcome::default())
 }

@@ -57,7 +57,8 @@ async fn list(args: ListArgs, context: &Context<'_>) -> Result<Outcome> {
     let listing = args.paging.all(call, "serviceAccounts").collect().await;
     let listing = listing.map_err(|error| error.context("cannot list service accounts"))?;
     context.note_cut_off(&listing, "service accounts");
-    Ok(Output::List { message: &SERVICE_ACCOUNT, values: listing.items, columns: COLUMNS }.into())
+    context.printer.print(Output::List { message: &SERVICE_ACCOUNT, values: listing.items, columns: COLUMNS }).await?;
+    Ok(Outcome::default())
 }
 
 /// Show a service account
@@ -83,7 +84,8 @@ async fn get(args: GetArgs, context: &Context<'_>) -> Result<Outcome> {
         (.., name) => by_name(&name.unwrap_or_default(), client, context).await,
     };
     let value = value.map_err(|error| error.context("cannot get the service account"))?;
-    Ok(Output::Object { message: &SERVICE_ACCOUNT, value }.into())
+    context.printer.print(Output::Object { message: &SERVICE_ACCOUNT, value }).await?;
+    Ok(Outcome::default())
 }
 
 /// The text is tried as an ID first, since an ID is valid everywhere and a name in one folder.

@@ -35,5 +35,6 @@ pub async fn run(_args: &Args, context: &Context<'_>) -> Result<Outcome> {
         Err(error) if matches!(error.code(), Some(Code::PermissionDenied | Code::NotFound)) => json!({"id": id}),
         Err(error) => return Err(error.context("cannot read the service account")),
     };
-    Ok(Output::Object { message: &SERVICE_ACCOUNT, value }.into())
+    context.printer.print(Output::Object { message: &SERVICE_ACCOUNT, value }).await?;
+    Ok(Outcome::default())
 }

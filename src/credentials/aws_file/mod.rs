@@ -10,7 +10,7 @@ use std::{fs, io};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::credentials::forms::{Credentials, Storage};
+use super::{Credentials, Storage};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::private_file;

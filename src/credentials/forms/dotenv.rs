@@ -1,6 +1,6 @@
 //! `NAME=value`, for files that are read by `docker run --env-file`, Compose and the dotenv libraries.
 
-use super::Variable;
+use crate::credentials::Variable;
 
 /// Readers disagree on quotes, on `$` and on `#`, so only what means itself to all of them is written.
 pub(super) fn check(value: &str) -> Result<(), String> {
@@ -19,8 +19,8 @@ pub(super) fn text(variables: &[Variable<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::{permanent, temporary};
     use super::super::ExportFormat;
-    use super::super::tests::{permanent, temporary};
 
     #[test]
     fn only_what_needs_no_quotes_is_written() {

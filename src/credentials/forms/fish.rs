@@ -1,6 +1,6 @@
 //! `set -gx NAME 'value';`, to be evaluated by fish.
 
-use super::Variable;
+use crate::credentials::Variable;
 
 /// A line for each variable. Within single quotes fish knows two escapes, `\'` and `\\`. The semicolon is for `eval`,
 /// which joins the lines.
@@ -16,8 +16,8 @@ pub(super) fn text(variables: &[Variable<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::{permanent, temporary};
     use super::super::ExportFormat;
-    use super::super::tests::{permanent, temporary};
 
     #[test]
     fn quotes_and_backslashes_are_escaped() {

@@ -4,7 +4,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Credentials;
+use crate::credentials::Credentials;
 
 /// The commands that keep the secrets out of the log; they come before anything else is written.
 pub(super) fn masks(credentials: &Credentials) -> String {
@@ -20,14 +20,14 @@ fn escape(value: &str) -> String {
 /// What is appended to the file `$GITHUB_ENV`. The first `=` ends the name, and the value reaches to the end of the
 /// line, so nothing in a value of one line has a meaning.
 pub fn lines(credentials: &Credentials) -> String {
-    let line = |variable: super::Variable<'_>| Some(format!("{}={}\n", variable.name, variable.value?));
+    let line = |variable: crate::credentials::Variable<'_>| Some(format!("{}={}\n", variable.name, variable.value?));
     credentials.variables().into_iter().filter_map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::{permanent, temporary};
     use super::super::ExportFormat;
-    use super::super::tests::{permanent, temporary};
     use super::*;
 
     #[test]

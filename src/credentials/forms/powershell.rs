@@ -1,6 +1,6 @@
 //! `$Env:NAME = 'value'`, to be evaluated by `PowerShell`.
 
-use super::Variable;
+use crate::credentials::Variable;
 
 /// A line for each variable. Within single quotes `PowerShell` changes nothing but a doubled quote.
 pub(super) fn text(variables: &[Variable<'_>]) -> String {
@@ -13,8 +13,8 @@ pub(super) fn text(variables: &[Variable<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::{permanent, temporary};
     use super::super::ExportFormat;
-    use super::super::tests::{permanent, temporary};
 
     #[test]
     fn quotes_are_doubled() {

@@ -5,7 +5,7 @@
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::Credentials;
+use crate::credentials::Credentials;
 use crate::error::{Error, Kind, Result};
 
 /// Some SDKs read no more bytes than this, the end of the line included.
@@ -37,8 +37,8 @@ pub(super) fn text(credentials: &Credentials) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::{permanent, temporary};
     use super::super::ExportFormat;
-    use super::super::tests::{permanent, temporary};
 
     #[test]
     fn the_document_is_compact_and_complete() {

@@ -1,6 +1,6 @@
 //! `export NAME='value'`, to be evaluated by sh, bash or zsh.
 
-use super::Variable;
+use crate::credentials::Variable;
 
 /// A line for each variable. Within single quotes a shell changes nothing; a quote ends them, stands escaped, and
 /// begins them anew.
@@ -14,8 +14,8 @@ pub(super) fn text(variables: &[Variable<'_>], prefix: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::{permanent, temporary};
     use super::super::ExportFormat;
-    use super::super::tests::{permanent, temporary};
 
     #[test]
     fn a_temporary_key_sets_everything() {

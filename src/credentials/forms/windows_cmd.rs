@@ -1,6 +1,6 @@
 //! `set "NAME=value"`, for a batch file or the command prompt of Windows.
 
-use super::Variable;
+use crate::credentials::Variable;
 
 /// These are expanded or end the quotes, and batch files, `for /f` and the prompt each want another escape.
 const SPECIAL: [char; 4] = ['"', '%', '!', '^'];
@@ -21,8 +21,8 @@ pub(super) fn text(variables: &[Variable<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::{permanent, temporary};
     use super::super::ExportFormat;
-    use super::super::tests::{permanent, temporary};
 
     #[test]
     fn values_stand_in_quotes() {

@@ -1,0 +1,131 @@
+//! Following the pages of a `List` method.
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// The largest page that a `List` method returns, and the default here.
+///
+/// Source: `yandex/cloud/iam/v1/awscompatibility/access_key_service.proto`, `page_size`.
+pub const MAX_PAGE_SIZE: u32 = 1000;
+
+/// Follows the pages of a `List` until `limit` items that `keep` accepts are there.
+pub struct Pages<'a, F> {
+    /// Makes the call for the page of this size that this token names; an empty token names the first.
+    pub call: F,
+    /// The field of the answer that holds the items.
+    pub items: &'static str,
+    /// How many items there are to be at most.
+    pub limit: usize,
+    /// How many items a page is asked for.
+    pub page_size: u32,
+    /// Whether the pages after the first are asked for.
+    pub follow: bool,
+    /// Which items count.
+    pub keep: &'a dyn Fn(&Value) -> bool,
+}
+
+/// What following the pages came to.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The items, as received.
+    pub items: Vec<Value>,
+    /// Whether there are more on the server.
+    pub cut_off: bool,
+}
+
+impl<F: AsyncFn(&str, &str) -> Result<Value>> Pages<'_, F> {
+    /// Collects the items.
+    ///
+    /// # Errors
+    /// A call fails, or the server does not come to an end.
+    pub async fn collect(self) -> Result<Listing> {
+        let mut listing = Listing::default();
+        let mut token = String::new();
+        let page_size = self.page_size.to_string();
+        loop {
+            let mut page = (self.call)(&page_size, &token).await?;
+            let items = match page.get_mut(self.items).map(Value::take) {
+                Some(Value::Array(items)) => items,
+                // Protobuf JSON leaves an empty list out, also on a page that others follow.
+                None | Some(Value::Null) if page.is_object() => Vec::new(),
+                _ => return Err(Error::internal(format!("the server's answer holds no list '{}'", self.items))),
+            };
+            listing.items.extend(items.into_iter().filter(|item| (self.keep)(item)));
+            let next = page["nextPageToken"].as_str().unwrap_or_default();
+            if next.is_empty() || !self.follow || listing.items.len() >= self.limit {
+                listing.cut_off = !next.is_empty() || listing.items.len() > self.limit;
+                listing.items.truncate(self.limit);
+                return Ok(listing);
+            }
+            if next == token {
+                return Err(Error::internal("the server names the same page again and again"));
+            }
+            next.clone_into(&mut token);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A list of 0..count on pages of `page` items.
+    async fn collect(count: usize, page: usize, limit: usize, follow: bool, keep: &dyn Fn(&Value) -> bool) -> Listing {
+        let call = async |_: &str, token: &str| {
+            let start: usize = token.parse().unwrap_or(0);
+            let end = (start + page).min(count);
+            let items: Vec<_> = (start..end).collect();
+            Ok(json!({"items": items, "nextPageToken": if end < count { end.to_string() } else { String::new() }}))
+        };
+        Pages { call, items: "items", limit, page_size: 2, follow, keep }.collect().await.unwrap()
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    proptest! {
+        #[test]
+        fn pages_give_the_first_items_up_to_the_limit(count in 0usize..20, page in 1usize..7, limit in 1usize..25) {
+            let listing = run(collect(count, page, limit, true, &|_| true));
+            let expected: Vec<Value> = (0..count.min(limit)).map(Value::from).collect();
+            prop_assert_eq!(listing.items, expected);
+            prop_assert_eq!(listing.cut_off, count > limit);
+        }
+
+        #[test]
+        fn filtered_items_do_not_count_against_the_limit(count in 0usize..20, page in 1usize..7, limit in 1usize..8) {
+            let odd = |item: &Value| item.as_u64().is_some_and(|n| n % 2 == 1);
+            let listing = run(collect(count, page, limit, true, &odd));
+            let expected: Vec<Value> = (0..count).filter(|n| n % 2 == 1).take(limit).map(Value::from).collect();
+            prop_assert_eq!(listing.items, expected);
+        }
+    }
+
+    #[test]
+    fn one_page_is_one_page() {
+        let listing = run(collect(5, 2, 1000, false, &|_| true));
+        assert_eq!(listing.items, [json!(0), json!(1)]);
+        assert!(listing.cut_off);
+    }
+
+    #[test]
+    fn a_page_without_items_need_not_be_the_last() {
+        let call = async |_: &str, token: &str| {
+            Ok(if token.is_empty() { json!({"nextPageToken": "x"}) } else { json!({"items": [1]}) })
+        };
+        let pages = Pages { call, items: "items", limit: 10, page_size: 1, follow: true, keep: &|_| true };
+        assert_eq!(run(pages.collect()).unwrap().items, [json!(1)]);
+    }
+
+    #[test]
+    fn a_server_that_repeats_a_page_is_an_error() {
+        let call = async |_: &str, _: &str| Ok(json!({"items": [1], "nextPageToken": "x"}));
+        let pages = Pages { call, items: "items", limit: 10, page_size: 1, follow: true, keep: &|_| true };
+        assert!(run(pages.collect()).unwrap_err().to_string().contains("same page"));
+    }
+}

@@ -1,0 +1,129 @@
+//! What an ephemeral access key is requested with, by flags or by a request file.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::policy;
+use super::request_file::{FileArg, RequestFields};
+use crate::api::temporary_access_key::LIFETIMES;
+use crate::context::Context;
+use crate::error::Result;
+use crate::keys::issue::{KeyRequest, Subject};
+use crate::keys::min_ttl::MinTtl;
+use crate::keys::{policy as session_policy, session_name};
+use crate::text::{duration, ids};
+
+/// What an ephemeral access key is requested with.
+#[derive(Debug, Args)]
+pub struct EphemeralArgs {
+    /// ID of the subject of the key [default: the caller]
+    #[arg(long, value_name = "ID", conflicts_with = "service_account_name", value_parser = ids::parse_id)]
+    subject_id: Option<String>,
+    /// Name of the service account of the key, in the current folder
+    #[arg(long, value_name = "NAME")]
+    service_account_name: Option<String>,
+    /// Session name shown in audit logs [default: yc-rs-LOGIN-TIME]
+    #[arg(long, value_name = "NAME", value_parser = session_name::check)]
+    session_name: Option<String>,
+    /// Policy that narrows the rights of the key: JSON, a file, or `-` for standard input
+    #[arg(long, value_name = "JSON|FILE|-")]
+    policy: Option<String>,
+    /// Lifetime of the key, 15m to 12h [default: that of the IAM token it is issued with]
+    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
+    duration: Option<Duration>,
+    /// Minimum remaining lifetime: a cached key with less is not used, and a new one with less is an error
+    #[arg(long, value_name = "DURATION", value_parser = min_ttl)]
+    min_ttl: Option<Duration>,
+    /// Reuse a cached key of the same request while it is valid for 16 minutes, or --min-ttl
+    #[arg(long, conflicts_with = "no_cache")]
+    cache: bool,
+    /// Do not use the cache of keys, which --export process uses by default
+    #[arg(long)]
+    no_cache: bool,
+    #[command(flatten)]
+    file: FileArg,
+}
+
+/// `CreateEphemeralAccessKeyRequest` as a file.
+///
+/// Source: `yandex/cloud/iam/v1/awscompatibility/temporary_access_key_service.proto`.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EphemeralFields {
+    #[serde(alias = "subjectId")]
+    subject_id: Option<String>,
+    #[serde(alias = "sessionName")]
+    session_name: Option<String>,
+    policy: Option<String>,
+    duration: Option<String>,
+}
+
+impl RequestFields for EphemeralFields {
+    fn example() -> Self {
+        let empty = || Some(String::new());
+        Self { subject_id: empty(), session_name: empty(), policy: empty(), duration: Some("3600s".to_owned()) }
+    }
+}
+
+impl EphemeralArgs {
+    /// The request that flags and request file make; `for_process` when the key is for `credential_process`.
+    ///
+    /// # Errors
+    /// One of them is malformed.
+    pub async fn request(self, for_process: bool, context: &Context<'_>) -> Result<KeyRequest> {
+        let file = self.file.read::<EphemeralFields>(context).await?;
+        let subject_id = file.or("subject_id", self.subject_id, |file| &file.subject_id, ids::parse_id)?;
+        let duration = file.or("duration", self.duration, |file| &file.duration, lifetime)?;
+        let policy = match &self.policy {
+            Some(argument) => Some(policy::read(argument, context).await?),
+            None => None,
+        };
+        Ok(KeyRequest {
+            subject: match self.service_account_name {
+                Some(name) => Some(Subject::ServiceAccountName(name)),
+                None => subject_id.map(Subject::Id),
+            },
+            session_name: file.or("session_name", self.session_name, |file| &file.session_name, session_name::check)?,
+            policy: file.or("policy", policy, |file| &file.policy, session_policy::compact)?,
+            duration,
+            min_ttl: MinTtl::resolve(self.min_ttl, for_process, duration)?,
+            use_cache: self.cache || (for_process && !self.no_cache),
+        })
+    }
+}
+
+/// Reads the lifetime of a key.
+///
+/// # Errors
+/// The text is not a duration, or the duration is outside 15 minutes to 12 hours.
+pub fn lifetime(text: &str) -> Result<Duration, String> {
+    let duration = duration::parse(text)?;
+    if LIFETIMES.contains(&duration) {
+        Ok(duration)
+    } else {
+        Err("the lifetime of a key is between 15m and 12h".to_owned())
+    }
+}
+
+/// Reads a minimum remaining lifetime.
+fn min_ttl(text: &str) -> Result<Duration, String> {
+    let min_ttl = duration::parse(text)?;
+    if min_ttl <= *LIFETIMES.end() { Ok(min_ttl) } else { Err("the lifetime of a key is at most 12h".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_is_between_15_minutes_and_12_hours() {
+        for text in ["15m", "900s", "1h30m", "1.5h", "12h", "43200s"] {
+            assert!(lifetime(text).is_ok(), "{text}");
+        }
+        for text in ["14m59s", "899.999s", "12h1s", "1month", "0s", "1h30", ""] {
+            assert!(lifetime(text).is_err(), "{text}");
+        }
+    }
+}

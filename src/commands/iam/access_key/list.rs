@@ -1,0 +1,66 @@
+//! `iam access-key list`
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+use crate::api::access_key::{self, ACCESS_KEY, last_activity};
+use crate::api::pages::Pages;
+use crate::commands::Outcome;
+use crate::commands::args::owner::Owner;
+use crate::commands::args::paging::Paging;
+use crate::context::Context;
+use crate::error::Result;
+use crate::output::{Cell, Column, Output};
+use crate::text::duration;
+
+/// List the access keys of a service account
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    owner: Owner,
+    #[command(flatten)]
+    paging: Paging,
+    /// Print the first page only
+    #[arg(long)]
+    no_paginate: bool,
+    /// Print only the keys that were not used for this long, e.g. 90d (a key never used counts from its creation)
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    unused_for: Option<Duration>,
+}
+
+/// The columns of `yc iam access-key list`.
+///
+/// Source: yandex-cloud/docs, `en/iam/operations/authentication/manage-access-keys.md`.
+const COLUMNS: &[Column] = &[
+    Column { header: "ID", cell: Cell::Field("id") },
+    Column { header: "SERVICE ACCOUNT ID", cell: Cell::Field("service_account_id") },
+    Column { header: "KEY ID", cell: Cell::Field("key_id") },
+];
+
+/// Prints the keys.
+///
+/// # Errors
+/// There is no account of that name, the server refuses, or cannot be reached.
+pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
+    let owner = args.owner.id(context).await?;
+    let client = context.client()?;
+    let unused_since = args.unused_for.map(|unused| before(Utc::now(), unused));
+    let keep = |key: &Value| unused_since.is_none_or(|time| last_activity(key).is_some_and(|used| used <= time));
+    let call = async |page_size: &str, token: &str| access_key::list(client, owner.as_deref(), page_size, token).await;
+    let pages = match unused_since {
+        Some(_) => args.paging.some(call, "accessKeys", &keep),
+        None => args.paging.all(call, "accessKeys"),
+    };
+    let pages = Pages { follow: !args.no_paginate, ..pages };
+    let listing = pages.collect().await.map_err(|error| error.context("cannot list access keys"))?;
+    context.note_cut_off(&listing, "keys");
+    context.printer.print(Output::List { message: &ACCESS_KEY, values: listing.items, columns: COLUMNS }).await?;
+    Ok(Outcome::default())
+}
+
+fn before(now: DateTime<Utc>, duration: Duration) -> DateTime<Utc> {
+    let earlier = TimeDelta::from_std(duration).ok().and_then(|delta| now.checked_sub_signed(delta));
+    earlier.unwrap_or(DateTime::<Utc>::MIN_UTC)
+}

@@ -1,0 +1,36 @@
+//! Commands on several IDs: several requests at once, and what they result in.
+
+use futures_util::{StreamExt, stream};
+
+use crate::error::{Error, Result};
+
+/// The maximum number of requests in flight.
+const MAX_IN_FLIGHT: usize = 8;
+
+/// Runs the work for every ID, several at once, and returns the results in the order of the IDs.
+pub async fn for_each<T>(ids: &[String], work: impl AsyncFn(&str) -> Result<T>) -> Vec<Result<T>> {
+    let work = &work;
+    let numbered = stream::iter(ids).enumerate().map(|(position, id)| async move { (position, work(id).await) });
+    let mut results: Vec<_> = numbered.buffer_unordered(MAX_IN_FLIGHT).collect().await;
+    results.sort_by_key(|(position, _)| *position);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// What succeeded and what failed.
+///
+/// # Errors
+/// There is a single result, and it is an error.
+pub fn split<T>(mut results: Vec<Result<T>>) -> Result<(Vec<T>, Vec<Error>)> {
+    if results.len() == 1 {
+        return results.remove(0).map(|value| (vec![value], Vec::new()));
+    }
+    let mut values = Vec::new();
+    let mut failures = Vec::new();
+    for result in results {
+        match result {
+            Ok(value) => values.push(value),
+            Err(error) => failures.push(error),
+        }
+    }
+    Ok((values, failures))
+}

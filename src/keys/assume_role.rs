@@ -1,0 +1,198 @@
+//! Temporary credentials from STS: the static key that signs, the call, and the cache.
+
+use std::path::Path;
+
+use chrono::Utc;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::cache::{CacheKey, CachedKey};
+use super::min_ttl::MinTtl;
+use super::storage::region;
+use crate::api::sigv4::SigningKey;
+use crate::api::sts::{self, AssumeRole};
+use crate::api::temporary_access_key::EphemeralKey;
+use crate::context::Context;
+use crate::credentials::aws_file::CredentialsFile;
+use crate::endpoints::Service;
+use crate::error::{Error, Kind, Result};
+use crate::private_file;
+use crate::text::digest::fingerprint;
+
+/// A request for temporary credentials.
+#[derive(Debug)]
+pub struct AssumeRoleRequest {
+    /// The call.
+    pub call: AssumeRole,
+    /// Whether the user named the session: a generated name is not a part of what the credentials are cached under.
+    pub is_session_named: bool,
+    /// The minimum remaining lifetime.
+    pub min_ttl: Option<MinTtl>,
+    /// Whether cached credentials for the same request are used, and new ones are cached.
+    pub use_cache: bool,
+}
+
+/// Where the static key that signs the request is.
+#[derive(Debug)]
+pub enum KeySource {
+    /// Given by `--access-key-id` and `--secret-access-key-file`.
+    Flags {
+        /// The key ID.
+        id: String,
+        /// The file with the secret; `-` for standard input.
+        secret_file: String,
+    },
+    /// In this profile of the AWS credentials file.
+    AwsProfile(String),
+    /// In the environment.
+    Environment,
+}
+
+/// A static key that signs requests, and where it came from.
+pub struct Signer {
+    /// The key.
+    pub key: SigningKey,
+    source: String,
+}
+
+/// Temporary credentials: cached ones if that is allowed and they are good enough, else new ones.
+///
+/// # Errors
+/// The server refuses, cannot be reached, or grants a lifetime that is too short.
+pub async fn assume_role(
+    request: &AssumeRoleRequest,
+    signer: &Signer,
+    region_flag: Option<&str>,
+    context: &Context<'_>,
+) -> Result<EphemeralKey> {
+    let region = region(region_flag, context)?;
+    let http = context.http();
+    let base = context.endpoints()?.base(Service::Sts, &http).await?;
+    let Signer { key, source } = signer;
+    let assume = async {
+        let requested_at = Utc::now();
+        let issued = sts::assume_role(&http, &base, key, &region, &request.call, &context.log).await;
+        let issued = issued.map_err(|error| {
+            let error = error.context("cannot get temporary credentials");
+            match error.kind() {
+                Kind::Refused { http: Some(401 | 403), .. } => {
+                    error.hint(format!("the request was signed with the key {} of {source}", key.id))
+                }
+                _ => error,
+            }
+        })?;
+        request.min_ttl.map_or(Ok(()), |min_ttl| min_ttl.check(&issued, requested_at))?;
+        Ok(issued)
+    };
+    let issued = if request.use_cache {
+        let place = cache_key(key, &base, &region, request);
+        CachedKey::new(place, request.min_ttl, context).or_new(assume).await?
+    } else {
+        assume.await?
+    };
+    context.mask_secrets([&issued.secret, &issued.session_token]);
+    Ok(issued)
+}
+
+/// What to tell the user when temporary credentials are lost before they are delivered.
+pub fn lost_secret_advice(key: &EphemeralKey) -> String {
+    let expires_at = key.raw["expiresAt"].as_str().unwrap_or_default();
+    format!("the temporary credentials are lost; they expire at {expires_at}; run the command again for others")
+}
+
+/// What the credentials are cached under: everything that the user gave, as it was given.
+fn cache_key(key: &SigningKey, base: &str, region: &str, request: &AssumeRoleRequest) -> CacheKey {
+    let AssumeRoleRequest { call, is_session_named, .. } = request;
+    CacheKey {
+        identity: format!("static key {} {}", key.id, fingerprint(&[key.secret.expose_secret()])),
+        endpoint: format!("{base} {region}"),
+        subject: Some(format!("role {}", call.role_arn)),
+        policy: call.policy.clone(),
+        session_name: is_session_named.then(|| call.role_session_name.clone()),
+        duration: Some(call.duration),
+    }
+}
+
+/// Reads the static key; its secret is kept out of every log line and error from now on.
+///
+/// # Errors
+/// There is no key, or it cannot sign here.
+pub async fn signer(source: KeySource, context: &Context<'_>) -> Result<Signer> {
+    let signer = match source {
+        KeySource::Flags { id, secret_file } => from_flags(id, &secret_file, context).await?,
+        KeySource::AwsProfile(name) => from_aws_profile(&name, context)?,
+        KeySource::Environment => from_environment(context)?,
+    };
+    context.mask_secrets([&signer.key.secret]);
+    Ok(signer)
+}
+
+async fn from_flags(id: String, path: &str, context: &Context<'_>) -> Result<Signer> {
+    let text = SecretString::from(context.read_input(path, "--secret-access-key-file").await?);
+    let secret = text.expose_secret().trim();
+    if secret.is_empty() || secret.contains(char::is_whitespace) {
+        let problem = format!("--secret-access-key-file '{path}' must hold the secret and nothing else");
+        return Err(Error::usage(problem));
+    }
+    if path != "-" {
+        warn_if_readable(path.as_ref(), context);
+    }
+    Ok(Signer { key: SigningKey { id, secret: secret.into() }, source: "--access-key-id".to_owned() })
+}
+
+fn from_aws_profile(name: &str, context: &Context<'_>) -> Result<Signer> {
+    let file = CredentialsFile::locate(None, context.env)?;
+    let key = file.read(name)?;
+    let source = format!("the profile '{name}' of {}", file.path().display());
+    if key.session_token.is_some() {
+        return Err(temporary(&format!("{source} has a session token")));
+    }
+    match (key.access_key_id, key.secret) {
+        (Some(id), Some(secret)) if !id.is_empty() => {
+            warn_if_readable(file.path(), context);
+            Ok(Signer { key: SigningKey { id, secret }, source })
+        }
+        _ => Err(Error::no_credentials(format!("{source} lacks aws_access_key_id or aws_secret_access_key"))),
+    }
+}
+
+fn from_environment(context: &Context<'_>) -> Result<Signer> {
+    let env = context.env;
+    for (id_name, secret_name) in
+        [("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), ("YC_STORAGE_ACCESS_KEY", "YC_STORAGE_SECRET_KEY")]
+    {
+        let (id, secret) = match (env.var(id_name), env.var(secret_name)) {
+            (None, None) => continue,
+            (Some(id), Some(secret)) => (id, secret),
+            (Some(_), None) => return Err(half_a_key(id_name, secret_name)),
+            (None, Some(_)) => return Err(half_a_key(secret_name, id_name)),
+        };
+        let token = ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"].into_iter().find(|name| env.var(name).is_some());
+        if let Some(token) = token.filter(|_| id_name.starts_with("AWS_")) {
+            return Err(temporary(&format!("{id_name} comes with {token}")));
+        }
+        let key = SigningKey { id: id.to_owned(), secret: secret.into() };
+        return Ok(Signer { key, source: id_name.to_owned() });
+    }
+    let error = Error::no_credentials("there is no static key to sign with");
+    Err(error.hint(
+        "give --access-key-id and --secret-access-key-file, or --source-aws-profile, or set AWS_ACCESS_KEY_ID and \
+         AWS_SECRET_ACCESS_KEY, or YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY; to create a key: yc-rs iam \
+         access-key create",
+    ))
+}
+
+fn warn_if_readable(path: &Path, context: &Context<'_>) {
+    if private_file::others_can_read(path) {
+        let message = format!("{0} holds a secret and can be read by others; type: chmod 600 {0}", path.display());
+        context.log.warn(&message);
+    }
+}
+
+fn half_a_key(set: &str, missing: &str) -> Error {
+    Error::no_credentials(format!("{set} is set, but {missing} is not"))
+}
+
+fn temporary(problem: &str) -> Error {
+    Error::no_credentials(format!("{problem}: these are temporary credentials, which cannot get others"))
+        .hint("sign with a static key, e.g. --source-aws-profile NAME")
+}

@@ -1,0 +1,166 @@
+//! Issuing ephemeral keys: the request, the session name, and a lifetime that is shorter than requested.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::cache::{CacheKey, CachedKey};
+use super::min_ttl::MinTtl;
+use super::session_name;
+use crate::api::temporary_access_key::{self, CreateEphemeral, EphemeralKey};
+use crate::auth::cache::Need;
+use crate::context::Context;
+use crate::endpoints::Service;
+use crate::error::Result;
+use crate::text::duration;
+
+/// A request for a key as the user made it: nothing is looked up or generated yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRequest {
+    /// The subject of the key; `None` stands for the caller.
+    pub subject: Option<Subject>,
+    /// The session name shown in audit logs.
+    pub session_name: Option<String>,
+    /// JSON that narrows the rights of the subject.
+    pub policy: Option<String>,
+    /// The requested lifetime.
+    pub duration: Option<Duration>,
+    /// The minimum remaining lifetime.
+    pub min_ttl: Option<MinTtl>,
+    /// Whether a cached key for the same request is used, and a new one is cached.
+    pub use_cache: bool,
+}
+
+/// The subject of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// By ID.
+    Id(String),
+    /// A service account by its name in the folder in force.
+    ServiceAccountName(String),
+}
+
+impl KeyRequest {
+    /// What to tell the user when the secret of a key is lost before it is delivered.
+    ///
+    /// # Errors
+    /// The credential does not tell its identity.
+    pub fn lost_secret_advice(&self, key: &EphemeralKey, context: &Context<'_>) -> Result<String> {
+        let id = &key.access_key_id;
+        Ok(if self.use_cache && self.cached(context)?.holds(key) {
+            format!("the key {id} is cached; run the command again to get it")
+        } else {
+            let expires_at = key.raw["expiresAt"].as_str().unwrap_or_default();
+            format!("the secret of the key {id} is lost; the key cannot be deleted and expires at {expires_at}")
+        })
+    }
+
+    /// The place of the key in the cache.
+    fn cached(&self, context: &Context<'_>) -> Result<CachedKey> {
+        Ok(CachedKey::new(self.cache_key(context)?, self.min_ttl, context))
+    }
+
+    /// What the key is cached under: everything that the user gave, as it was given.
+    fn cache_key(&self, context: &Context<'_>) -> Result<CacheKey> {
+        let tokens = context.client()?.tokens();
+        let settings = &context.settings;
+        Ok(CacheKey {
+            identity: tokens.name()?,
+            endpoint: tokens.endpoints.configured(Service::Iam).to_owned(),
+            subject: self.subject.as_ref().map(|subject| match subject {
+                Subject::Id(id) => format!("id {id}"),
+                Subject::ServiceAccountName(name) => {
+                    format!("name {name} in {:?} of {:?}", settings.folder, settings.cloud_id)
+                }
+            }),
+            policy: self.policy.clone(),
+            session_name: self.session_name.clone(),
+            duration: self.duration,
+        })
+    }
+}
+
+/// A key for the request: a cached one if that is allowed and good enough, else a new one. It is the only copy of the
+/// secret.
+///
+/// # Errors
+/// The key cannot be issued, or its lifetime is too short.
+pub async fn issue(request: &KeyRequest, context: &Context<'_>) -> Result<EphemeralKey> {
+    // On the heap, since several futures would hold it.
+    let issue = Box::pin(issue_new(request, context));
+    let key = if request.use_cache { request.cached(context)?.or_new(issue).await? } else { issue.await? };
+    context.mask_secrets([&key.secret, &key.session_token]);
+    Ok(key)
+}
+
+async fn issue_new(request: &KeyRequest, context: &Context<'_>) -> Result<EphemeralKey> {
+    let subject_id = match &request.subject {
+        Some(Subject::ServiceAccountName(name)) => {
+            Some(context.service_account_id("--service-account-name", name).await?)
+        }
+        Some(Subject::Id(id)) => Some(id.clone()),
+        None => None,
+    };
+    let generate = || session_name::generate(context.env.login(), Utc::now().timestamp());
+    let call = CreateEphemeral {
+        subject_id,
+        session_name: request.session_name.clone().unwrap_or_else(generate),
+        policy: request.policy.clone(),
+        duration: request.duration,
+    };
+    let client = context.client()?;
+    if let Some(lifetime) = request.duration.max(request.min_ttl.map(|min_ttl| min_ttl.duration)) {
+        // A key does not outlive the token that it is issued with, so a token that lasts long enough is obtained first.
+        client.tokens().token(Need::AtLeast(lifetime)).await?;
+    }
+    let requested_at = Utc::now();
+    let advice =
+        "a key may have been issued, and nobody has its secret; the key cannot be deleted and expires; run the \
+                  command again for another one"
+            .to_owned();
+    let key = context.create_secret(advice, temporary_access_key::create_ephemeral(client, &call)).await;
+    let key = key.map_err(|error| error.context("cannot issue an ephemeral key"))?;
+    if let Some(min_ttl) = &request.min_ttl {
+        min_ttl.check(&key, requested_at)?;
+    }
+    if let Some(note) = shortfall(&key, request.duration, Utc::now()) {
+        context.log.note(&note);
+    }
+    Ok(key)
+}
+
+/// What to say when the server granted a shorter lifetime than requested; a minute is left for clocks that differ.
+fn shortfall(key: &EphemeralKey, requested: Option<Duration>, now: DateTime<Utc>) -> Option<String> {
+    let requested = requested?;
+    let granted = key.remaining(now);
+    (granted + Duration::from_secs(60) < requested).then(|| {
+        let granted = Duration::from_secs(granted.as_secs());
+        format!(
+            "requested a lifetime of {}, granted {}: a key does not outlive the IAM token it is issued with",
+            duration::human(requested),
+            duration::human(granted)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_lifetime_shorter_than_requested_is_noted() {
+        let now = DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z").unwrap().to_utc();
+        let key = EphemeralKey::parse(json!({
+            "accessKeyId": "a", "secret": "s", "sessionToken": "t", "expiresAt": "2026-01-01T00:30:00.5Z",
+        }));
+        let key = key.unwrap();
+        assert_eq!(
+            shortfall(&key, Some(Duration::from_secs(3600)), now).unwrap(),
+            "requested a lifetime of 1h, granted 30m: a key does not outlive the IAM token it is issued with"
+        );
+        assert_eq!(shortfall(&key, Some(Duration::from_secs(1800)), now), None);
+        assert_eq!(shortfall(&key, None, now), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! Static keys: creating, updating and deleting them, each with the wait for its Operation.
+
+use serde_json::Value;
+
+use crate::api::access_key::{self, StaticKey};
+use crate::api::operation::Operation;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::status::Code;
+
+/// Creates a key for a service account; `None` stands for the caller.
+///
+/// # Errors
+/// The server refuses, or cannot be reached; the error says when the key may exist all the same.
+pub async fn create(owner: Option<&str>, description: Option<&str>, context: &Context<'_>) -> Result<StaticKey> {
+    let account = owner.map(|id| format!(" --service-account-id {id}")).unwrap_or_default();
+    let advice = format!(
+        "a key may have been created, and nobody has its secret; look for it by its creation time, and delete it: \
+         yc-rs iam access-key list{account} --format table"
+    );
+    let call = access_key::create(context.client()?, owner, description);
+    let key =
+        context.create_secret(advice, call).await.map_err(|error| error.context("cannot create an access key"))?;
+    context.mask_secrets([&key.secret]);
+    Ok(key)
+}
+
+/// What to tell the user when the secret of a new key is lost.
+pub fn lost_secret_advice(key: &StaticKey) -> String {
+    format!("the secret of the new key is lost; delete the key: yc-rs iam access-key delete {}", key.id)
+}
+
+/// Sets the description of a key, waits until that is done, and returns the `AccessKey` as received.
+///
+/// # Errors
+/// The server refuses, cannot be reached, or does not finish in time.
+pub async fn update(id: &str, description: &str, context: &Context<'_>) -> Result<Value> {
+    let operation = start_update(id, description, context).await?;
+    let done = context.wait_for(operation).await.map_err(|error| about_key(error, "update", id))?;
+    match done.into_response() {
+        Some(key) => Ok(key),
+        None => access_key::get(context.client()?, id).await.map_err(|error| about_key(error, "get", id)),
+    }
+}
+
+/// Starts to set the description of a key.
+///
+/// # Errors
+/// The server refuses, or cannot be reached.
+pub async fn start_update(id: &str, description: &str, context: &Context<'_>) -> Result<Operation> {
+    let started = access_key::update(context.client()?, id, description).await;
+    started.map_err(|error| about_key(error, "update", id))
+}
+
+/// Deletes a key and waits until it is gone.
+///
+/// # Errors
+/// The server refuses, cannot be reached, or does not finish in time.
+pub async fn delete(id: &str, context: &Context<'_>) -> Result<()> {
+    match start_delete(id, context).await? {
+        None => Ok(()),
+        Some(operation) => context.wait_for(operation).await.map(drop).map_err(|error| about_key(error, "delete", id)),
+    }
+}
+
+/// Starts to delete a key; returns no Operation when the key is gone already.
+///
+/// # Errors
+/// The server refuses, or cannot be reached.
+pub async fn start_delete(id: &str, context: &Context<'_>) -> Result<Option<Operation>> {
+    let client = context.client()?;
+    let started = async {
+        let response = access_key::delete(client, id).await?;
+        let resent = response.resent;
+        match response.into_json() {
+            // The first attempt deleted the key and its response was lost.
+            Err(error) if resent && error.code() == Some(Code::NotFound) => Ok(None),
+            Err(error) => Err(client.explain(error)),
+            Ok(raw) => Ok(Some(Operation::parse(raw))),
+        }
+    };
+    started.await.map_err(|error| about_key(error, "delete", id))
+}
+
+/// Says which key an error is about, and helps with a usual mistake: the key ID of S3 is not the resource ID.
+pub fn about_key(error: Error, verb: &str, id: &str) -> Error {
+    let error = error.context(format!("cannot {verb} the access key '{id}'"));
+    if !id.starts_with("YCA") {
+        return error;
+    }
+    error.hint(format!(
+        "{id} looks like the key ID of S3, but this command takes the ID of the resource; find it with: \
+         yc-rs iam access-key list --service-account-id <ID> --jq '.[] | select(.key_id == \"{id}\") | .id'"
+    ))
+}
