@@ -32,10 +32,9 @@ pub(super) fn received(log: &Log, attempt: u32, outcome: Result<&Response, &Fail
         Ok(answer) => {
             log.request(|| {
                 let mut line = format!("#{attempt} {} in {elapsed} ms ({} bytes", answer.status, answer.body().len());
-                for (name, id) in [
-                    ("server-request-id", &answer.ids.server_request),
-                    ("server-trace-id", &answer.ids.server_trace),
-                ] {
+                for (name, id) in
+                    [("server-request-id", &answer.ids.server_request), ("server-trace-id", &answer.ids.server_trace)]
+                {
                     if let Some(id) = id {
                         // Writing to a string does not fail.
                         let _ = write!(line, ", {name} {id}");
