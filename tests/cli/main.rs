@@ -10,6 +10,7 @@
 
 mod access_key;
 mod ambiguity;
+mod architecture;
 mod auth;
 #[cfg(unix)]
 mod aws_files;
@@ -43,6 +44,7 @@ mod retries;
 mod route;
 mod secrets;
 mod settings;
+mod source;
 mod sources;
 mod sts;
 mod support;
