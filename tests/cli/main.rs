@@ -54,3 +54,4 @@ mod time_outs;
 mod tls;
 #[cfg(unix)]
 mod token_cache;
+mod vocabulary;
