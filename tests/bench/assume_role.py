@@ -75,8 +75,10 @@ def main():
         if os.access("/usr/bin/time", os.X_OK):
             mine, other = memory(a, env), memory(b, env)
             print(f"{'peak KiB':<14} yc-rs {mine:8d}   aws {other:8d}   aws / yc-rs {other / mine:6.1f}")
+        elif os.environ.get("YC_RS_TESTS") == "complete":
+            sys.exit("YC_RS_TESTS=complete, and this machine lacks /usr/bin/time (Debian: apt-get install time)")
         else:
-            print("peak memory: skipped, /usr/bin/time is not installed")
+            print("peak memory: skipped: this machine lacks /usr/bin/time (Debian: apt-get install time)")
     finally:
         server.terminate()
 

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use crate::programs::require_program;
 use crate::support::{Ran, User};
 
 const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
@@ -80,6 +81,9 @@ fn a_question_that_makes_no_sense_gets_no_answer_and_no_words() {
 /// Has Bash itself load the script and complete each line, in words as Bash splits them.
 #[test]
 fn bash_completes_with_the_script() {
+    if !require_program("bash") {
+        return;
+    }
     let user = with_profiles();
     let mut bash = user.program("bash");
     bash.args(["--norc", "-c"]).arg(
@@ -97,11 +101,7 @@ fn bash_completes_with_the_script() {
         try yc-rs --profile =
         complete -p yc-rs"#,
     );
-    let Ok(child) = bash.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() else {
-        eprintln!("skipped: there is no bash");
-        return;
-    };
-    let shown = Ran::of(child).ok();
+    let shown = Ran::of(bash.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).ok();
     let lines: Vec<_> = shown.lines().collect();
     assert_eq!(lines[..4], ["json json-rest", "json json-rest", "create-token", "work staging"]);
     assert!(lines[4].ends_with("_clap_complete_yc_rs yc-rs"), "{shown}");
@@ -116,12 +116,11 @@ fn the_other_shells_load_the_script_where_they_are_installed() {
         ("elvish", ["-c", "eval (yc-rs completion elvish | slurp)"]),
         ("pwsh", ["-c", "yc-rs completion powershell | Out-String | Invoke-Expression"]),
     ] {
-        let mut command = user.program(shell);
-        let Ok(child) = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() else {
-            eprintln!("skipped: there is no {shell}");
+        if !require_program(shell) {
             continue;
-        };
-        let ran = Ran::of(child);
+        }
+        let mut command = user.program(shell);
+        let ran = Ran::of(command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
         assert_eq!(ran.code, 0, "{shell}: {ran:#?}");
         assert!(shell != "fish" || ran.out.starts_with("staging"), "{ran:#?}");
     }

@@ -313,6 +313,7 @@ mod unix {
     use std::os::unix::process::CommandExt;
 
     use super::*;
+    use crate::programs::{leave_out, require_program};
 
     fn mode(path: PathBuf) -> u32 {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -390,33 +391,31 @@ mod unix {
         std::fs::set_permissions(user.config_dir(), PermissionsExt::from_mode(0o500)).unwrap();
         match command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
             Ok(child) => assert!(Ran::of(child).failed(1).contains("cannot write")),
-            Err(error) => eprintln!("skipped: nobody may run the program: {error}"),
+            Err(error) => leave_out(&format!("a program that another user may run ({error})")),
         }
         assert_eq!(config_text(&user), before);
         std::fs::set_permissions(user.config_dir(), PermissionsExt::from_mode(0o700)).unwrap();
     }
 
-    /// Everything shown on a terminal while a command line runs; `None` where nothing makes a terminal.
-    #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
-    fn at_terminal(user: &User, line: &str) -> Option<String> {
+    /// Everything shown on a terminal while a command line runs.
+    fn at_terminal(user: &User, line: &str) -> String {
         let mut script = user.program("script");
         script.args(["-qec", &format!("yc-rs {line}"), "/dev/null"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let Ok(child) = script.spawn() else {
-            eprintln!("skipped: there is no 'script' to make a terminal with");
-            return None;
-        };
-        Some(Ran::of(child).ok().replace('\r', ""))
+        Ran::of(script.spawn().unwrap()).ok().replace('\r', "")
     }
 
     #[test]
     fn on_a_terminal_the_file_in_use_and_the_life_of_a_token_are_noted() {
+        if !require_program("script") {
+            return;
+        }
         let (user, file) = of_yc(YC);
-        let Some(listed) = at_terminal(&user, "config list") else { return };
+        let listed = at_terminal(&user, "config list");
         assert!(listed.contains(&format!("profile 'ci' in {}", file.display())), "{listed}");
-        assert!(at_terminal(&user, "config set token t1.a.b").unwrap().contains("12 hours"));
-        assert!(!at_terminal(&user, "config set token y0_a").unwrap().contains("12 hours"));
-        assert!(at_terminal(&user, "config list").unwrap().contains("config.toml"));
-        assert_eq!(at_terminal(&user, "config set token t1.a.b --no-user-output").unwrap(), "");
+        assert!(at_terminal(&user, "config set token t1.a.b").contains("12 hours"));
+        assert!(!at_terminal(&user, "config set token y0_a").contains("12 hours"));
+        assert!(at_terminal(&user, "config list").contains("config.toml"));
+        assert_eq!(at_terminal(&user, "config set token t1.a.b --no-user-output"), "");
     }
 }
 

@@ -37,6 +37,7 @@ mod key_cache;
 mod network;
 mod operations;
 mod output;
+mod programs;
 mod proxies;
 #[cfg(unix)]
 mod request_files;

@@ -7,8 +7,10 @@
 set -eu
 cd "$(dirname "$0")/../.."
 if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
-    echo "tests/clients: skipped, since there is no python3 with venv" >&2
-    exit 0
+    echo "tests/clients: skipped: this machine lacks python3 with venv (Debian: apt-get install python3-venv)" >&2
+    # A complete run leaves nothing out.
+    [ "${YC_RS_TESTS:-}" != complete ]
+    exit
 fi
 target=${CARGO_TARGET_DIR:-target}
 clients=$target/clients-venv
