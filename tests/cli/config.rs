@@ -7,6 +7,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use yc_emulator::ADMIN_ID;
 
+use crate::load::{self, many_profiles};
 use crate::support::{Ran, User};
 
 /// Asserts that the run succeeded with these lines on standard error, and returns standard output.
@@ -262,37 +263,9 @@ fn odd_values_of_a_profile_are_shown_and_repaired() {
     assert_eq!(user.sent(), [""; 0]);
 }
 
-/// A configuration of many profiles with a comment beside every entry, and the line that changes in each.
-fn many_profiles() -> String {
-    let mut text = "# kept by hand\ncurrent = 'p0'  # in use\n".to_owned();
-    for number in 0..300 {
-        write!(
-            text,
-            "\n# team {number}\n[profiles.p{number}] # header\n  # the folder\n  folder-id = 'old{number}' # f\n"
-        )
-        .unwrap();
-    }
-    text + "\n# the end\n"
-}
-
 #[test]
 fn concurrent_writers_lose_no_entry_and_no_comment() {
-    let user = User::new();
-    user.configure(&many_profiles());
-    let writers: Vec<_> = (0..20)
-        .map(|number| {
-            let profile = format!("p{}", number * 15);
-            user.start(["config", "set", "folder-id", &format!("new{number}"), "--profile", &profile])
-        })
-        .collect();
-    for writer in writers {
-        Ran::of(writer).ok();
-    }
-    let mut expected = many_profiles();
-    for number in 0..20 {
-        expected = expected.replace(&format!("'old{}'", number * 15), &format!("\"new{number}\""));
-    }
-    assert_eq!(config_text(&user), expected);
+    load::writers_of_the_configuration(20);
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 use yc_emulator::{ADMIN_ID, Emulator};
 
-use crate::support::{Ran, User};
+use crate::load::{self, Figures};
+use crate::support::User;
 
-const ISSUE: &str = "POST /iam/aws-compatibility/v1/ephemeralAccessKeys";
 const PROCESS: &str = "iam access-key issue-ephemeral --duration 1h --export process";
 
 fn issued(user: &User) -> usize {
@@ -41,34 +41,13 @@ fn a_process_gets_the_same_key_again_without_any_connection() {
 }
 
 #[test]
-fn a_hundred_processes_issue_one_key_and_print_the_same() {
-    let user = User::new().with_key();
-    let hold = user.cloud.hold(ISSUE);
-    let children: Vec<_> = (0..100).map(|_| user.start(PROCESS.split(' '))).collect();
-    hold.wait_until_arrived();
-    hold.release();
-    let mut answers: Vec<_> = children.into_iter().map(|child| Ran::of(child).ok()).collect();
-    answers.dedup();
-    assert_eq!((answers.len(), issued(&user)), (1, 1));
-    assert!(answers[0].len() <= 1024, "{}", answers[0].len());
-    let answer: Value = serde_json::from_str(&answers[0]).unwrap();
-    assert_eq!(answer["Version"], 1);
+fn processes_at_the_same_time_issue_one_key_and_print_the_same() {
+    assert_eq!(load::one_key(10), Figures { processes: 10, calls: 2 });
 }
 
 #[test]
 fn a_process_that_is_killed_while_it_issues_a_key_frees_the_others() {
-    let user = User::signed_in();
-    let hold = user.cloud.hold(ISSUE);
-    let mut first = user.start(PROCESS.split(' '));
-    hold.wait_until_arrived();
-    let others: Vec<_> = (0..20).map(|_| user.start(PROCESS.split(' '))).collect();
-    first.kill().unwrap();
-    first.wait().unwrap();
-    hold.release();
-    let mut answers: Vec<_> = others.into_iter().map(|child| Ran::of(child).ok()).collect();
-    answers.dedup();
-    assert_eq!(answers.len(), 1);
-    assert!(issued(&user) <= 2, "{}", issued(&user));
+    load::key_after_a_kill(10);
 }
 
 #[test]

@@ -34,6 +34,7 @@ mod init;
 #[cfg(unix)]
 mod interrupts;
 mod key_cache;
+mod load;
 mod network;
 mod operations;
 mod output;

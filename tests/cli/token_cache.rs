@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use yc_emulator::Emulator;
 
-use crate::support::{Ran, User};
+use crate::load::{self, Figures};
+use crate::support::User;
 
 const EXCHANGE: &str = "POST /iam/v1/tokens";
 const ISSUE: &str = "iam access-key issue-ephemeral --duration 1h";
@@ -52,32 +53,13 @@ fn the_cache_is_private() {
 }
 
 #[test]
-fn a_hundred_processes_make_one_exchange() {
-    let user = User::new().with_key();
-    let hold = user.cloud.hold(EXCHANGE);
-    let children: Vec<_> = (0..100).map(|_| user.start(["iam", "create-token"])).collect();
-    hold.wait_until_arrived();
-    hold.release();
-    let mut tokens: Vec<_> = children.into_iter().map(|child| Ran::of(child).ok()).collect();
-    tokens.dedup();
-    assert_eq!(tokens.len(), 1);
-    assert_eq!(exchanges(&user), 1);
+fn processes_at_the_same_time_make_one_exchange() {
+    assert_eq!(load::one_exchange(10), Figures { processes: 10, calls: 1 });
 }
 
 #[test]
 fn a_process_that_is_killed_during_the_exchange_frees_the_others() {
-    let user = User::new().with_key();
-    let hold = user.cloud.hold(EXCHANGE);
-    let mut first = user.start(["iam", "create-token"]);
-    hold.wait_until_arrived();
-    let others: Vec<_> = (0..20).map(|_| user.start(["iam", "create-token"])).collect();
-    first.kill().unwrap();
-    first.wait().unwrap();
-    hold.release();
-    let mut tokens: Vec<_> = others.into_iter().map(|child| Ran::of(child).ok()).collect();
-    tokens.dedup();
-    assert_eq!(tokens.len(), 1);
-    assert!(exchanges(&user) <= 2, "{}", exchanges(&user));
+    load::exchange_after_a_kill(10);
 }
 
 #[test]

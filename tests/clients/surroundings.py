@@ -13,6 +13,19 @@ from werkzeug.serving import make_server
 
 TARGET = Path(os.environ["YC_RS_TARGET"])
 CLIENTS = Path(os.environ["YC_RS_CLIENTS"])
+# The share of the load that the tests run; tests/stress/run.sh sets it.
+STRESS = float(os.environ.get("YC_RS_STRESS", "0.1"))
+
+
+def scaled(full):
+    """This share of a number; at least two compete."""
+    return max(2, round(full * STRESS))
+
+
+def report(what, processes, calls, seconds):
+    """Prints the figures of a stress run, which the tests without one do not."""
+    if "YC_RS_STRESS" in os.environ:
+        print(f"{what:<46} {processes:>9} {calls:>9} {seconds:>9.1f}", flush=True)
 
 
 class Quiet(MotoRequestHandler):

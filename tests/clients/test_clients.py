@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 import unittest
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from unittest.mock import patch
 import botocore.credentials
 import botocore.session
 
-from surroundings import CLIENTS, User
+from surroundings import CLIENTS, User, report, scaled
 
 ISSUE = "yc-rs iam access-key issue-ephemeral"
 
@@ -147,16 +148,18 @@ class Clients(unittest.TestCase):
         keys = [(key.access_key, key.token) for key in [first, second]]
         self.assertEqual(self.user.storage.seen, [keys[0], keys[1], keys[1], keys[1]])
 
-    def test_twenty_threads_and_twenty_processes_issue_one_key_a_refresh(self):
+    def test_threads_and_processes_issue_one_key_a_refresh(self):
+        started = time.monotonic()
         self.config(duration="20m")
-        sessions = [self.session()] + [botocore.session.Session() for _ in range(19)]
+        count = scaled(20)
+        sessions = [self.session()] + [botocore.session.Session() for _ in range(count - 1)]
         process = "import botocore.session as b; print(b.Session().get_credentials().get_frozen_credentials().access_key)"
 
         def keys():
             """The IDs of the keys that all of them hold when they ask at the same time."""
             command = [CLIENTS / "python", "-c", process]
-            processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(20)]
-            with ThreadPoolExecutor(20) as threads:
+            processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+            with ThreadPoolExecutor(count) as threads:
                 frozen = list(threads.map(lambda s: s.get_credentials().get_frozen_credentials(), sessions))
             return {key.access_key for key in frozen} | {ran.communicate()[0].strip() for ran in processes}
 
@@ -172,6 +175,7 @@ class Clients(unittest.TestCase):
         self.assertEqual(len(second), 1)
         self.assertEqual({key["AccessKeyId"] for key in self.issued()}, first | second)
         self.assertNotEqual(first, second)
+        report("botocore in threads and processes", 2 * count, len(first | second), time.monotonic() - started)
 
     def test_botocore_asks_again_and_again_for_less_than_15_minutes(self):
         """What the floor of 16 minutes is for."""
