@@ -3,7 +3,7 @@
 
 usage: tests/bench/assume_role.py YC-RS AWS [PAIRS]
 
-YC-RS is a release build, AWS the AWS CLI (tests/clients/run.sh puts one into the target folder). The two programs run
+YC-RS is a release build, AWS the AWS CLI (tests/clients/run.sh puts one into the target directory). The two programs run
 in turn, so that a machine that slows down slows both; what is printed is the median over the pairs.
 """
 

@@ -617,7 +617,7 @@ mod delete {
             let under_way = user.sent().len() - done;
             assert!(under_way <= 8, "{under_way} calls at the same time");
             holds.remove(0).release();
-            // The next request shows that the answer has arrived.
+            // The next request shows that the response has arrived.
             if let Some(hold) = holds.get(7) {
                 hold.wait_until_arrived();
             }

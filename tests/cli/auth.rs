@@ -1,4 +1,4 @@
-//! Signing in: which credential is used, what it is exchanged for, and what is said when it is of no use.
+//! Authentication: which credential is used, what it is exchanged for, and the error when it cannot be used.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

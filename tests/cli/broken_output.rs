@@ -125,7 +125,7 @@ fn a_filter_that_fails_on_a_list_is_a_failure_without_output() {
     assert_eq!((ran.code, ran.out.as_str(), &error["code"]), (1, "", &"FILTER".into()));
 }
 
-/// Answers one request with this JSON.
+/// Responds to one request with this JSON.
 fn serve_once(answer: &Value) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

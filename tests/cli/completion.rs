@@ -13,7 +13,7 @@ fn with_profiles() -> User {
     user
 }
 
-/// What the program answers to a script that asks for the completion of the last word.
+/// What the program prints for a script that completes the last word.
 fn complete(user: &User, words: &[&str]) -> Vec<String> {
     let mut command = user.command(["--", "yc-rs"]);
     command.args(words).env("YC_RS_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", words.len().to_string());
@@ -152,13 +152,13 @@ fn help_and_manual_describe_the_command_itself() {
 #[test]
 fn every_command_has_a_manual_page() {
     let user = User::new();
-    let folder = user.home().join("share/man1");
-    assert_eq!(user.run_args(["man", folder.to_str().unwrap()]).ok(), "");
-    let page = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let directory = user.home().join("share/man1");
+    assert_eq!(user.run_args(["man", directory.to_str().unwrap()]).ok(), "");
+    let page = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap();
     assert!(page("yc-rs.1").contains(".TH yc-rs 1"));
     let create = page("yc-rs-iam-access-key-create.1");
     assert!(create.contains("service\\-account\\-id") && create.contains("GLOBAL FLAGS"), "{create}");
     assert!(page("yc-rs-config-profile-create.1").contains("Make an empty profile"));
-    assert!(!folder.join("yc-rs-man.1").exists());
+    assert!(!directory.join("yc-rs-man.1").exists());
     assert!(user.run_args(["man", "/dev/null/x"]).failed(1).contains("'/dev/null/x'"));
 }

@@ -300,13 +300,13 @@ mod unix {
     }
 
     #[test]
-    fn file_and_folder_are_private_whatever_the_umask() {
+    fn file_and_directory_are_private_whatever_the_umask() {
         for umask in ["000", "077"] {
             let mut user = User::new();
-            let folder = user.home().join("a/b");
-            user.set("YC_RS_CONFIG_DIR", folder.to_str().unwrap());
+            let directory = user.home().join("a/b");
+            user.set("YC_RS_CONFIG_DIR", directory.to_str().unwrap());
             assert_eq!(shell(&user, &format!("umask {umask}"), "config set token y0_a").code, 0);
-            let modes = ["", "config.toml", "config.lock"].map(|name| mode(folder.join(name)));
+            let modes = ["", "config.toml", "config.lock"].map(|name| mode(directory.join(name)));
             assert_eq!(modes, [0o700, 0o600, 0o600], "{umask}");
         }
     }
@@ -348,14 +348,14 @@ mod unix {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_leaves_the_old_file() {
+    fn a_directory_that_cannot_be_written_leaves_the_old_file() {
         const NOBODY: u32 = 65534;
         let user = with_profiles();
         let before = config_text(&user);
         let file = user.config_dir().join("config.toml");
         let mut command = user.command(["config", "set", "folder-id", "new"]);
         if rustix::process::geteuid().is_root() {
-            // The superuser may write everywhere, so somebody else has to try.
+            // The superuser may write everywhere, so another user has to try.
             for path in [user.home(), &user.config_dir(), &file] {
                 chown(path, Some(NOBODY), None).unwrap();
             }

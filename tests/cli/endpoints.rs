@@ -1,4 +1,4 @@
-//! Where the services are: another installation of the cloud, and single addresses.
+//! Endpoints of the services: those of another installation, and single ones.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -18,7 +18,7 @@ const FOLDERS: &str = "GET /resource-manager/v1/folders";
 const LIST: &str = "iam access-key list";
 const LISTED: &str = "GET /iam/aws-compatibility/v1/accessKeys";
 
-/// A user for whom no address is given but that of the installation, in `YC_ENDPOINT`.
+/// A user for whom no endpoint is given but that of the installation, in `YC_ENDPOINT`.
 fn elsewhere(cloud: Emulator) -> User {
     let mut user = User::of(cloud);
     for service in ["IAM", "OPERATION", "RESOURCE_MANAGER", "AUTH", "STS"] {
@@ -44,11 +44,11 @@ fn signed_in_over_https() -> User {
 }
 
 fn cached_lists(user: &User) -> Vec<PathBuf> {
-    let Ok(folder) = std::fs::read_dir(user.cache_dir().join("endpoints")) else { return Vec::new() };
-    folder.map(|entry| entry.unwrap().path()).collect()
+    let Ok(directory) = std::fs::read_dir(user.cache_dir().join("endpoints")) else { return Vec::new() };
+    directory.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// An address where nobody listens.
+/// A URL where no server listens.
 const NOBODY: &str = "http://127.0.0.1:1";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Errors: their form as text and as JSON, the exit status, and what is made of answers that are none.
+//! Errors: their form as text and as JSON, the exit status, and what is made of responses that are not those of the API.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -13,7 +13,8 @@ use crate::support::{Ran, User};
 const LIST: &str = "GET /iam/aws-compatibility/v1/accessKeys";
 const CREATE: &str = "POST /iam/aws-compatibility/v1/accessKeys";
 
-/// Code, name, HTTP status and our exit status, as the facts (5.7) and the contract (4) have them.
+/// Code, name, HTTP status and exit status. Source: `en/_includes/errors-handling.md` of yandex-cloud/docs for the first
+/// three, `docs/errors.md` for the last.
 const CODES: [(u32, &str, u16, i32); 16] = [
     (1, "CANCELLED", 499, 1),
     (2, "UNKNOWN", 500, 1),
@@ -63,7 +64,7 @@ mod text {
     use super::*;
 
     #[test]
-    fn an_error_has_its_lines_in_the_order_of_the_contract() {
+    fn an_error_has_its_lines_in_the_documented_order() {
         let user = User::signed_in();
         let refusal = Fault::status(3, "Request validation error: no")
             .detail(wrong_fields())
@@ -146,7 +147,7 @@ mod json {
     use super::*;
 
     #[test]
-    fn an_error_is_an_object_whose_fields_have_the_types_of_the_contract() {
+    fn an_error_is_an_object_whose_fields_have_the_documented_types() {
         let user = User::signed_in();
         let refusal = Fault::status(16, "The token is invalid")
             .detail(wrong_fields())
@@ -178,7 +179,7 @@ mod json {
     }
 
     #[test]
-    fn each_code_of_our_own_appears_where_the_contract_says() {
+    fn each_code_of_our_own_appears_where_the_documents_say() {
         let mut user = User::signed_in();
         let code = |user: &User, line: &str| {
             let error = json_error(user, line);
@@ -397,7 +398,7 @@ mod answers {
         }
     }
 
-    /// Points the user at a server that gives this answer once.
+    /// Points the user at a server that gives this response once.
     fn answering(user: &mut User, status: &str, body: &str) -> JoinHandle<()> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         user.point_at(&format!("http://{}", listener.local_addr().unwrap()));

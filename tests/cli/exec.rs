@@ -104,7 +104,7 @@ fn the_command_begins_with_the_signals_that_the_user_gave() {
 }
 
 #[test]
-fn streams_arguments_and_folder_are_the_users() {
+fn streams_arguments_and_directory_are_the_users() {
     let user = User::signed_in();
     let args = [
         "iam",

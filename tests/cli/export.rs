@@ -210,7 +210,7 @@ fn process_prints_the_document_of_credential_process() {
     assert!(end.ends_with('Z'));
 }
 
-/// What the server answers to `issue-ephemeral`.
+/// The response of the server to `issue-ephemeral`.
 fn answer(end: &str, token: &str) -> Fault {
     let body = serde_json::json!({"accessKeyId": "aje", "secret": "YCs", "sessionToken": token, "expiresAt": end});
     Fault::answer(200, "application/json", &body.to_string())
@@ -233,7 +233,7 @@ fn a_process_never_gets_a_key_that_it_would_ask_for_again_at_once() {
     assert_eq!(user.sent(), [] as [&str; 0]);
     user.run("iam access-key issue-ephemeral --export process --duration 16m").ok();
 
-    // A key does not outlive the token, so the server grants less than was asked for.
+    // A key does not outlive the token, so the server grants less than was requested.
     for (minutes, granted) in [(16, true), (15, false)] {
         let mut user = User::signed_in();
         let life = std::time::Duration::from_secs(minutes * 60 + 30);

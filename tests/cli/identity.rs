@@ -29,8 +29,8 @@ fn impersonating() -> User {
 }
 
 fn cached_tokens(user: &User) -> usize {
-    let Ok(folder) = std::fs::read_dir(user.cache_dir().join("tokens")) else { return 0 };
-    folder
+    let Ok(directory) = std::fs::read_dir(user.cache_dir().join("tokens")) else { return 0 };
+    directory
         .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "json"))
         .count()
 }

@@ -150,7 +150,7 @@ impl Conversation {
     }
 }
 
-/// A resource manager with these clouds and folders; it notes what it is asked, with which token.
+/// A resource manager with these clouds and folders; it records the requests, each with its token.
 struct ResourceManager {
     url: String,
     asked: Arc<Mutex<Vec<String>>>,

@@ -1,4 +1,4 @@
-//! The cache of ephemeral keys: one key for all who ask for the same, and never one that is about to end.
+//! The cache of ephemeral keys: one key for all processes that request the same, and never one that is about to expire.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,12 +17,12 @@ fn issued(user: &User) -> usize {
 }
 
 fn entries(user: &User) -> Vec<PathBuf> {
-    let Ok(folder) = fs::read_dir(user.cache_dir().join("keys")) else { return Vec::new() };
-    let files = folder.map(|entry| entry.unwrap().path());
+    let Ok(directory) = fs::read_dir(user.cache_dir().join("keys")) else { return Vec::new() };
+    let files = directory.map(|entry| entry.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect()
 }
 
-/// Lets the only kept key end at this time.
+/// Lets the only cached key expire at this time.
 fn end_at(user: &User, end: chrono::DateTime<chrono::Utc>) {
     let path = entries(user).remove(0);
     let mut entry: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! How often the program goes over the wire, what each request carries, and which answers it does not take.
+//! How many requests the program sends, what each request carries, and which responses it does not accept.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -79,7 +79,7 @@ fn several_ids_over_plain_http_take_no_more_connections_than_calls_in_flight() {
     assert!(user.cloud.connections() <= 8, "{}", user.cloud.connections());
 }
 
-/// Serves nobody, and can tell whether anybody came.
+/// A listener that serves no request, and counts the connections.
 struct Doorbell(TcpListener);
 
 impl Doorbell {

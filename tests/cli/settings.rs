@@ -410,7 +410,7 @@ mod network {
     #[test]
     fn connect_timeout_limits_making_a_connection_with_tls() {
         let mut user = User::signed_in();
-        // The system accepts connections for it, and nobody ever speaks.
+        // The system accepts connections for it, and no server responds.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         user.point_at(&format!("https://{}", silent.local_addr().unwrap()));
         let line = "iam access-key list --connect-timeout 200ms --timeout 20s --retry 1 --error-format json";
@@ -420,7 +420,7 @@ mod network {
         assert!(error["hint"].as_str().unwrap().contains("--connect-timeout"), "{error}");
     }
 
-    /// Points the user at the HTTPS side of the cloud, whose authority nobody trusts yet; returns its certificate.
+    /// Points the user at the HTTPS side of the emulator, whose authority is not trusted yet; returns its certificate.
     fn untrusted(user: &mut User) -> std::path::PathBuf {
         let url = user.cloud.https_url().to_owned();
         user.point_at(&url);

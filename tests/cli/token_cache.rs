@@ -26,8 +26,8 @@ fn exchanges(user: &User) -> usize {
 
 /// The cached tokens.
 fn entries(user: &User) -> Vec<PathBuf> {
-    let Ok(folder) = fs::read_dir(user.cache_dir().join("tokens")) else { return Vec::new() };
-    let files = folder.map(|entry| entry.unwrap().path());
+    let Ok(directory) = fs::read_dir(user.cache_dir().join("tokens")) else { return Vec::new() };
+    let files = directory.map(|entry| entry.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect()
 }
 
@@ -123,7 +123,7 @@ fn a_key_that_is_to_outlive_the_cached_token_gets_a_new_token_first() {
 
 #[test]
 fn a_cache_that_cannot_be_used_never_breaks_a_command() {
-    let file_for_folder: Break = |user| _ = user.write_file("cache", "");
+    let file_for_directory: Break = |user| _ = user.write_file("cache", "");
     let read_only: Break = |user| {
         fs::create_dir(user.cache_dir()).unwrap();
         chmod(&user.cache_dir(), 0o500);
@@ -138,13 +138,13 @@ fn a_cache_that_cannot_be_used_never_breaks_a_command() {
         let name = Path::new("cache/tokens").join(entry.file_name().unwrap());
         user.write_file(name.to_str().unwrap(), "{\"iam_token\":");
     };
-    let folder_for_file: Break = |user| {
+    let directory_for_file: Break = |user| {
         user.run("iam create-token").ok();
         let entry = entries(user).remove(0);
         fs::remove_file(&entry).unwrap();
         fs::create_dir(entry).unwrap();
     };
-    for make in [file_for_folder, read_only, writable_by_others, corrupted, folder_for_file] {
+    for make in [file_for_directory, read_only, writable_by_others, corrupted, directory_for_file] {
         let user = User::new().with_key();
         make(&user);
         assert!(user.run("iam create-token").ok().starts_with("t1."));

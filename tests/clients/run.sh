@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs yc-rs together with the S3 clients of Python, the AWS CLI and boto3, on this machine alone: keys come from the
-# sandbox, the storage is that of moto. The first run makes a virtual environment in the target folder, which takes
+# sandbox, the storage is that of moto. The first run makes a virtual environment in the target directory, which takes
 # pip and its package index.
 #
 #   tests/clients/run.sh [ARGUMENTS OF unittest]

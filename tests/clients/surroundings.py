@@ -1,4 +1,4 @@
-"""A user with a cloud of their own: keys from the sandbox of yc-rs, a storage of moto that remembers its requests."""
+"""A user of the sandbox of yc-rs, with a storage of moto that records its requests."""
 
 import os
 import re
@@ -55,7 +55,7 @@ class Storage:
 
 
 class User:
-    """A home folder, the sandbox, a storage, and an environment made from scratch."""
+    """A home directory, the sandbox, a storage, and an environment made from scratch."""
 
     def __init__(self):
         self.home = Path(tempfile.mkdtemp(prefix="yc-rs-clients-"))
@@ -74,7 +74,7 @@ class User:
             if "SANDBOX_TOKEN" in line:
                 break
         self.env.pop("CURL_CA_BUNDLE", None)
-        # The sandbox has another address for each service but the storage.
+        # The sandbox emulates every service but the storage.
         self.env["YC_ENDPOINT_URL_STORAGE"] = self.storage.url
 
     def close(self):

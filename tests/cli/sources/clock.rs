@@ -15,7 +15,7 @@ fn skewed(minutes: i64) -> User {
 
 #[test]
 fn the_servers_time_is_used_when_the_clocks_differ() {
-    // Ahead by more than the hour that a JWT lives, or behind: either makes the server refuse.
+    // Ahead by more than the lifetime of a JWT, an hour, or behind: either makes the server refuse.
     for minutes in [-30, -2, -24 * 60, 2 * 60, 24 * 60] {
         let user = skewed(minutes);
         user.run(CREATE_TOKEN).ok();

@@ -1,4 +1,4 @@
-//! Acting as a service account, on top of every way to sign in.
+//! Acting as a service account, on top of every way to authenticate.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -42,7 +42,7 @@ fn the_flag_beats_the_variable_beats_the_profile() {
 fn the_own_token_asks_and_the_accounts_token_calls() {
     let mut user = User::signed_in();
     user.set(VARIABLE, BACKUP_ID);
-    // An empty flag is no flag.
+    // An empty flag counts as absent.
     user.run(&format!("{LIST} --impersonate-service-account-id=")).ok();
     let [asked, listed] = &user.cloud.requests()[..] else { panic!("{:#?}", user.cloud.requests()) };
     let [own, acting] = &user.cloud.tokens()[..] else { panic!("{:#?}", user.cloud.tokens()) };

@@ -35,7 +35,7 @@ fn the_variable_and_the_profile_name_a_key_file_and_the_variable_wins() {
 }
 
 #[test]
-fn a_path_is_relative_to_the_working_folder() {
+fn a_path_is_relative_to_the_working_directory() {
     let mut user = User::new();
     admin_file(&user);
     user.set(VARIABLE, "admin.json");

@@ -159,7 +159,7 @@ fn no_proxy_is_used_for_it() {
     for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
         user.set(variable, &proxy);
     }
-    // No loopback address in name, and nobody listens: only a proxy could answer.
+    // Not a loopback address by name, and no server listens: only a proxy could respond.
     user.set("YC_METADATA_ADDR", "0.0.0.0:1");
     user.run(LIST).failed(3);
     assert!(user.sent().is_empty(), "{:?}", user.sent());
