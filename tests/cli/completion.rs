@@ -69,7 +69,7 @@ fn completion_is_silent_when_the_configuration_cannot_be_read() {
 }
 
 #[test]
-fn a_question_that_makes_no_sense_gets_no_answer_and_no_words() {
+fn a_request_for_another_shell_gets_no_output() {
     let user = User::new();
     let mut command = user.command(["--", "yc-rs", ""]);
     let child =

@@ -158,7 +158,7 @@ fn a_wrong_key_or_value_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_key_file_is_copied_into_the_profile_and_signs_in() {
+fn a_key_file_is_copied_into_the_profile_and_used() {
     let user = with_profiles();
     let file = user.write_file("key.json", &user.cloud.admin_key().file());
     user.run("config set token y0_old").ok();
@@ -242,7 +242,7 @@ fn a_syntax_error_is_given_with_line_and_column() {
 }
 
 #[test]
-fn odd_values_of_a_profile_are_shown_and_repaired() {
+fn malformed_values_of_a_profile_are_shown_and_repaired() {
     let user = User::new();
     user.configure(
         "current = 'odd'\nunknown = 1\n[profiles]\nbroken = 1\n[profiles.odd]\nfolder-id = 7\nformat = 'xml'\nmine = 'x'\n\
@@ -437,7 +437,7 @@ fn a_write_that_fails_copies_nothing() {
 }
 
 #[test]
-fn a_key_in_the_configuration_of_yc_signs_in() {
+fn a_key_in_the_configuration_of_yc_is_used() {
     let (user, _) = of_yc("");
     let key: Value = serde_json::from_str(&user.cloud.admin_key().file()).unwrap();
     let mut yaml = "current: sa\nprofiles:\n  sa:\n    service-account-key:\n".to_owned();

@@ -335,7 +335,7 @@ mod list {
     }
 
     #[test]
-    fn a_reader_that_goes_away_is_no_error() {
+    fn a_reader_that_goes_away_is_not_an_error() {
         let (user, _) = with_keys(&["x"; 20]);
         let script = format!("{{ {LIST} --format yaml; echo $? > status; }} | head -n 1 > /dev/null; cat status");
         prints(&user, &["head", "cat"], &script, "0");
@@ -372,7 +372,7 @@ mod tokens {
     }
 
     #[test]
-    fn the_exit_status_tells_whether_one_is_signed_in() {
+    fn the_exit_status_tells_whether_authentication_works() {
         let probe = "if yc iam create-token >/dev/null 2>&1; then echo yes; else echo no; fi";
         prints(&User::signed_in(), &[], probe, "yes");
         let mut user = User::new();

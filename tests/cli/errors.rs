@@ -103,7 +103,7 @@ mod text {
     }
 
     #[test]
-    fn an_error_without_an_answer_has_the_ids_of_the_client_alone() {
+    fn an_error_without_a_response_has_the_ids_of_the_client_alone() {
         let user = User::signed_in();
         user.cloud.fault(LIST, Fault::Close);
         let error = user.run("iam access-key list --retry 1").failed(5);
@@ -346,7 +346,7 @@ mod answers {
     }
 
     #[test]
-    fn an_answer_that_is_no_json_is_an_error() {
+    fn a_response_that_is_not_json_is_an_error() {
         let user = User::signed_in();
         user.cloud.fault(LIST, Fault::Garbage);
         let error = json_error(&user, "iam access-key list");
@@ -356,7 +356,7 @@ mod answers {
     }
 
     #[test]
-    fn an_answer_that_breaks_off_is_a_network_error() {
+    fn a_response_that_breaks_off_is_a_network_error() {
         let user = User::signed_in();
         for fault in [Fault::Close, Fault::LoseReply, Fault::CutReply] {
             user.cloud.fault(LIST, fault.clone());
@@ -378,7 +378,7 @@ mod answers {
     }
 
     #[test]
-    fn an_answer_of_more_than_64_mib_is_not_read() {
+    fn a_response_of_more_than_64_mib_is_not_read() {
         let user = User::signed_in();
         user.cloud.fault(LIST, Fault::Oversized);
         let error = user.run("iam access-key list").failed(1);
@@ -449,7 +449,7 @@ mod answers {
     }
 
     #[test]
-    fn no_answer_makes_the_program_panic() {
+    fn no_response_makes_the_program_panic() {
         let mut user = User::signed_in();
         for line in [
             "get ajex",
@@ -535,7 +535,7 @@ mod command_line {
     }
 
     #[test]
-    fn a_near_miss_is_answered_with_the_right_word() {
+    fn a_near_miss_gets_the_right_word() {
         let user = User::signed_in();
         for (line, word) in [
             ("iam access-key lst", "list"),
@@ -576,7 +576,7 @@ fn a_group_without_a_command_names_its_commands() {
 }
 
 #[test]
-fn a_command_that_there_cannot_be_is_answered_with_the_way_there_is() {
+fn a_command_that_there_cannot_be_gets_the_way_there_is() {
     let user = User::new();
     let error = user.run("iam access-key deactivate X").failed(2);
     assert!(error.contains("switched off") && error.contains("yc-rs iam access-key delete"), "{error}");

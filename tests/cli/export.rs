@@ -318,7 +318,7 @@ fn a_format_of_the_profile_does_not_stand_in_the_way() {
 }
 
 #[test]
-fn region_and_address_are_those_in_force() {
+fn region_and_endpoint_are_those_in_force() {
     let mut user = User::signed_in();
     user.configure("current = 'p'\n[profiles.p]\nregion = 'kz1'\nendpoints.storage = 'https://profile'\n");
     let lines = |user: &User, flags: &str| {

@@ -55,7 +55,7 @@ fn every_credential_can_be_given_by_a_flag() {
 }
 
 #[test]
-fn flags_that_say_where_the_cloud_is_are_kept_in_the_profile() {
+fn flags_for_endpoints_are_stored_in_the_profile() {
     let user = User::new();
     let bundle = user.write_file("ca.pem", user.cloud.ca_pem());
     let line = format!(

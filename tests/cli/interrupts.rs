@@ -36,7 +36,7 @@ fn a_command_that_only_reads_is_plainly_interrupted() {
 }
 
 #[test]
-fn a_command_that_is_still_signing_in_is_plainly_interrupted() {
+fn a_command_that_is_still_authenticating_is_plainly_interrupted() {
     for line in
         ["iam create-token", "iam access-key create", "iam access-key issue-ephemeral", "iam access-key delete a"]
     {

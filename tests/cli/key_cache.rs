@@ -51,7 +51,7 @@ fn a_process_that_is_killed_while_it_issues_a_key_frees_the_others() {
 }
 
 #[test]
-fn a_key_with_less_than_16_minutes_left_is_not_handed_out_again() {
+fn a_key_with_less_than_16_minutes_left_is_not_returned_again() {
     let user = User::signed_in();
     user.run(PROCESS).ok();
     end_at(&user, chrono::Utc::now() + chrono::TimeDelta::minutes(17));
@@ -116,7 +116,7 @@ fn every_part_of_the_request_and_the_identity_tell_keys_apart() {
 }
 
 #[test]
-fn a_key_that_the_server_cuts_too_short_is_neither_printed_nor_kept() {
+fn a_key_that_the_server_cuts_too_short_is_neither_printed_nor_cached() {
     let user = User::of(Emulator::builder().token_lifetime(Duration::from_secs(10 * 60)).start()).with_key();
     let error = user.run(PROCESS).failed(1);
     assert!(error.contains("16m"), "{error}");
@@ -125,7 +125,7 @@ fn a_key_that_the_server_cuts_too_short_is_neither_printed_nor_kept() {
 
 #[cfg(unix)]
 #[test]
-fn the_kept_key_is_private_and_holds_no_iam_token() {
+fn the_cached_key_is_private_and_holds_no_iam_token() {
     use std::os::unix::fs::PermissionsExt;
     let user = User::new().with_key();
     user.run(PROCESS).ok();
@@ -140,7 +140,7 @@ fn the_kept_key_is_private_and_holds_no_iam_token() {
 }
 
 #[test]
-fn a_corrupted_entry_is_no_obstacle_and_cache_clear_forgets_keys() {
+fn a_corrupted_entry_is_replaced_and_cache_clear_forgets_keys() {
     let user = User::signed_in();
     user.run(PROCESS).ok();
     let name = entries(&user).remove(0);
@@ -153,7 +153,7 @@ fn a_corrupted_entry_is_no_obstacle_and_cache_clear_forgets_keys() {
 }
 
 #[test]
-fn temporary_credentials_of_sts_are_kept_for_processes_too() {
+fn temporary_credentials_of_sts_are_cached_for_processes_too() {
     let mut user = User::signed_in();
     let key = user.cloud.add_access_key(ADMIN_ID, "");
     user.set("AWS_ACCESS_KEY_ID", &key.key_id);
@@ -167,7 +167,7 @@ fn temporary_credentials_of_sts_are_kept_for_processes_too() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_key_that_is_not_kept_is_not_said_to_be() {
+fn a_key_that_is_not_cached_is_not_said_to_be() {
     let mut user = User::signed_in();
     let full = || fs::File::options().write(true).open("/dev/full").unwrap();
     let lose = |user: &User| {

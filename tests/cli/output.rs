@@ -161,7 +161,7 @@ mod formats {
     }
 
     #[test]
-    fn the_answer_to_create_keeps_its_nesting() {
+    fn the_response_to_create_keeps_its_nesting() {
         let user = User::signed_in();
         let printed = user.run("iam access-key create --description bot --format json-rest").json();
         let key = &user.cloud.access_keys()[0];
@@ -483,7 +483,7 @@ mod on_a_terminal {
     }
 
     #[test]
-    fn a_key_that_ends_earlier_than_asked_for_is_noted_with_both_lengths() {
+    fn a_key_that_expires_earlier_than_requested_is_noted_with_both_lifetimes() {
         let mut user = User::signed_in();
         if !require_program("script") {
             return;

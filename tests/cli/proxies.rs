@@ -104,7 +104,7 @@ fn nowhere() -> User {
 }
 
 #[test]
-fn the_built_in_addresses_are_reached_through_the_proxy() {
+fn the_built_in_endpoints_are_reached_through_the_proxy() {
     let (user, proxy) = behind_a_proxy();
     let key = user.cloud.add_access_key(ADMIN_ID, "").id;
     user.run(&format!("iam access-key delete {key}")).ok();

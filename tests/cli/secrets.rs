@@ -199,7 +199,7 @@ fn a_message_full_of_secrets_is_masked_in_text_and_json() {
 }
 
 #[test]
-fn headers_of_an_answer_are_masked() {
+fn headers_of_a_response_are_masked() {
     let mut user = User::new();
     let token = padded_token();
     user.set("YC_IAM_TOKEN", &token);
@@ -217,7 +217,7 @@ fn headers_of_an_answer_are_masked() {
 }
 
 #[test]
-fn a_redirect_does_not_show_the_address_that_holds_the_token() {
+fn a_redirect_does_not_show_the_url_that_holds_the_token() {
     let mut user = User::new();
     let token = padded_token();
     user.set("YC_IAM_TOKEN", &token);
@@ -240,7 +240,7 @@ fn a_redirect_does_not_show_the_address_that_holds_the_token() {
 }
 
 #[test]
-fn answers_that_are_cut_or_garbage_leave_nothing_behind() {
+fn responses_that_are_cut_or_garbage_leave_nothing_behind() {
     for user in users() {
         for detail in DETAIL {
             for fault in [Fault::CutReply, Fault::LoseReply, Fault::Garbage, Fault::BadGateway(502), Fault::Close] {

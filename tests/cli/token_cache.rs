@@ -32,7 +32,7 @@ fn entries(user: &User) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_second_command_signs_in_with_the_cached_token() {
+fn a_second_command_authenticates_with_the_cached_token() {
     let user = User::new().with_key();
     let first = user.run("iam create-token").ok();
     assert_eq!(user.run("iam create-token").ok(), first);
@@ -164,7 +164,7 @@ fn an_entry_that_others_can_read_is_not_trusted() {
 }
 
 #[test]
-fn tokens_are_kept_apart_by_key_and_by_service() {
+fn tokens_are_cached_by_key_and_by_service() {
     let user = User::new().with_key();
     user.run("iam create-token").ok();
     let key = user.write_file("narrow.json", &user.cloud.narrow_key().file());
@@ -193,7 +193,7 @@ fn no_cache_means_no_cache() {
 }
 
 #[test]
-fn nothing_is_cached_of_a_server_that_nobody_vouches_for() {
+fn nothing_is_cached_of_a_server_that_is_not_verified() {
     let user = User::new().with_key().over_https();
     let ran = user.run("iam create-token --no-verify-ssl");
     assert_eq!(ran.code, 0);

@@ -42,7 +42,7 @@ fn a_difference_of_less_than_a_minute_explains_nothing() {
 }
 
 #[test]
-fn a_server_that_nobody_vouches_for_does_not_set_the_clock() {
+fn a_server_that_is_not_verified_does_not_set_the_clock() {
     let plain = User::new().with_key();
     plain.cloud.set_clock_offset(TimeDelta::minutes(-30));
     plain.run(CREATE_TOKEN).failed(3);
