@@ -15,6 +15,7 @@ TARGET = Path(os.environ["YC_RS_TARGET"])
 CLIENTS = Path(os.environ["YC_RS_CLIENTS"])
 # The share of the load that the tests run; tests/stress/run.sh sets it.
 STRESS = float(os.environ.get("YC_RS_STRESS", "0.1"))
+REPORTED = "YC_RS_STRESS" in os.environ
 
 
 def scaled(full):
@@ -24,7 +25,7 @@ def scaled(full):
 
 def report(what, processes, calls, seconds):
     """Prints the figures of a stress run, which the tests without one do not."""
-    if "YC_RS_STRESS" in os.environ:
+    if REPORTED:
         print(f"{what:<46} {processes:>9} {calls:>9} {seconds:>9.1f}", flush=True)
 
 
