@@ -1,4 +1,4 @@
-//! A cloud of one's own: runs a `yc-rs` command line against the emulator, or serves it to other shells.
+//! A local emulator of Yandex Cloud: runs a `yc-rs` command line against the emulator, or serves it to other shells.
 //!
 //! ```sh
 //! cargo run --example sandbox -- iam access-key issue-ephemeral --duration 1h
@@ -19,34 +19,34 @@ use yc_emulator::{ADMIN_ID, CLOUD_ID, Emulator, FOLDER_ID};
 use yc_rs::env::Env;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let cloud = Emulator::start();
-    let folder = TempDir::with_prefix("yc-rs-sandbox-")?;
-    let variables = set_up(&cloud, folder.path())?;
+    let emulator = Emulator::start();
+    let directory = TempDir::with_prefix("yc-rs-sandbox-")?;
+    let variables = set_up(&emulator, directory.path())?;
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if arguments.iter().any(|argument| argument == "exec") {
         return Err(
-            "exec takes the place of this program, and the cloud with it; serve the sandbox and use another shell"
+            "exec takes the place of this program, and the emulator with it; serve the sandbox and use another shell"
                 .into(),
         );
     }
     if arguments.is_empty() {
-        serve(&cloud, &variables)?;
+        serve(&emulator, &variables)?;
         return Ok(ExitCode::SUCCESS);
     }
     let process = Env::from_process()?;
     let mut vars = variables;
-    // What the command may know of the user: how to draw on the terminal and where programs are.
+    // The command sees how to draw on the terminal and where programs are.
     for name in ["TERM", "COLORTERM", "NO_COLOR", "COLUMNS", "PATH"] {
         vars.extend(process.var(name).map(|value| (name.to_owned(), value.to_owned())));
     }
-    let env = Env { vars, home: Some(folder.path().into()), terminal: process.terminal, ..Env::default() };
+    let env = Env { vars, home: Some(directory.path().into()), terminal: process.terminal, ..Env::default() };
     let command_line: Vec<OsString> = std::iter::once("yc-rs".into()).chain(arguments).collect();
     Ok(ExitCode::from(yc_rs::run(&command_line, &env)))
 }
 
-/// Writes a configuration with a service account's key, and returns the variables that point at it and at the cloud.
-fn set_up(cloud: &Emulator, folder: &Path) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
-    let key: toml::Table = serde_json::from_str(&cloud.admin_key().file())?;
+/// Writes a configuration with a service account's key, and returns the variables that point at it and at the emulator.
+fn set_up(emulator: &Emulator, directory: &Path) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
+    let key: toml::Table = serde_json::from_str(&emulator.admin_key().file())?;
     let mut profile = toml::Table::new();
     profile.insert("cloud-id".into(), CLOUD_ID.into());
     profile.insert("folder-id".into(), FOLDER_ID.into());
@@ -55,34 +55,34 @@ fn set_up(cloud: &Emulator, folder: &Path) -> Result<BTreeMap<String, String>, B
     let config =
         toml::Table::from_iter([("current".to_owned(), "sandbox".into()), ("profiles".to_owned(), profiles.into())]);
 
-    let ca_bundle = folder.join("ca.pem");
-    write_private(&folder.join("config.toml"), &config.to_string())?;
-    write_private(&ca_bundle, cloud.ca_pem())?;
+    let ca_bundle = directory.join("ca.pem");
+    write_private(&directory.join("config.toml"), &config.to_string())?;
+    write_private(&ca_bundle, emulator.ca_pem())?;
 
     let path = |path: &Path| path.display().to_string();
     let mut variables = BTreeMap::from([
-        ("YC_RS_CONFIG_DIR".to_owned(), path(folder)),
-        ("YC_RS_CACHE_DIR".to_owned(), path(&folder.join("cache"))),
+        ("YC_RS_CONFIG_DIR".to_owned(), path(directory)),
+        ("YC_RS_CACHE_DIR".to_owned(), path(&directory.join("cache"))),
         ("YC_CA_BUNDLE".to_owned(), path(&ca_bundle)),
     ]);
     for service in ["IAM", "OPERATION", "RESOURCE_MANAGER", "AUTH", "STS", "STORAGE"] {
-        variables.insert(format!("YC_ENDPOINT_URL_{service}"), cloud.https_url().to_owned());
+        variables.insert(format!("YC_ENDPOINT_URL_{service}"), emulator.https_url().to_owned());
     }
     Ok(variables)
 }
 
-/// Serves the cloud until Ctrl-C.
-fn serve(cloud: &Emulator, variables: &BTreeMap<String, String>) -> Result<(), Box<dyn Error>> {
+/// Serves the emulator until Ctrl-C.
+fn serve(emulator: &Emulator, variables: &BTreeMap<String, String>) -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "# A cloud of your own, until Ctrl-C. In another shell:")?;
+    writeln!(out, "# The emulator runs until Ctrl-C. In another shell:")?;
     for (name, value) in variables {
         writeln!(out, "export {name}='{value}'")?;
     }
-    writeln!(out, "# yc-rs then works on it:")?;
+    writeln!(out, "# yc-rs then uses it:")?;
     writeln!(out, "#   yc-rs iam access-key list")?;
     writeln!(out, "# and so does curl:")?;
     writeln!(out, "export CURL_CA_BUNDLE=\"$YC_CA_BUNDLE\"")?;
-    writeln!(out, "export SANDBOX_TOKEN='{}'", cloud.issue_token(ADMIN_ID))?;
+    writeln!(out, "export SANDBOX_TOKEN='{}'", emulator.issue_token(ADMIN_ID))?;
     writeln!(
         out,
         "#   curl -H \"Authorization: Bearer $SANDBOX_TOKEN\" \"$YC_ENDPOINT_URL_IAM/iam/aws-compatibility/v1/accessKeys\""

@@ -227,7 +227,7 @@ mod owner_by_name {
     }
 
     #[test]
-    fn what_can_be_no_name_is_refused_unsent() {
+    fn what_cannot_be_a_name_is_refused_unsent() {
         let long = "a".repeat(64);
         let user = User::signed_in();
         for name in ["", "ab", "1st", "Backup", "back_up", "backup-", "a\"b", "имя", "a b c", &long] {
@@ -286,7 +286,7 @@ mod list {
     }
 
     #[test]
-    fn the_limit_counts_keys_and_no_page_is_asked_for_in_vain() {
+    fn the_limit_counts_keys_and_no_page_is_requested_in_vain() {
         let user = User::signed_in();
         let ids = add_keys(&user, 5);
         for (limit, pages) in [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (6, 3)] {
@@ -298,7 +298,7 @@ mod list {
     }
 
     #[test]
-    fn a_thousand_keys_are_the_limit_unless_more_are_asked_for() {
+    fn a_thousand_keys_are_the_limit_unless_more_are_requested() {
         let user = User::of(Emulator::builder().page_size(1000).start()).with_token();
         let ids = add_keys(&user, 1001);
         assert_eq!(listed(&user, "iam access-key list"), ids[..1000]);
@@ -354,7 +354,7 @@ mod list {
     }
 
     #[test]
-    fn what_is_no_length_of_time_is_refused_unsent() {
+    fn what_is_not_a_length_of_time_is_refused_unsent() {
         let user = User::signed_in();
         for text in ["", "90", "x", "-1d"] {
             refused_unsent(&user, &["iam", "access-key", "list", &format!("--unused-for={text}")]);
@@ -395,7 +395,7 @@ mod get {
     }
 
     #[test]
-    fn several_keys_come_in_the_order_asked_for_whichever_answer_is_first() {
+    fn several_keys_come_in_the_requested_order_whichever_response_is_first() {
         let user = User::signed_in();
         let ids = add_keys(&user, 3);
         let first = user.cloud.hold(&format!("GET {KEYS}/{}", ids[2]));
@@ -498,7 +498,7 @@ mod get {
     }
 
     #[test]
-    fn what_can_be_no_id_is_refused_unsent() {
+    fn what_cannot_be_an_id_is_refused_unsent() {
         let user = User::signed_in();
         let found = &add_keys(&user, 1)[0];
         for wrong in ["", "a b", "a/b", "../keys", "a\nb", &"x".repeat(51)] {
@@ -617,7 +617,7 @@ mod delete {
             let under_way = user.sent().len() - done;
             assert!(under_way <= 8, "{under_way} calls at the same time");
             holds.remove(0).release();
-            // The next request shows that the answer has arrived.
+            // The next request shows that the response has arrived.
             if let Some(hold) = holds.get(7) {
                 hold.wait_until_arrived();
             }
@@ -627,7 +627,7 @@ mod delete {
     }
 
     #[test]
-    fn a_delete_whose_answer_was_lost_has_succeeded_when_the_key_is_then_not_found() {
+    fn a_delete_whose_response_was_lost_has_succeeded_when_the_key_is_then_not_found() {
         for (flags, printed) in [("", ""), ("--async", ""), ("--async --format json", "")] {
             let user = User::signed_in();
             let id = &add_keys(&user, 1)[0];
@@ -638,7 +638,7 @@ mod delete {
     }
 
     #[test]
-    fn with_a_lost_answer_among_several_only_the_known_operations_are_printed() {
+    fn with_a_lost_response_among_several_only_the_known_operations_are_printed() {
         let user = User::signed_in();
         let ids = add_keys(&user, 2);
         user.cloud.fault(&format!("DELETE {KEYS}/{}", ids[0]), Fault::LoseReply);
@@ -651,7 +651,7 @@ mod delete {
     }
 
     #[test]
-    fn a_key_that_is_not_found_without_a_lost_answer_is_a_failure() {
+    fn a_key_that_is_not_found_without_a_lost_response_is_a_failure() {
         let user = User::signed_in();
         let id = &add_keys(&user, 1)[0];
         user.cloud
@@ -715,7 +715,7 @@ mod issue_ephemeral {
     }
 
     #[test]
-    fn what_can_be_no_session_name_is_refused_unsent() {
+    fn what_cannot_be_a_session_name_is_refused_unsent() {
         let user = User::signed_in();
         for name in ["", "a b", "имя", "a/b", &"x".repeat(65)] {
             refused_unsent(&user, &["iam", "access-key", "issue-ephemeral", "--session-name", name]);
@@ -827,7 +827,7 @@ mod issue_ephemeral {
     }
 
     #[test]
-    fn what_is_no_policy_is_refused_unsent() {
+    fn what_is_not_a_policy_is_refused_unsent() {
         let user = User::signed_in();
         user.write_file("text.json", "Allow everything");
         user.write_file("array.json", "[]");
@@ -851,7 +851,7 @@ mod issue_ephemeral {
     }
 
     #[test]
-    fn a_key_shorter_than_asked_for_is_printed_without_a_word_on_standard_error() {
+    fn a_key_with_a_shorter_lifetime_than_requested_is_printed_without_a_word_on_standard_error() {
         let mut user = User::signed_in();
         let token = user.cloud.issue_token_for(ADMIN_ID, std::time::Duration::from_secs(1800));
         user.set("YC_IAM_TOKEN", token);

@@ -55,7 +55,7 @@ fn users() -> [User; 2] {
 }
 
 #[test]
-fn nothing_is_sent_again_when_the_answer_to_a_processed_request_is_of_no_use() {
+fn nothing_is_sent_again_when_the_response_to_a_processed_request_is_of_no_use() {
     let faults = [
         Fault::LoseReply,
         Fault::CutReply,
@@ -236,7 +236,7 @@ fn the_time_limit_of_the_command_does_not_speak_of_a_key_between_attempts() {
 }
 
 #[test]
-fn an_answer_without_the_secret_is_no_success() {
+fn a_response_without_the_secret_is_an_error() {
     for maker in &MAKERS {
         for body in ["{}", r#"{"accessKeyId":"aje","accessKey":{"id":"aje","keyId":"YCA"}}"#, r#"{"secret":""}"#] {
             let user = User::signed_in();

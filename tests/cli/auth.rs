@@ -1,4 +1,4 @@
-//! Signing in: which credential is used, what it is exchanged for, and what is said when it is of no use.
+//! Authentication: which credential is used, what it is exchanged for, and the error when it cannot be used.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -213,7 +213,7 @@ fn a_service_accounts_key_signs_a_jwt_that_the_cloud_accepts() {
 }
 
 #[test]
-fn the_jwt_names_the_public_audience_whatever_the_address_of_iam() {
+fn the_jwt_names_the_public_audience_whatever_the_endpoint_of_iam() {
     let user = User::of(Emulator::builder().jwt_audience("https://elsewhere.example/iam/v1/tokens").start()).with_key();
     let error = user.run(CREATE_TOKEN).failed(3);
     assert!(error.contains("aud"), "{error}");
@@ -272,7 +272,7 @@ fn a_key_is_read_in_every_form_in_which_tools_write_it() {
 }
 
 #[test]
-fn what_is_no_key_is_named_by_file_and_field_and_never_quoted() {
+fn what_is_not_a_key_is_named_by_file_and_field_and_never_quoted() {
     let user = User::new();
     let pem = PrivateKey::Rsa2048.pem();
     let labelled = |label: &str| pem.replace("PRIVATE KEY", label);
@@ -478,7 +478,7 @@ fn create_token_runs_a_filter_on_the_document() {
 }
 
 #[test]
-fn the_chosen_profile_signs_in_for_its_folder() {
+fn the_chosen_profile_authenticates_for_its_folder() {
     let user = User::new();
     let [mine, other] = [(); 2].map(|()| user.cloud.issue_token(ADMIN_ID));
     user.configure(&format!(

@@ -1,12 +1,13 @@
 //! `--aws-profile`: one profile of the AWS credentials file changed, and nothing else.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use yc_emulator::EphemeralKey;
 
+use crate::load::{self, Figures, key_lines};
+use crate::programs::leave_out;
 use crate::support::{Ran, User};
 
 const ISSUE: [&str; 5] = ["iam", "access-key", "issue-ephemeral", "--duration", "1h"];
@@ -19,20 +20,13 @@ fn last(user: &User) -> EphemeralKey {
     user.cloud.ephemeral_keys().pop().unwrap()
 }
 
-fn lines(key: &EphemeralKey) -> String {
-    format!(
-        "aws_access_key_id = {}\naws_secret_access_key = {}\naws_session_token = {}\n",
-        key.access_key_id, key.secret, key.session_token
-    )
-}
-
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// The names in a folder, less that of the lock.
-fn names(folder: &Path) -> Vec<String> {
-    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+/// The names in a directory, less that of the lock.
+fn names(directory: &Path) -> Vec<String> {
+    let names = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names.filter(|name| !name.contains(".yc-rs.lock")).collect();
     names.sort();
     names
@@ -45,7 +39,7 @@ fn a_file_that_is_not_there_is_made_private_and_nothing_is_printed() {
     let user = User::signed_in();
     assert_eq!(issue(&user, &["--aws-profile", "yc"]).ok(), "");
     let file = user.home().join(".aws/credentials");
-    assert_eq!(fs::read_to_string(&file).unwrap(), format!("[yc]\n{}{PLACE}", lines(&last(&user))));
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("[yc]\n{}{PLACE}", key_lines(&last(&user))));
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
     assert_eq!(names(file.parent().unwrap()), ["credentials"]);
 }
@@ -55,7 +49,7 @@ fn the_file_is_that_of_flag_or_variable_and_the_profile_is_default() {
     let mut user = User::signed_in();
     assert_eq!(issue(&user, &["--aws-credentials-file", "here/keys"]).ok(), "");
     let written = fs::read_to_string(user.home().join("here/keys")).unwrap();
-    assert_eq!(written, format!("[default]\n{}{PLACE}", lines(&last(&user))));
+    assert_eq!(written, format!("[default]\n{}{PLACE}", key_lines(&last(&user))));
     user.set("AWS_SHARED_CREDENTIALS_FILE", "there");
     issue(&user, &["--aws-profile", "a", "--region", "kz1"]).ok();
     let written = fs::read_to_string(user.home().join("there")).unwrap();
@@ -146,8 +140,7 @@ fn a_file_of_another_user_is_refused() {
     let user = User::signed_in();
     let target = user.write_file("theirs", "# theirs\n");
     if std::os::unix::fs::chown(&target, Some(54321), None).is_err() {
-        println!("skipped: this takes the right to give files away");
-        return;
+        return leave_out("the right to give files away");
     }
     symlink(&target, user.home().join("link")).unwrap();
     refused_unsent(&user, &["--aws-credentials-file", "link"], "theirs, which belongs to another user");
@@ -157,37 +150,7 @@ fn a_file_of_another_user_is_refused() {
 
 #[test]
 fn concurrent_writers_lose_nothing() {
-    let user = User::signed_in();
-    let mut before = String::new();
-    for profile in 0..200 {
-        write!(before, "# about {profile}\n[p{profile}]\naws_access_key_id = old{profile}\nregion = r{profile}\n\n")
-            .unwrap();
-    }
-    let file = user.write_file("f", &before);
-    let profiles: Vec<_> = (0..20).map(|writer| format!("p{}", writer * 10)).collect();
-    for _ in 0..50 {
-        let writers: Vec<_> = profiles
-            .iter()
-            .map(|name| {
-                let more = ["--aws-profile", name, "--aws-credentials-file", "f", "--session-name", name];
-                user.start(ISSUE.iter().chain(&more))
-            })
-            .collect();
-        for writer in writers {
-            Ran::of(writer).ok();
-        }
-        let keys = user.cloud.ephemeral_keys();
-        let newest = |name: &str| keys.iter().rfind(|key| key.session_name == name).unwrap();
-        let mut wanted = before.clone();
-        for name in &profiles {
-            let old = format!("aws_access_key_id = old{}\n", &name[1..]);
-            assert!(wanted.contains(&old));
-            wanted = wanted.replace(&old, &lines(newest(name)));
-        }
-        assert!(fs::read_to_string(&file).unwrap() == wanted);
-    }
-    assert_eq!(mode(&file), 0o600);
-    assert_eq!(names(user.home()).iter().filter(|name| name.starts_with(".tmp")).count(), 0);
+    assert_eq!(load::writers_of_aws_profiles(20, 5), Figures { processes: 100, calls: 100 });
 }
 
 /// A limit on the size of files stands for a disk that is full.

@@ -61,7 +61,7 @@ fn issue_ephemeral_refuses_durations_and_session_names_against_the_rule() {
 }
 
 #[test]
-fn issue_ephemeral_refuses_what_is_no_policy() {
+fn issue_ephemeral_refuses_what_is_not_a_policy() {
     let user = user();
     let too_long = format!(r#"{{ "Version": "{}" }}"#, "x".repeat(2048 + 1 - r#"{"Version":""}"#.len()));
     let write = |name: &str, text: &str| user.write_file(name, text);
@@ -320,7 +320,7 @@ fn variables_name_a_wrong_value_and_the_rule() {
 }
 
 #[test]
-fn a_folder_that_is_missing_is_asked_for_before_signing_in() {
+fn a_folder_that_is_missing_is_an_error_before_authentication() {
     let user = user();
     user.configure(&std::fs::read_to_string(user.config_dir().join("config.toml")).unwrap().replace(FOLDER_ID, ""));
     for line in [

@@ -27,7 +27,7 @@ fn full_disk() -> Stdio {
 }
 
 #[test]
-fn a_reader_that_went_away_is_no_error_when_the_result_can_be_had_again() {
+fn a_reader_that_went_away_is_not_an_error_when_the_result_can_be_had_again() {
     let user = User::signed_in();
     let key = user.cloud.add_access_key(ADMIN_ID, "").id;
     for line in [
@@ -45,7 +45,7 @@ fn a_reader_that_went_away_is_no_error_when_the_result_can_be_had_again() {
 }
 
 #[test]
-fn a_reader_that_takes_one_line_of_many_is_no_error() {
+fn a_reader_that_takes_one_line_of_many_is_not_an_error() {
     let user = User::signed_in();
     for _ in 0..3 {
         user.cloud.add_access_key(ADMIN_ID, "");
@@ -80,7 +80,7 @@ fn names_the_lost_key(user: &User, ran: Ran) {
 const MAKERS: [&str; 2] = ["iam access-key create", "iam access-key issue-ephemeral"];
 
 #[test]
-fn a_new_secret_that_nobody_reads_is_an_error() {
+fn a_new_secret_that_is_not_read_is_an_error() {
     for line in MAKERS {
         for flags in ["", "--format json", "--jq .secret"] {
             let user = User::signed_in();
@@ -128,7 +128,7 @@ fn a_filter_that_fails_on_a_list_is_a_failure_without_output() {
     assert_eq!((ran.code, ran.out.as_str(), &error["code"]), (1, "", &"FILTER".into()));
 }
 
-/// Answers one request with this JSON.
+/// Responds to one request with this JSON.
 fn serve_once(answer: &Value) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use crate::programs::require_program;
 use crate::support::{Ran, User};
 
 const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
@@ -12,7 +13,7 @@ fn with_profiles() -> User {
     user
 }
 
-/// What the program answers to a script that asks for the completion of the last word.
+/// What the program prints for a script that completes the last word.
 fn complete(user: &User, words: &[&str]) -> Vec<String> {
     let mut command = user.command(["--", "yc-rs"]);
     command.args(words).env("YC_RS_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", words.len().to_string());
@@ -68,7 +69,7 @@ fn completion_is_silent_when_the_configuration_cannot_be_read() {
 }
 
 #[test]
-fn a_question_that_makes_no_sense_gets_no_answer_and_no_words() {
+fn a_request_for_another_shell_gets_no_output() {
     let user = User::new();
     let mut command = user.command(["--", "yc-rs", ""]);
     let child =
@@ -80,6 +81,9 @@ fn a_question_that_makes_no_sense_gets_no_answer_and_no_words() {
 /// Has Bash itself load the script and complete each line, in words as Bash splits them.
 #[test]
 fn bash_completes_with_the_script() {
+    if !require_program("bash") {
+        return;
+    }
     let user = with_profiles();
     let mut bash = user.program("bash");
     bash.args(["--norc", "-c"]).arg(
@@ -97,11 +101,7 @@ fn bash_completes_with_the_script() {
         try yc-rs --profile =
         complete -p yc-rs"#,
     );
-    let Ok(child) = bash.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() else {
-        eprintln!("skipped: there is no bash");
-        return;
-    };
-    let shown = Ran::of(child).ok();
+    let shown = Ran::of(bash.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).ok();
     let lines: Vec<_> = shown.lines().collect();
     assert_eq!(lines[..4], ["json json-rest", "json json-rest", "create-token", "work staging"]);
     assert!(lines[4].ends_with("_clap_complete_yc_rs yc-rs"), "{shown}");
@@ -113,17 +113,25 @@ fn the_other_shells_load_the_script_where_they_are_installed() {
     for (shell, args) in [
         ("zsh", ["-fc", "autoload -U compinit && compinit -D && source <(yc-rs completion zsh)"]),
         ("fish", ["-Nc", "yc-rs completion fish | source; complete -C 'yc-rs --profile st'"]),
-        ("elvish", ["-c", "eval (yc-rs completion elvish | slurp)"]),
+        // Only an interactive shell has the module `edit:`.
+        (
+            "elvish",
+            [
+                "-c",
+                "var edit: = (ns [&completion:=(ns [&arg-completer=[&]])])
+                eval &ns=(ns [&edit:=$edit:]) (yc-rs completion elvish | slurp)
+                $edit:completion:arg-completer[yc-rs] yc-rs --profile st",
+            ],
+        ),
         ("pwsh", ["-c", "yc-rs completion powershell | Out-String | Invoke-Expression"]),
     ] {
-        let mut command = user.program(shell);
-        let Ok(child) = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() else {
-            eprintln!("skipped: there is no {shell}");
+        if !require_program(shell) {
             continue;
-        };
-        let ran = Ran::of(child);
+        }
+        let mut command = user.program(shell);
+        let ran = Ran::of(command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
         assert_eq!(ran.code, 0, "{shell}: {ran:#?}");
-        assert!(shell != "fish" || ran.out.starts_with("staging"), "{ran:#?}");
+        assert!(!["fish", "elvish"].contains(&shell) || ran.out.starts_with("staging"), "{ran:#?}");
     }
 }
 
@@ -144,13 +152,13 @@ fn help_and_manual_describe_the_command_itself() {
 #[test]
 fn every_command_has_a_manual_page() {
     let user = User::new();
-    let folder = user.home().join("share/man1");
-    assert_eq!(user.run_args(["man", folder.to_str().unwrap()]).ok(), "");
-    let page = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let directory = user.home().join("share/man1");
+    assert_eq!(user.run_args(["man", directory.to_str().unwrap()]).ok(), "");
+    let page = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap();
     assert!(page("yc-rs.1").contains(".TH yc-rs 1"));
     let create = page("yc-rs-iam-access-key-create.1");
     assert!(create.contains("service\\-account\\-id") && create.contains("GLOBAL FLAGS"), "{create}");
     assert!(page("yc-rs-config-profile-create.1").contains("Make an empty profile"));
-    assert!(!folder.join("yc-rs-man.1").exists());
+    assert!(!directory.join("yc-rs-man.1").exists());
     assert!(user.run_args(["man", "/dev/null/x"]).failed(1).contains("'/dev/null/x'"));
 }

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use yc_emulator::ADMIN_ID;
 
+use crate::load::{self, many_profiles};
 use crate::support::{Ran, User};
 
 /// Asserts that the run succeeded with these lines on standard error, and returns standard output.
@@ -157,7 +158,7 @@ fn a_wrong_key_or_value_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_key_file_is_copied_into_the_profile_and_signs_in() {
+fn a_key_file_is_copied_into_the_profile_and_used() {
     let user = with_profiles();
     let file = user.write_file("key.json", &user.cloud.admin_key().file());
     user.run("config set token y0_old").ok();
@@ -241,7 +242,7 @@ fn a_syntax_error_is_given_with_line_and_column() {
 }
 
 #[test]
-fn odd_values_of_a_profile_are_shown_and_repaired() {
+fn malformed_values_of_a_profile_are_shown_and_repaired() {
     let user = User::new();
     user.configure(
         "current = 'odd'\nunknown = 1\n[profiles]\nbroken = 1\n[profiles.odd]\nfolder-id = 7\nformat = 'xml'\nmine = 'x'\n\
@@ -262,37 +263,9 @@ fn odd_values_of_a_profile_are_shown_and_repaired() {
     assert_eq!(user.sent(), [""; 0]);
 }
 
-/// A configuration of many profiles with a comment beside every entry, and the line that changes in each.
-fn many_profiles() -> String {
-    let mut text = "# kept by hand\ncurrent = 'p0'  # in use\n".to_owned();
-    for number in 0..300 {
-        write!(
-            text,
-            "\n# team {number}\n[profiles.p{number}] # header\n  # the folder\n  folder-id = 'old{number}' # f\n"
-        )
-        .unwrap();
-    }
-    text + "\n# the end\n"
-}
-
 #[test]
 fn concurrent_writers_lose_no_entry_and_no_comment() {
-    let user = User::new();
-    user.configure(&many_profiles());
-    let writers: Vec<_> = (0..20)
-        .map(|number| {
-            let profile = format!("p{}", number * 15);
-            user.start(["config", "set", "folder-id", &format!("new{number}"), "--profile", &profile])
-        })
-        .collect();
-    for writer in writers {
-        Ran::of(writer).ok();
-    }
-    let mut expected = many_profiles();
-    for number in 0..20 {
-        expected = expected.replace(&format!("'old{}'", number * 15), &format!("\"new{number}\""));
-    }
-    assert_eq!(config_text(&user), expected);
+    load::writers_of_the_configuration(20);
 }
 
 #[test]
@@ -313,6 +286,7 @@ mod unix {
     use std::os::unix::process::CommandExt;
 
     use super::*;
+    use crate::programs::{leave_out, require_program};
 
     fn mode(path: PathBuf) -> u32 {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -326,13 +300,13 @@ mod unix {
     }
 
     #[test]
-    fn file_and_folder_are_private_whatever_the_umask() {
+    fn file_and_directory_are_private_whatever_the_umask() {
         for umask in ["000", "077"] {
             let mut user = User::new();
-            let folder = user.home().join("a/b");
-            user.set("YC_RS_CONFIG_DIR", folder.to_str().unwrap());
+            let directory = user.home().join("a/b");
+            user.set("YC_RS_CONFIG_DIR", directory.to_str().unwrap());
             assert_eq!(shell(&user, &format!("umask {umask}"), "config set token y0_a").code, 0);
-            let modes = ["", "config.toml", "config.lock"].map(|name| mode(folder.join(name)));
+            let modes = ["", "config.toml", "config.lock"].map(|name| mode(directory.join(name)));
             assert_eq!(modes, [0o700, 0o600, 0o600], "{umask}");
         }
     }
@@ -374,14 +348,14 @@ mod unix {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_leaves_the_old_file() {
+    fn a_directory_that_cannot_be_written_leaves_the_old_file() {
         const NOBODY: u32 = 65534;
         let user = with_profiles();
         let before = config_text(&user);
         let file = user.config_dir().join("config.toml");
         let mut command = user.command(["config", "set", "folder-id", "new"]);
         if rustix::process::geteuid().is_root() {
-            // The superuser may write everywhere, so somebody else has to try.
+            // The superuser may write everywhere, so another user has to try.
             for path in [user.home(), &user.config_dir(), &file] {
                 chown(path, Some(NOBODY), None).unwrap();
             }
@@ -390,33 +364,31 @@ mod unix {
         std::fs::set_permissions(user.config_dir(), PermissionsExt::from_mode(0o500)).unwrap();
         match command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
             Ok(child) => assert!(Ran::of(child).failed(1).contains("cannot write")),
-            Err(error) => eprintln!("skipped: nobody may run the program: {error}"),
+            Err(error) => leave_out(&format!("a program that another user may run ({error})")),
         }
         assert_eq!(config_text(&user), before);
         std::fs::set_permissions(user.config_dir(), PermissionsExt::from_mode(0o700)).unwrap();
     }
 
-    /// Everything shown on a terminal while a command line runs; `None` where nothing makes a terminal.
-    #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
-    fn at_terminal(user: &User, line: &str) -> Option<String> {
+    /// Everything shown on a terminal while a command line runs.
+    fn at_terminal(user: &User, line: &str) -> String {
         let mut script = user.program("script");
         script.args(["-qec", &format!("yc-rs {line}"), "/dev/null"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let Ok(child) = script.spawn() else {
-            eprintln!("skipped: there is no 'script' to make a terminal with");
-            return None;
-        };
-        Some(Ran::of(child).ok().replace('\r', ""))
+        Ran::of(script.spawn().unwrap()).ok().replace('\r', "")
     }
 
     #[test]
     fn on_a_terminal_the_file_in_use_and_the_life_of_a_token_are_noted() {
+        if !require_program("script") {
+            return;
+        }
         let (user, file) = of_yc(YC);
-        let Some(listed) = at_terminal(&user, "config list") else { return };
+        let listed = at_terminal(&user, "config list");
         assert!(listed.contains(&format!("profile 'ci' in {}", file.display())), "{listed}");
-        assert!(at_terminal(&user, "config set token t1.a.b").unwrap().contains("12 hours"));
-        assert!(!at_terminal(&user, "config set token y0_a").unwrap().contains("12 hours"));
-        assert!(at_terminal(&user, "config list").unwrap().contains("config.toml"));
-        assert_eq!(at_terminal(&user, "config set token t1.a.b --no-user-output").unwrap(), "");
+        assert!(at_terminal(&user, "config set token t1.a.b").contains("12 hours"));
+        assert!(!at_terminal(&user, "config set token y0_a").contains("12 hours"));
+        assert!(at_terminal(&user, "config list").contains("config.toml"));
+        assert_eq!(at_terminal(&user, "config set token t1.a.b --no-user-output"), "");
     }
 }
 
@@ -465,7 +437,7 @@ fn a_write_that_fails_copies_nothing() {
 }
 
 #[test]
-fn a_key_in_the_configuration_of_yc_signs_in() {
+fn a_key_in_the_configuration_of_yc_is_used() {
     let (user, _) = of_yc("");
     let key: Value = serde_json::from_str(&user.cloud.admin_key().file()).unwrap();
     let mut yaml = "current: sa\nprofiles:\n  sa:\n    service-account-key:\n".to_owned();

@@ -20,7 +20,7 @@ fn create(user: &User, flag: &str) -> Ran {
 }
 
 #[test]
-fn debug_tells_each_request_and_its_answer() {
+fn debug_tells_each_request_and_its_response() {
     let user = User::new().with_key();
     let log = create(&user, "--debug").err;
     let requests = user.cloud.requests();

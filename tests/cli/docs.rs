@@ -16,6 +16,7 @@ use yc_emulator::{ADMIN_ID, BACKUP_ID, CLOUD_ID, FOLDER_ID, GITHUB_AUDIENCE, GIT
 use yc_rs::commands::Cli;
 use yc_rs::config::settings::GlobalFlags;
 
+use crate::source::{self, Token};
 #[cfg(unix)]
 use crate::support::User;
 
@@ -49,30 +50,35 @@ const QUICK_START: [&str; 2] =
     ["cargo run --example sandbox -- iam access-key issue-ephemeral --duration 1h", "cargo test --workspace --locked"];
 
 /// A page of the documentation.
-struct Page {
+pub struct Page {
     /// The path within the repository.
-    name: String,
-    text: String,
+    pub name: String,
+    /// The whole page.
+    pub text: String,
 }
 
 /// A fenced block of a page.
-struct Block {
+pub struct Block {
     /// Page and line, for messages.
-    place: String,
-    language: String,
-    text: String,
+    pub place: String,
+    /// What stands behind the opening fence.
+    pub language: String,
+    /// What stands between the fences.
+    pub text: String,
 }
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn page(name: &str) -> Page {
+/// A page by its path within the repository.
+pub fn page(name: &str) -> Page {
     let text = fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     Page { name: name.to_owned(), text }
 }
 
-fn pages() -> Vec<Page> {
+/// The README and the pages of `docs`.
+pub fn pages() -> Vec<Page> {
     let mut names = vec!["README.md".to_owned()];
     for entry in fs::read_dir(root().join("docs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -85,7 +91,8 @@ fn pages() -> Vec<Page> {
 }
 
 impl Page {
-    fn blocks(&self) -> Vec<Block> {
+    /// The fenced blocks.
+    pub fn blocks(&self) -> Vec<Block> {
         let mut blocks = Vec::new();
         let mut open: Option<Block> = None;
         for (line, number) in self.text.lines().zip(1..) {
@@ -476,50 +483,17 @@ fn every_global_flag_and_every_variable_is_in_the_table_of_settings() {
 
 /// The names of the cloud's environment variables in the source.
 fn variables() -> BTreeSet<String> {
-    let sources = sources(&root().join("src"), None);
-    let rests = sources.iter().flat_map(|(_, text)| text.split("\"YC_").skip(1));
-    let names = rests.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name);
-    let whole = names.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
-    whole.map(|name| format!("YC_{name}")).collect()
-}
-
-/// A module uses what stands on a line above its own in the list of `docs/architecture.md`.
-#[test]
-fn modules_import_from_the_layers_above_them() {
-    let blocks = page("docs/architecture.md").blocks();
-    let layers = &blocks.iter().find(|block| block.language == "layers").expect("a list of layers").text;
-    let layer = |module: &str| layers.lines().position(|line| line.split(' ').any(|name| name == module));
-    let mut listed: Vec<_> = layers.split_whitespace().collect();
-    listed.sort_unstable();
-    let mut modules = BTreeSet::new();
-    for (module, text) in sources(&root().join("src"), None) {
-        let own = layer(&module).unwrap_or_else(|| panic!("docs/architecture.md has no layer for {module}"));
-        for rest in text.split("crate::").skip(1) {
-            let used = rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap_or_default();
-            let above = used == module || layer(used).is_none_or(|above| above < own);
-            assert!(above, "{module} imports {used}, which does not stand above it");
-        }
-        modules.insert(module);
-    }
-    assert_eq!(listed, modules.iter().map(String::as_str).collect::<Vec<_>>());
-}
-
-/// Each source file less its unit tests, with the module at the top of the crate that it belongs to.
-fn sources(folder: &Path, module: Option<&str>) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        let module = module.unwrap_or(name);
-        if path.is_dir() {
-            found.extend(sources(&path, Some(module)));
-        } else if name != "tests" {
-            let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-            found.push((module.to_owned(), code.to_owned()));
-        }
-    }
-    found
+    let files = source::files(&root().join("src"));
+    let tokens = files
+        .iter()
+        .filter(|file| !file.is_tests())
+        .flat_map(|file| source::without_tests(source::tokens(&file.text)).into_iter().map(|placed| placed.token));
+    let texts = tokens.filter_map(|token| if let Token::Text(text) = token { Some(text) } else { None });
+    let is_name = |text: &String| {
+        let rest = text.strip_prefix("YC_").unwrap_or_default();
+        !rest.is_empty() && rest.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+    };
+    texts.filter(is_name).collect()
 }
 
 /// Compares `docs/commands.md` with the commands there are. With `YC_RS_UPDATE_DOCS=1` the page is written anew.

@@ -1,4 +1,4 @@
-//! Where the services are: another installation of the cloud, and single addresses.
+//! Endpoints of the services: those of another installation, and single ones.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -18,7 +18,7 @@ const FOLDERS: &str = "GET /resource-manager/v1/folders";
 const LIST: &str = "iam access-key list";
 const LISTED: &str = "GET /iam/aws-compatibility/v1/accessKeys";
 
-/// A user for whom no address is given but that of the installation, in `YC_ENDPOINT`.
+/// A user for whom no endpoint is given but that of the installation, in `YC_ENDPOINT`.
 fn elsewhere(cloud: Emulator) -> User {
     let mut user = User::of(cloud);
     for service in ["IAM", "OPERATION", "RESOURCE_MANAGER", "AUTH", "STS"] {
@@ -44,11 +44,11 @@ fn signed_in_over_https() -> User {
 }
 
 fn cached_lists(user: &User) -> Vec<PathBuf> {
-    let Ok(folder) = std::fs::read_dir(user.cache_dir().join("endpoints")) else { return Vec::new() };
-    folder.map(|entry| entry.unwrap().path()).collect()
+    let Ok(directory) = std::fs::read_dir(user.cache_dir().join("endpoints")) else { return Vec::new() };
+    directory.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// An address where nobody listens.
+/// A URL where no server listens.
 const NOBODY: &str = "http://127.0.0.1:1";
 
 #[test]
@@ -84,7 +84,7 @@ fn the_flag_beats_the_variable_beats_the_profile() {
 }
 
 #[test]
-fn an_address_without_a_scheme_is_https() {
+fn an_endpoint_without_a_scheme_is_https() {
     let mut user = signed_in_over_https();
     let address = user.cloud.https_url().trim_start_matches("https://").to_owned();
     user.set("YC_ENDPOINT", address);
@@ -94,7 +94,7 @@ fn an_address_without_a_scheme_is_https() {
 }
 
 #[test]
-fn a_listed_address_without_a_scheme_gets_the_endpoints_own() {
+fn a_listed_endpoint_without_a_scheme_gets_that_of_the_installation() {
     let user = signed_in();
     let address = user.cloud.http_url().trim_start_matches("http://").to_owned();
     user.cloud.set_endpoints(&[("iam", &address)]);
@@ -109,7 +109,7 @@ fn a_listed_address_without_a_scheme_gets_the_endpoints_own() {
 }
 
 #[test]
-fn the_list_is_kept_for_an_hour() {
+fn the_list_is_cached_for_an_hour() {
     let user = signed_in();
     user.run(LIST).ok();
     user.run(LIST).ok();
@@ -135,7 +135,7 @@ fn cache_clear_forgets_the_list() {
 }
 
 #[test]
-fn installations_are_kept_apart() {
+fn installations_are_cached_separately() {
     let mut user = signed_in();
     user.run(LIST).ok();
     let other = signed_in();
@@ -147,7 +147,7 @@ fn installations_are_kept_apart() {
 }
 
 #[test]
-fn nothing_is_kept_without_a_cache_or_from_a_server_that_nobody_vouches_for() {
+fn nothing_is_cached_with_the_cache_off_or_from_a_server_that_is_not_verified() {
     let mut user = signed_in().without_cache();
     user.run(LIST).ok();
     user.run(LIST).ok();
@@ -200,7 +200,7 @@ fn a_service_that_is_not_listed_has_no_default_and_the_variable_is_named() {
 }
 
 #[test]
-fn a_services_own_address_beats_the_installation() {
+fn the_endpoint_of_a_service_beats_the_installation() {
     let mut user = signed_in();
     let url = user.cloud.http_url().to_owned();
     user.set("YC_ENDPOINT", NOBODY);
@@ -216,7 +216,7 @@ fn a_services_own_address_beats_the_installation() {
 }
 
 #[test]
-fn a_wrong_address_is_refused_by_its_place() {
+fn a_wrong_endpoint_is_refused_by_its_place() {
     let mut user = signed_in();
     let elsewhere = "http://192.0.2.1:80";
     for (lines, place) in [
@@ -247,7 +247,7 @@ fn a_wrong_address_is_refused_by_its_place() {
 }
 
 #[test]
-fn a_listed_address_that_secrets_must_not_go_to_is_refused() {
+fn a_listed_endpoint_that_secrets_must_not_go_to_is_refused() {
     for address in
         ["http://192.0.2.1:80", "http://localhost.example.com", "https://u:p@192.0.2.1", "ftp://192.0.2.1", ""]
     {
@@ -299,7 +299,7 @@ fn the_default_endpoint_spelled_out_is_not_asked() {
 }
 
 #[test]
-fn the_default_installations_addresses_are_built_in() {
+fn the_default_installations_endpoints_are_built_in() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut user = signed_in();
     user.set("HTTPS_PROXY", format!("http://{}", listener.local_addr().unwrap()));

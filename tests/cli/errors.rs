@@ -1,4 +1,4 @@
-//! Errors: their form as text and as JSON, the exit status, and what is made of answers that are none.
+//! Errors: their form as text and as JSON, the exit status, and what is made of responses that are not those of the API.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -13,7 +13,8 @@ use crate::support::{Ran, User};
 const LIST: &str = "GET /iam/aws-compatibility/v1/accessKeys";
 const CREATE: &str = "POST /iam/aws-compatibility/v1/accessKeys";
 
-/// Code, name, HTTP status and our exit status, as the facts (5.7) and the contract (4) have them.
+/// Code, name, HTTP status and exit status. Source: `en/_includes/errors-handling.md` of yandex-cloud/docs for the first
+/// three, `docs/errors.md` for the last.
 const CODES: [(u32, &str, u16, i32); 16] = [
     (1, "CANCELLED", 499, 1),
     (2, "UNKNOWN", 500, 1),
@@ -63,7 +64,7 @@ mod text {
     use super::*;
 
     #[test]
-    fn an_error_has_its_lines_in_the_order_of_the_contract() {
+    fn an_error_has_its_lines_in_the_documented_order() {
         let user = User::signed_in();
         let refusal = Fault::status(3, "Request validation error: no")
             .detail(wrong_fields())
@@ -102,7 +103,7 @@ mod text {
     }
 
     #[test]
-    fn an_error_without_an_answer_has_the_ids_of_the_client_alone() {
+    fn an_error_without_a_response_has_the_ids_of_the_client_alone() {
         let user = User::signed_in();
         user.cloud.fault(LIST, Fault::Close);
         let error = user.run("iam access-key list --retry 1").failed(5);
@@ -146,7 +147,7 @@ mod json {
     use super::*;
 
     #[test]
-    fn an_error_is_an_object_whose_fields_have_the_types_of_the_contract() {
+    fn an_error_is_an_object_whose_fields_have_the_documented_types() {
         let user = User::signed_in();
         let refusal = Fault::status(16, "The token is invalid")
             .detail(wrong_fields())
@@ -178,7 +179,7 @@ mod json {
     }
 
     #[test]
-    fn each_code_of_our_own_appears_where_the_contract_says() {
+    fn each_code_of_our_own_appears_where_the_documents_say() {
         let mut user = User::signed_in();
         let code = |user: &User, line: &str| {
             let error = json_error(user, line);
@@ -345,7 +346,7 @@ mod answers {
     }
 
     #[test]
-    fn an_answer_that_is_no_json_is_an_error() {
+    fn a_response_that_is_not_json_is_an_error() {
         let user = User::signed_in();
         user.cloud.fault(LIST, Fault::Garbage);
         let error = json_error(&user, "iam access-key list");
@@ -355,7 +356,7 @@ mod answers {
     }
 
     #[test]
-    fn an_answer_that_breaks_off_is_a_network_error() {
+    fn a_response_that_breaks_off_is_a_network_error() {
         let user = User::signed_in();
         for fault in [Fault::Close, Fault::LoseReply, Fault::CutReply] {
             user.cloud.fault(LIST, fault.clone());
@@ -377,7 +378,7 @@ mod answers {
     }
 
     #[test]
-    fn an_answer_of_more_than_64_mib_is_not_read() {
+    fn a_response_of_more_than_64_mib_is_not_read() {
         let user = User::signed_in();
         user.cloud.fault(LIST, Fault::Oversized);
         let error = user.run("iam access-key list").failed(1);
@@ -397,7 +398,7 @@ mod answers {
         }
     }
 
-    /// Points the user at a server that gives this answer once.
+    /// Points the user at a server that gives this response once.
     fn answering(user: &mut User, status: &str, body: &str) -> JoinHandle<()> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         user.point_at(&format!("http://{}", listener.local_addr().unwrap()));
@@ -448,7 +449,7 @@ mod answers {
     }
 
     #[test]
-    fn no_answer_makes_the_program_panic() {
+    fn no_response_makes_the_program_panic() {
         let mut user = User::signed_in();
         for line in [
             "get ajex",
@@ -534,7 +535,7 @@ mod command_line {
     }
 
     #[test]
-    fn a_near_miss_is_answered_with_the_right_word() {
+    fn a_near_miss_gets_the_right_word() {
         let user = User::signed_in();
         for (line, word) in [
             ("iam access-key lst", "list"),
@@ -575,7 +576,7 @@ fn a_group_without_a_command_names_its_commands() {
 }
 
 #[test]
-fn a_command_that_there_cannot_be_is_answered_with_the_way_there_is() {
+fn a_command_that_there_cannot_be_gets_the_way_there_is() {
     let user = User::new();
     let error = user.run("iam access-key deactivate X").failed(2);
     assert!(error.contains("switched off") && error.contains("yc-rs iam access-key delete"), "{error}");

@@ -29,8 +29,8 @@ fn impersonating() -> User {
 }
 
 fn cached_tokens(user: &User) -> usize {
-    let Ok(folder) = std::fs::read_dir(user.cache_dir().join("tokens")) else { return 0 };
-    folder
+    let Ok(directory) = std::fs::read_dir(user.cache_dir().join("tokens")) else { return 0 };
+    directory
         .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "json"))
         .count()
 }
@@ -72,7 +72,7 @@ fn whoami_guesses_nothing_from_a_bare_token() {
 }
 
 #[test]
-fn whoami_signs_in_before_it_prints() {
+fn whoami_authenticates_before_it_prints() {
     let user = User::new().with_key();
     user.cloud.delete_authorized_key(&user.cloud.admin_key().id);
     user.run("iam whoami").failed(3);
@@ -98,7 +98,7 @@ fn whoami_is_an_error_when_the_service_is_away_or_refuses_the_token() {
 }
 
 #[test]
-fn revoke_token_ends_the_current_token_and_forgets_it() {
+fn revoke_token_revokes_the_current_token_and_forgets_it() {
     let user = User::new().with_key();
     let token = user.run("iam create-token").ok();
     user.cloud.clear_requests();
@@ -129,7 +129,7 @@ fn revoke_token_prints_the_subject_in_every_format() {
 }
 
 #[test]
-fn revoke_token_ends_another_token_and_keeps_the_own() {
+fn revoke_token_revokes_another_token_and_keeps_the_own() {
     let user = User::new().with_key();
     let own = user.run("iam create-token").ok();
     let other = || user.cloud.issue_token(NARROW_ID);
@@ -158,7 +158,7 @@ fn revoke_token_forgets_the_cached_token_when_that_is_the_one_given() {
 }
 
 #[test]
-fn revoke_token_of_one_who_acts_as_an_account_ends_the_accounts_token_alone() {
+fn revoke_token_of_one_who_acts_as_an_account_revokes_the_accounts_token_alone() {
     let user = impersonating();
     let own = user.cloud.tokens().remove(0);
     assert_eq!(user.run("iam revoke-token").ok(), format!("subject_id: {BACKUP_ID}\n"));
@@ -190,7 +190,7 @@ fn revoke_token_that_is_refused_says_so_and_keeps_what_is_cached() {
 }
 
 #[test]
-fn revoke_token_refuses_what_is_no_token_and_a_second_reader_of_standard_input() {
+fn revoke_token_refuses_what_is_not_a_token_and_a_second_reader_of_standard_input() {
     let user = User::new().with_key();
     for (args, input) in [
         (&["iam", "revoke-token", "--iam-token", ""][..], ""),

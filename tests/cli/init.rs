@@ -9,6 +9,7 @@ use std::thread;
 use serde_json::{Value, json};
 use yc_emulator::ADMIN_ID;
 
+use crate::programs::require_program;
 use crate::support::User;
 
 fn config_text(user: &User) -> String {
@@ -54,7 +55,7 @@ fn every_credential_can_be_given_by_a_flag() {
 }
 
 #[test]
-fn flags_that_say_where_the_cloud_is_are_kept_in_the_profile() {
+fn flags_for_endpoints_are_stored_in_the_profile() {
     let user = User::new();
     let bundle = user.write_file("ca.pem", user.cloud.ca_pem());
     let line = format!(
@@ -115,16 +116,15 @@ struct Conversation {
 
 impl Conversation {
     /// Starts `yc-rs init` on a terminal; `None` where the machine has no `script` to make one with.
-    #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
     fn start(user: &User, flags: &str) -> Option<Self> {
+        if !require_program("script") {
+            return None;
+        }
         let mut script = user.program("script");
         script.env("NO_COLOR", "1").args(["-qec", &format!("yc-rs init {flags}"), "/dev/null"]);
         script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let Ok(mut child) = script.spawn() else {
-            eprintln!("skipped: there is no 'script' to make a terminal with");
-            return None;
-        };
-        let (keyboard, screen) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
+        let mut child = script.spawn().unwrap();
+        let (keyboard, screen) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Some(Self { child, keyboard, screen, shown: String::new() })
     }
 
@@ -150,7 +150,7 @@ impl Conversation {
     }
 }
 
-/// A resource manager with these clouds and folders; it notes what it is asked, with which token.
+/// A resource manager with these clouds and folders; it records the requests, each with its token.
 struct ResourceManager {
     url: String,
     asked: Arc<Mutex<Vec<String>>>,

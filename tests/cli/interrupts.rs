@@ -36,7 +36,7 @@ fn a_command_that_only_reads_is_plainly_interrupted() {
 }
 
 #[test]
-fn a_command_that_is_still_signing_in_is_plainly_interrupted() {
+fn a_command_that_is_still_authenticating_is_plainly_interrupted() {
     for line in
         ["iam create-token", "iam access-key create", "iam access-key issue-ephemeral", "iam access-key delete a"]
     {
@@ -136,7 +136,7 @@ fn an_interrupt_before_a_deletion_is_known_does_not_speak_of_a_key() {
     assert!(!error.contains("a key may "), "{error}");
 }
 
-/// Runs the command with an endless filter, and presses Ctrl-C when the answer has arrived.
+/// Runs the command with an endless filter, and presses Ctrl-C when the response has arrived.
 fn interrupted_in_the_filter(user: &User, command: &str) -> Ran {
     let args = command.split(' ').chain(["--debug", "--jq", "def f: f; f"]);
     let mut child = user.start(args);
@@ -168,7 +168,7 @@ fn an_endless_filter_on_a_new_key_is_interrupted_with_the_name_of_the_key() {
     assert!(!error.contains(&key.secret), "{error}");
 }
 
-/// A signal before the program listens for it ends it too, but not with this exit status.
+/// A signal that arrives before the program handles it ends the program too, but not with this exit status.
 #[cfg(target_os = "linux")]
 fn wait_until_listening(child: &Child) {
     let status = format!("/proc/{}/status", child.id());

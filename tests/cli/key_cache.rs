@@ -1,4 +1,4 @@
-//! The cache of ephemeral keys: one key for all who ask for the same, and never one that is about to end.
+//! The cache of ephemeral keys: one key for all processes that request the same, and never one that is about to expire.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 use yc_emulator::{ADMIN_ID, Emulator};
 
-use crate::support::{Ran, User};
+use crate::load::{self, Figures};
+use crate::support::User;
 
-const ISSUE: &str = "POST /iam/aws-compatibility/v1/ephemeralAccessKeys";
 const PROCESS: &str = "iam access-key issue-ephemeral --duration 1h --export process";
 
 fn issued(user: &User) -> usize {
@@ -17,12 +17,12 @@ fn issued(user: &User) -> usize {
 }
 
 fn entries(user: &User) -> Vec<PathBuf> {
-    let Ok(folder) = fs::read_dir(user.cache_dir().join("keys")) else { return Vec::new() };
-    let files = folder.map(|entry| entry.unwrap().path());
+    let Ok(directory) = fs::read_dir(user.cache_dir().join("keys")) else { return Vec::new() };
+    let files = directory.map(|entry| entry.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect()
 }
 
-/// Lets the only kept key end at this time.
+/// Lets the only cached key expire at this time.
 fn end_at(user: &User, end: chrono::DateTime<chrono::Utc>) {
     let path = entries(user).remove(0);
     let mut entry: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -41,38 +41,17 @@ fn a_process_gets_the_same_key_again_without_any_connection() {
 }
 
 #[test]
-fn a_hundred_processes_issue_one_key_and_print_the_same() {
-    let user = User::new().with_key();
-    let hold = user.cloud.hold(ISSUE);
-    let children: Vec<_> = (0..100).map(|_| user.start(PROCESS.split(' '))).collect();
-    hold.wait_until_arrived();
-    hold.release();
-    let mut answers: Vec<_> = children.into_iter().map(|child| Ran::of(child).ok()).collect();
-    answers.dedup();
-    assert_eq!((answers.len(), issued(&user)), (1, 1));
-    assert!(answers[0].len() <= 1024, "{}", answers[0].len());
-    let answer: Value = serde_json::from_str(&answers[0]).unwrap();
-    assert_eq!(answer["Version"], 1);
+fn processes_at_the_same_time_issue_one_key_and_print_the_same() {
+    assert_eq!(load::one_key(10), Figures { processes: 10, calls: 2 });
 }
 
 #[test]
 fn a_process_that_is_killed_while_it_issues_a_key_frees_the_others() {
-    let user = User::signed_in();
-    let hold = user.cloud.hold(ISSUE);
-    let mut first = user.start(PROCESS.split(' '));
-    hold.wait_until_arrived();
-    let others: Vec<_> = (0..20).map(|_| user.start(PROCESS.split(' '))).collect();
-    first.kill().unwrap();
-    first.wait().unwrap();
-    hold.release();
-    let mut answers: Vec<_> = others.into_iter().map(|child| Ran::of(child).ok()).collect();
-    answers.dedup();
-    assert_eq!(answers.len(), 1);
-    assert!(issued(&user) <= 2, "{}", issued(&user));
+    load::key_after_a_kill(10);
 }
 
 #[test]
-fn a_key_with_less_than_16_minutes_left_is_not_handed_out_again() {
+fn a_key_with_less_than_16_minutes_left_is_not_returned_again() {
     let user = User::signed_in();
     user.run(PROCESS).ok();
     end_at(&user, chrono::Utc::now() + chrono::TimeDelta::minutes(17));
@@ -137,7 +116,7 @@ fn every_part_of_the_request_and_the_identity_tell_keys_apart() {
 }
 
 #[test]
-fn a_key_that_the_server_cuts_too_short_is_neither_printed_nor_kept() {
+fn a_key_that_the_server_cuts_too_short_is_neither_printed_nor_cached() {
     let user = User::of(Emulator::builder().token_lifetime(Duration::from_secs(10 * 60)).start()).with_key();
     let error = user.run(PROCESS).failed(1);
     assert!(error.contains("16m"), "{error}");
@@ -146,7 +125,7 @@ fn a_key_that_the_server_cuts_too_short_is_neither_printed_nor_kept() {
 
 #[cfg(unix)]
 #[test]
-fn the_kept_key_is_private_and_holds_no_iam_token() {
+fn the_cached_key_is_private_and_holds_no_iam_token() {
     use std::os::unix::fs::PermissionsExt;
     let user = User::new().with_key();
     user.run(PROCESS).ok();
@@ -161,7 +140,7 @@ fn the_kept_key_is_private_and_holds_no_iam_token() {
 }
 
 #[test]
-fn a_corrupted_entry_is_no_obstacle_and_cache_clear_forgets_keys() {
+fn a_corrupted_entry_is_replaced_and_cache_clear_forgets_keys() {
     let user = User::signed_in();
     user.run(PROCESS).ok();
     let name = entries(&user).remove(0);
@@ -174,7 +153,7 @@ fn a_corrupted_entry_is_no_obstacle_and_cache_clear_forgets_keys() {
 }
 
 #[test]
-fn temporary_credentials_of_sts_are_kept_for_processes_too() {
+fn temporary_credentials_of_sts_are_cached_for_processes_too() {
     let mut user = User::signed_in();
     let key = user.cloud.add_access_key(ADMIN_ID, "");
     user.set("AWS_ACCESS_KEY_ID", &key.key_id);
@@ -188,7 +167,7 @@ fn temporary_credentials_of_sts_are_kept_for_processes_too() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_key_that_is_not_kept_is_not_said_to_be() {
+fn a_key_that_is_not_cached_is_not_said_to_be() {
     let mut user = User::signed_in();
     let full = || fs::File::options().write(true).open("/dev/full").unwrap();
     let lose = |user: &User| {

@@ -10,6 +10,7 @@
 
 mod access_key;
 mod ambiguity;
+mod architecture;
 mod auth;
 #[cfg(unix)]
 mod aws_files;
@@ -33,9 +34,11 @@ mod init;
 #[cfg(unix)]
 mod interrupts;
 mod key_cache;
+mod load;
 mod network;
 mod operations;
 mod output;
+mod programs;
 mod proxies;
 #[cfg(unix)]
 mod request_files;
@@ -43,6 +46,7 @@ mod retries;
 mod route;
 mod secrets;
 mod settings;
+mod source;
 mod sources;
 mod sts;
 mod support;
@@ -52,3 +56,4 @@ mod time_outs;
 mod tls;
 #[cfg(unix)]
 mod token_cache;
+mod vocabulary;

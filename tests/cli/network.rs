@@ -1,4 +1,4 @@
-//! How often the program goes over the wire, what each request carries, and which answers it does not take.
+//! How many requests the program sends, what each request carries, and which responses it does not accept.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -79,7 +79,7 @@ fn several_ids_over_plain_http_take_no_more_connections_than_calls_in_flight() {
     assert!(user.cloud.connections() <= 8, "{}", user.cloud.connections());
 }
 
-/// Serves nobody, and can tell whether anybody came.
+/// A listener that serves no request, and counts the connections.
 struct Doorbell(TcpListener);
 
 impl Doorbell {
@@ -268,7 +268,7 @@ fn a_redirect_of_the_token_exchange_takes_no_credential_elsewhere() {
 }
 
 #[test]
-fn an_answer_of_more_than_64_mib_is_not_read() {
+fn a_response_of_more_than_64_mib_is_not_read() {
     for user in [User::signed_in(), User::signed_in().over_https()] {
         user.cloud.fault(LIST, Fault::Oversized);
         let error = user.run("iam access-key list").failed(1);

@@ -104,7 +104,7 @@ mod get_and_wait {
     }
 
     #[test]
-    fn what_can_be_no_id_is_refused_unsent() {
+    fn what_cannot_be_an_id_is_refused_unsent() {
         let user = User::signed_in();
         for command in ["get", "wait"] {
             for wrong in ["", "a/b", ".."] {
@@ -302,7 +302,7 @@ mod list_operations {
 }
 
 #[test]
-fn an_answer_that_is_no_operation_is_not_taken_for_a_wrong_command_line() {
+fn a_response_that_is_not_an_operation_is_not_taken_for_a_wrong_command_line() {
     let user = User::signed_in();
     let key = user.cloud.add_access_key(ADMIN_ID, "").id;
     let pattern = "DELETE /iam/aws-compatibility/v1/accessKeys/{accessKeyId}";

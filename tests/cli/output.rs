@@ -1,5 +1,4 @@
 //! What is printed: formats, filters, what is left out and what is passed through, and what a terminal gets to see.
-#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -162,7 +161,7 @@ mod formats {
     }
 
     #[test]
-    fn the_answer_to_create_keeps_its_nesting() {
+    fn the_response_to_create_keeps_its_nesting() {
         let user = User::signed_in();
         let printed = user.run("iam access-key create --description bot --format json-rest").json();
         let key = &user.cloud.access_keys()[0];
@@ -433,49 +432,42 @@ mod standard_error {
 #[cfg(target_os = "linux")]
 mod on_a_terminal {
     use super::*;
+    use crate::programs::require_program;
 
     enum Stream {
         Output,
         Error,
     }
 
-    /// Runs the program with one of its streams on a terminal; `None` where there is no `script`.
-    fn run(user: &User, stream: &Stream, args: &[&str]) -> Option<Ran> {
+    /// Runs the program with one of its streams on a terminal.
+    fn run(user: &User, stream: &Stream, args: &[&str]) -> Ran {
         let quoted: Vec<_> = args.iter().map(|arg| format!("'{}'", arg.replace('\'', "'\\''"))).collect();
         let other = match stream {
             Stream::Output => "2>other",
             Stream::Error => ">other",
         };
         let line = format!("yc-rs {} {other} </dev/null", quoted.join(" "));
-        let output = user.program("script").args(["-qec", &line, "/dev/null"]).output().ok()?;
+        let output = user.program("script").args(["-qec", &line, "/dev/null"]).output().unwrap();
         let shown = String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n");
         let other = std::fs::read_to_string(user.home().join("other")).unwrap();
         let (out, err) = match stream {
             Stream::Output => (shown, other),
             Stream::Error => (other, shown),
         };
-        Some(Ran { code: output.status.code().unwrap(), out, err })
+        Ran { code: output.status.code().unwrap(), out, err }
     }
 
     /// What standard error shows on a terminal while standard output goes elsewhere.
     fn notes(user: &User, line: &str) -> String {
-        let ran = run(user, &Stream::Error, &line.split_whitespace().collect::<Vec<_>>()).unwrap();
+        let ran = run(user, &Stream::Error, &line.split_whitespace().collect::<Vec<_>>());
         assert_eq!(ran.code, 0, "{ran:#?}");
         ran.err
-    }
-
-    fn has_terminal(user: &User) -> bool {
-        let there = run(user, &Stream::Output, &["version"]).is_some();
-        if !there {
-            eprintln!("skipped: there is no `script` to make a terminal");
-        }
-        there
     }
 
     #[test]
     fn notes_and_progress_are_shown() {
         let user = User::signed_in();
-        if !has_terminal(&user) {
+        if !require_program("script") {
             return;
         }
         let keys = [(); 3].map(|()| user.cloud.add_access_key(ADMIN_ID, "").id);
@@ -491,9 +483,9 @@ mod on_a_terminal {
     }
 
     #[test]
-    fn a_key_that_ends_earlier_than_asked_for_is_noted_with_both_lengths() {
+    fn a_key_that_expires_earlier_than_requested_is_noted_with_both_lifetimes() {
         let mut user = User::signed_in();
-        if !has_terminal(&user) {
+        if !require_program("script") {
             return;
         }
         let token = user.cloud.issue_token_for(ADMIN_ID, std::time::Duration::from_secs(1800));
@@ -508,12 +500,12 @@ mod on_a_terminal {
     #[test]
     fn control_characters_of_the_server_are_shown_escaped_and_otherwise_left_alone() {
         let (user, [key]) = with_keys([HOSTILE]);
-        if !has_terminal(&user) {
+        if !require_program("script") {
             return;
         }
         for rest in [&["--format", "text"][..], &["--format", "table"], &["--jq", ".description"]] {
             let args = [&["iam", "access-key", "get", &key.id], rest].concat();
-            let shown = run(&user, &Stream::Output, &args).unwrap().ok();
+            let shown = run(&user, &Stream::Output, &args).ok();
             assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}', '\u{9b}']), "{rest:?}: {shown:?}");
             assert!(shown.contains("]0;x"), "{rest:?}: {shown:?}");
         }
@@ -524,11 +516,11 @@ mod on_a_terminal {
     #[test]
     fn control_characters_in_error_messages_are_shown_escaped() {
         let user = User::signed_in();
-        if !has_terminal(&user) {
+        if !require_program("script") {
             return;
         }
         user.cloud.fault(&format!("GET {KEYS}"), Fault::status(3, HOSTILE));
-        let shown = run(&user, &Stream::Error, &["--color", "off", "iam", "access-key", "list"]).unwrap().failed(1);
+        let shown = run(&user, &Stream::Error, &["--color", "off", "iam", "access-key", "list"]).failed(1);
         assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}', '\u{9b}']), "{shown:?}");
         assert!(shown.contains("]0;x"), "{shown:?}");
     }

@@ -1,4 +1,4 @@
-//! Proxies: which requests go through one, how it is addressed, and what is said when it fails.
+//! Proxies: which requests go through one, how it is addressed, and the error when it fails.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ const IAM: &str = "iam.api.cloud.yandex.net:443";
 const OPERATION: &str = "operation.api.cloud.yandex.net:443";
 const RESOURCE_MANAGER: &str = "resource-manager.api.cloud.yandex.net:443";
 
-/// A proxy that leads every tunnel to one address, or refuses with a status line.
+/// A proxy that connects every tunnel to one server, or refuses with a status line.
 struct Proxy {
     address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
@@ -61,7 +61,7 @@ impl Proxy {
         self.heads.lock().unwrap().clone()
     }
 
-    /// The hosts that tunnels were asked for, in alphabetical order.
+    /// The hosts of the requested tunnels, in alphabetical order.
     fn hosts(&self) -> Vec<String> {
         let host = |head: &String| head.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap().to_owned();
         let mut hosts: Vec<_> = self.heads().iter().map(host).collect();
@@ -85,7 +85,7 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// A user of the built-in addresses, which the proxy leads to the cloud.
+/// A user of the built-in endpoints, which the proxy connects to the emulator.
 fn behind_a_proxy() -> (User, Proxy) {
     let mut user = User::signed_in().over_https();
     for service in ["IAM", "OPERATION", "RESOURCE_MANAGER"] {
@@ -104,7 +104,7 @@ fn nowhere() -> User {
 }
 
 #[test]
-fn the_built_in_addresses_are_reached_through_the_proxy() {
+fn the_built_in_endpoints_are_reached_through_the_proxy() {
     let (user, proxy) = behind_a_proxy();
     let key = user.cloud.add_access_key(ADMIN_ID, "").id;
     user.run(&format!("iam access-key delete {key}")).ok();

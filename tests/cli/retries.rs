@@ -163,7 +163,7 @@ fn a_negative_retry_means_more_than_five() {
 }
 
 #[test]
-fn the_wait_that_the_server_asks_for_is_kept() {
+fn the_wait_that_the_server_asks_for_is_respected() {
     let by_header = Fault::status(14, "later").header("retry-after", "1");
     let by_detail = Fault::status(8, "later").retry_info(Duration::from_millis(1100));
     for refusal in [by_header, by_detail] {

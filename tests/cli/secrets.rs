@@ -1,4 +1,4 @@
-//! Secrets leave the program where the user asked for them and nowhere else: not on standard error at any level of
+//! Secrets leave the program where the user requested them and nowhere else: not on standard error at any level of
 //! detail, not when a server repeats them, not when they are typed in the wrong place, not in files.
 
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ const COMMANDS: [&str; 8] = [
 const DETAIL: [&str; 3] = ["", "--debug", "--debug-grpc"];
 const ERROR_FORMATS: [&str; 2] = ["--error-format=text", "--error-format=json"];
 
-/// The ways to sign in.
+/// The ways to authenticate.
 fn users() -> [User; 3] {
     let cloud = || Emulator::builder().operation_polls(0).start();
     let mut by_oauth = User::of(cloud());
@@ -103,10 +103,10 @@ fn line(command: &str, key: &str, flags: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// All files below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// All files below a directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
+    for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
     }
@@ -199,7 +199,7 @@ fn a_message_full_of_secrets_is_masked_in_text_and_json() {
 }
 
 #[test]
-fn headers_of_an_answer_are_masked() {
+fn headers_of_a_response_are_masked() {
     let mut user = User::new();
     let token = padded_token();
     user.set("YC_IAM_TOKEN", &token);
@@ -217,7 +217,7 @@ fn headers_of_an_answer_are_masked() {
 }
 
 #[test]
-fn a_redirect_does_not_show_the_address_that_holds_the_token() {
+fn a_redirect_does_not_show_the_url_that_holds_the_token() {
     let mut user = User::new();
     let token = padded_token();
     user.set("YC_IAM_TOKEN", &token);
@@ -240,7 +240,7 @@ fn a_redirect_does_not_show_the_address_that_holds_the_token() {
 }
 
 #[test]
-fn answers_that_are_cut_or_garbage_leave_nothing_behind() {
+fn responses_that_are_cut_or_garbage_leave_nothing_behind() {
     for user in users() {
         for detail in DETAIL {
             for fault in [Fault::CutReply, Fault::LoseReply, Fault::Garbage, Fault::BadGateway(502), Fault::Close] {
@@ -436,7 +436,7 @@ fn nothing_secret_is_left_in_files() {
             user.cloud.forget_faults();
         }
         for path in files(user.home()).into_iter().filter(|path| !before.contains(path)) {
-            // A cache of IAM tokens is what the contract names; it holds nothing else and is the user's own.
+            // The cache of IAM tokens holds nothing else, and belongs to the user: see `docs/authentication.md`.
             let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
             let tokens: BTreeSet<String> = user.cloud.tokens().into_iter().map(|token| token.value).collect();
             let cached = path.starts_with(user.cache_dir());

@@ -313,6 +313,9 @@ mod output {
     #[cfg(target_os = "linux")]
     #[test]
     fn notes_are_for_terminals_and_no_user_output_silences_them() {
+        if !crate::programs::require_program("script") {
+            return;
+        }
         let user = User::signed_in();
         for _ in 0..2 {
             user.cloud.add_access_key(ADMIN_ID, "");
@@ -327,6 +330,9 @@ mod output {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_terminal_is_coloured_only_when_the_variables_leave_it() {
+        if !crate::programs::require_program("script") {
+            return;
+        }
         let mut user = User::signed_in();
         user.set("TERM", "xterm");
         let line = "iam access-key get ajenone";
@@ -342,7 +348,7 @@ mod network {
     use super::*;
 
     #[test]
-    fn retry_is_the_number_of_attempts_in_all() {
+    fn retry_is_the_maximum_number_of_attempts() {
         for (flag, attempts) in [("--retry 0", 1), ("--retry 1", 1), ("--retry=3", 3), ("", 5)] {
             let user = User::signed_in();
             for _ in 0..attempts {
@@ -384,7 +390,7 @@ mod network {
     }
 
     #[test]
-    fn read_timeout_limits_the_wait_for_an_answer() {
+    fn read_timeout_limits_the_wait_for_a_response() {
         let user = User::signed_in();
         let _held = user.cloud.hold(LIST);
         let ran = user.run("iam access-key list --read-timeout 100ms --timeout 20s --retry 1 --error-format json");
@@ -404,7 +410,7 @@ mod network {
     #[test]
     fn connect_timeout_limits_making_a_connection_with_tls() {
         let mut user = User::signed_in();
-        // The system accepts connections for it, and nobody ever speaks.
+        // The system accepts connections for it, and no server responds.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         user.point_at(&format!("https://{}", silent.local_addr().unwrap()));
         let line = "iam access-key list --connect-timeout 200ms --timeout 20s --retry 1 --error-format json";
@@ -414,7 +420,7 @@ mod network {
         assert!(error["hint"].as_str().unwrap().contains("--connect-timeout"), "{error}");
     }
 
-    /// Points the user at the HTTPS side of the cloud, whose authority nobody trusts yet; returns its certificate.
+    /// Points the user at the HTTPS side of the emulator, whose authority is not trusted yet; returns its certificate.
     fn untrusted(user: &mut User) -> std::path::PathBuf {
         let url = user.cloud.https_url().to_owned();
         user.point_at(&url);
@@ -505,7 +511,7 @@ mod network {
     }
 
     #[test]
-    fn an_http_proxy_gets_the_connection_to_an_https_address() {
+    fn an_http_proxy_gets_the_connection_to_an_https_endpoint() {
         let mut user = User::signed_in();
         let (address, asked) = proxy();
         user.set("HTTPS_PROXY", format!("http://anna:pa%40ss@{address}"));
@@ -548,7 +554,7 @@ mod network {
     }
 
     #[test]
-    fn a_profile_may_name_the_addresses_and_a_variable_beats_it() {
+    fn a_profile_may_name_the_endpoints_and_a_variable_beats_it() {
         let mut user = User::signed_in();
         let here = user.cloud.http_url().to_owned();
         user.configure(&profile(&format!("[profiles.p.endpoints]\niam = '{here}/'")));
@@ -634,7 +640,7 @@ mod configuration {
     }
 
     #[test]
-    fn a_profile_is_asked_for_and_there_is_no_file() {
+    fn a_profile_is_requested_and_there_is_no_file() {
         let error = User::signed_in().run("iam create-token --profile p").failed(2);
         assert!(error.contains("'p'") && error.contains("no configuration file"), "{error}");
     }
@@ -661,7 +667,7 @@ mod configuration {
     }
 
     #[test]
-    fn the_file_is_looked_for_in_the_systems_folder_unless_a_variable_names_another() {
+    fn the_file_is_looked_for_in_the_systems_directory_unless_a_variable_names_another() {
         let mut user = User::new();
         let token = user.cloud.issue_token(ADMIN_ID);
         let folder = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };

@@ -1,4 +1,4 @@
-//! The surroundings of a test: a cloud, a home folder, an environment made from scratch, and the program.
+//! The environment of a test: an emulator, a home directory, variables made from scratch, and the program.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -9,15 +9,15 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 use yc_emulator::{ADMIN_ID, EXTERNAL_AUDIENCE, EXTERNAL_ISSUER, Emulator, FOLDER_ID};
 
-/// A user of the program: a cloud of their own, a home folder, and variables.
+/// A user of the program: an emulator of their own, a home directory, and variables.
 pub struct User {
-    /// The cloud that every address points at.
+    /// The emulator, which has every service.
     pub cloud: Emulator,
     home: TempDir,
     vars: BTreeMap<String, String>,
 }
 
-/// What a run of the program came to.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub struct Ran {
     /// The exit status.
@@ -29,12 +29,12 @@ pub struct Ran {
 }
 
 impl User {
-    /// A user without credentials and configuration, on a cloud over plain HTTP.
+    /// A user without credentials and configuration, with an emulator over plain HTTP.
     pub fn new() -> Self {
         Self::of(Emulator::start())
     }
 
-    /// The same on this cloud.
+    /// The same with this emulator.
     pub fn of(cloud: Emulator) -> Self {
         let home = TempDir::with_prefix("yc-rs-test-").unwrap();
         let url = cloud.http_url().to_owned();
@@ -44,18 +44,18 @@ impl User {
         user.set("USER", "tester");
         user.set("YC_RS_CONFIG_DIR", config.to_str().unwrap());
         user.set("YC_RS_CACHE_DIR", cache.to_str().unwrap());
-        // Where nobody listens: a test that wants a metadata service names one.
+        // No server listens there: a test of the metadata service names another.
         user.set("YC_METADATA_ADDR", "127.0.0.1:1");
         user.point_at(&url);
         user
     }
 
-    /// A user who is signed in by `YC_IAM_TOKEN` as the administrator, in the emulator's folder.
+    /// A user who authenticates by `YC_IAM_TOKEN` as the administrator, in the emulator's folder.
     pub fn signed_in() -> Self {
         Self::new().with_token()
     }
 
-    /// Signs in by `YC_IAM_TOKEN` as the administrator and chooses the emulator's folder.
+    /// Authenticates by `YC_IAM_TOKEN` as the administrator, in the emulator's folder.
     pub fn with_token(mut self) -> Self {
         let token = self.cloud.issue_token(ADMIN_ID);
         self.set("YC_IAM_TOKEN", token);
@@ -63,7 +63,7 @@ impl User {
         self
     }
 
-    /// Signs in by a profile with the administrator's authorized key.
+    /// Authenticates by a profile with the administrator's authorized key.
     pub fn with_key(self) -> Self {
         let key: toml::Table = serde_json::from_str(&self.cloud.admin_key().file()).unwrap();
         let mut profile = toml::Table::new();
@@ -76,7 +76,7 @@ impl User {
         self
     }
 
-    /// Signs in as a job of another system that is bound to the administrator by workload identity federation.
+    /// Authenticates as a job of another system that is bound to the administrator by workload identity federation.
     pub fn use_job(&mut self) {
         let federation = self.cloud.add_federation(EXTERNAL_ISSUER, EXTERNAL_AUDIENCE);
         self.cloud.bind(&federation, "job", ADMIN_ID);
@@ -86,13 +86,13 @@ impl User {
         self.use_profile(&format!("workload-identity = {table}"));
     }
 
-    /// Keeps nothing between runs, so that each signs in anew.
+    /// Caches nothing, so that each run authenticates anew.
     pub fn without_cache(mut self) -> Self {
         self.set("YC_RS_NO_CACHE", "1");
         self
     }
 
-    /// Points every address at the cloud's HTTPS side, whose certificate authority is trusted.
+    /// Points every endpoint at the emulator's HTTPS side, whose certificate authority is trusted.
     pub fn over_https(mut self) -> Self {
         let bundle = self.write_file("ca.pem", self.cloud.ca_pem());
         self.set("YC_CA_BUNDLE", bundle.to_str().unwrap());
@@ -101,7 +101,7 @@ impl User {
         self
     }
 
-    /// Points every address at this URL.
+    /// Points every endpoint at this URL.
     pub fn point_at(&mut self, url: &str) {
         for service in ["IAM", "OPERATION", "RESOURCE_MANAGER", "AUTH", "STS"] {
             self.set(&format!("YC_ENDPOINT_URL_{service}"), url);
@@ -123,24 +123,24 @@ impl User {
         write_private(&self.config_dir().join("config.toml"), text);
     }
 
-    /// Writes a file into the home folder and returns its path.
+    /// Writes a file into the home directory and returns its path.
     pub fn write_file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.home.path().join(name);
         write_private(&path, text);
         path
     }
 
-    /// The home folder.
+    /// The home directory.
     pub fn home(&self) -> &Path {
         self.home.path()
     }
 
-    /// The folder of `config.toml`.
+    /// The directory of `config.toml`.
     pub fn config_dir(&self) -> PathBuf {
         self.home.path().join("config")
     }
 
-    /// The folder of the caches.
+    /// The directory of the caches.
     pub fn cache_dir(&self) -> PathBuf {
         self.home.path().join("cache")
     }
@@ -228,15 +228,15 @@ impl User {
     pub fn program(&self, name: &str) -> Command {
         #[expect(clippy::disallowed_methods, reason = "the tools of the machine are found by its own PATH")]
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let folder = Path::new(env!("CARGO_BIN_EXE_yc-rs")).parent().unwrap();
-        let path = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+        let directory = Path::new(env!("CARGO_BIN_EXE_yc-rs")).parent().unwrap();
+        let path = std::iter::once(directory.to_owned()).chain(std::env::split_paths(&path));
         let mut command = Command::new(name);
         command.env_clear().envs(&self.vars).env("PATH", std::env::join_paths(path).unwrap());
         command.current_dir(self.home.path()).stdin(Stdio::null());
         command
     }
 
-    /// Method and path of each request that the cloud has seen, in the order of arrival.
+    /// Method and path of each request that the emulator has seen, in the order of arrival.
     pub fn sent(&self) -> Vec<String> {
         self.cloud.requests().iter().map(yc_emulator::Request::line).collect()
     }
@@ -248,7 +248,7 @@ impl User {
         self.configure(&format!("current = 'p'\n[profiles.p]\n{lines}\n"));
     }
 
-    /// How often the cloud has seen a request with this method and path.
+    /// How often the emulator has seen a request with this method and path.
     pub fn count(&self, line: &str) -> usize {
         self.sent().iter().filter(|sent| *sent == line).count()
     }

@@ -129,7 +129,7 @@ fn a_variable_that_overrides_the_profile_is_noted() {
 }
 
 #[test]
-fn a_list_that_is_complete_and_a_key_as_asked_for_are_not_noted() {
+fn a_list_that_is_complete_and_a_key_as_requested_are_not_noted() {
     let user = person(Emulator::start());
     user.cloud.add_access_key(ADMIN_ID, "");
     for line in ["iam access-key list --limit 1", "iam access-key list", "iam access-key issue-ephemeral --duration 1h"]

@@ -21,7 +21,7 @@ fn run(user: &User, line: &str) -> Ran {
 }
 
 #[test]
-fn a_server_that_does_not_answer_is_given_up_after_the_read_time_out() {
+fn a_server_that_does_not_respond_is_given_up_after_the_read_time_out() {
     for user in [User::signed_in(), User::signed_in().over_https()] {
         let hold = user.cloud.hold(LIST);
         let error = timed_out(&run(&user, "iam access-key list --retry 1 --read-timeout 300ms")).to_string();
@@ -49,7 +49,7 @@ fn a_server_that_does_not_finish_the_handshake_is_given_up_after_the_connect_tim
 }
 
 #[test]
-fn the_limit_of_the_command_covers_an_answer_that_does_not_come() {
+fn the_limit_of_the_command_covers_a_response_that_does_not_come() {
     for pattern in [EXCHANGE, LIST] {
         let user = User::new().with_key();
         let hold = user.cloud.hold(pattern);

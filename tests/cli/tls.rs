@@ -25,7 +25,7 @@ fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// The certificate of somebody else.
+/// The certificate of another server.
 fn other_ca() -> String {
     CertificateParams::new([]).unwrap().self_signed(&KeyPair::generate().unwrap()).unwrap().pem()
 }

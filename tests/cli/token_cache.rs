@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use yc_emulator::Emulator;
 
-use crate::support::{Ran, User};
+use crate::load::{self, Figures};
+use crate::support::User;
 
 const EXCHANGE: &str = "POST /iam/v1/tokens";
 const ISSUE: &str = "iam access-key issue-ephemeral --duration 1h";
@@ -25,13 +26,13 @@ fn exchanges(user: &User) -> usize {
 
 /// The cached tokens.
 fn entries(user: &User) -> Vec<PathBuf> {
-    let Ok(folder) = fs::read_dir(user.cache_dir().join("tokens")) else { return Vec::new() };
-    let files = folder.map(|entry| entry.unwrap().path());
+    let Ok(directory) = fs::read_dir(user.cache_dir().join("tokens")) else { return Vec::new() };
+    let files = directory.map(|entry| entry.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect()
 }
 
 #[test]
-fn a_second_command_signs_in_with_the_cached_token() {
+fn a_second_command_authenticates_with_the_cached_token() {
     let user = User::new().with_key();
     let first = user.run("iam create-token").ok();
     assert_eq!(user.run("iam create-token").ok(), first);
@@ -52,32 +53,13 @@ fn the_cache_is_private() {
 }
 
 #[test]
-fn a_hundred_processes_make_one_exchange() {
-    let user = User::new().with_key();
-    let hold = user.cloud.hold(EXCHANGE);
-    let children: Vec<_> = (0..100).map(|_| user.start(["iam", "create-token"])).collect();
-    hold.wait_until_arrived();
-    hold.release();
-    let mut tokens: Vec<_> = children.into_iter().map(|child| Ran::of(child).ok()).collect();
-    tokens.dedup();
-    assert_eq!(tokens.len(), 1);
-    assert_eq!(exchanges(&user), 1);
+fn processes_at_the_same_time_make_one_exchange() {
+    assert_eq!(load::one_exchange(10), Figures { processes: 10, calls: 1 });
 }
 
 #[test]
 fn a_process_that_is_killed_during_the_exchange_frees_the_others() {
-    let user = User::new().with_key();
-    let hold = user.cloud.hold(EXCHANGE);
-    let mut first = user.start(["iam", "create-token"]);
-    hold.wait_until_arrived();
-    let others: Vec<_> = (0..20).map(|_| user.start(["iam", "create-token"])).collect();
-    first.kill().unwrap();
-    first.wait().unwrap();
-    hold.release();
-    let mut tokens: Vec<_> = others.into_iter().map(|child| Ran::of(child).ok()).collect();
-    tokens.dedup();
-    assert_eq!(tokens.len(), 1);
-    assert!(exchanges(&user) <= 2, "{}", exchanges(&user));
+    load::exchange_after_a_kill(10);
 }
 
 #[test]
@@ -141,7 +123,7 @@ fn a_key_that_is_to_outlive_the_cached_token_gets_a_new_token_first() {
 
 #[test]
 fn a_cache_that_cannot_be_used_never_breaks_a_command() {
-    let file_for_folder: Break = |user| _ = user.write_file("cache", "");
+    let file_for_directory: Break = |user| _ = user.write_file("cache", "");
     let read_only: Break = |user| {
         fs::create_dir(user.cache_dir()).unwrap();
         chmod(&user.cache_dir(), 0o500);
@@ -156,13 +138,13 @@ fn a_cache_that_cannot_be_used_never_breaks_a_command() {
         let name = Path::new("cache/tokens").join(entry.file_name().unwrap());
         user.write_file(name.to_str().unwrap(), "{\"iam_token\":");
     };
-    let folder_for_file: Break = |user| {
+    let directory_for_file: Break = |user| {
         user.run("iam create-token").ok();
         let entry = entries(user).remove(0);
         fs::remove_file(&entry).unwrap();
         fs::create_dir(entry).unwrap();
     };
-    for make in [file_for_folder, read_only, writable_by_others, corrupted, folder_for_file] {
+    for make in [file_for_directory, read_only, writable_by_others, corrupted, directory_for_file] {
         let user = User::new().with_key();
         make(&user);
         assert!(user.run("iam create-token").ok().starts_with("t1."));
@@ -182,7 +164,7 @@ fn an_entry_that_others_can_read_is_not_trusted() {
 }
 
 #[test]
-fn tokens_are_kept_apart_by_key_and_by_service() {
+fn tokens_are_cached_by_key_and_by_service() {
     let user = User::new().with_key();
     user.run("iam create-token").ok();
     let key = user.write_file("narrow.json", &user.cloud.narrow_key().file());
@@ -211,7 +193,7 @@ fn no_cache_means_no_cache() {
 }
 
 #[test]
-fn nothing_is_cached_of_a_server_that_nobody_vouches_for() {
+fn nothing_is_cached_of_a_server_that_is_not_verified() {
     let user = User::new().with_key().over_https();
     let ran = user.run("iam create-token --no-verify-ssl");
     assert_eq!(ran.code, 0);

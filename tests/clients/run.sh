@@ -1,14 +1,16 @@
 #!/bin/sh
 # Runs yc-rs together with the S3 clients of Python, the AWS CLI and boto3, on this machine alone: keys come from the
-# sandbox, the storage is that of moto. The first run makes a virtual environment in the target folder, which takes
+# sandbox, the storage is that of moto. The first run makes a virtual environment in the target directory, which takes
 # pip and its package index.
 #
 #   tests/clients/run.sh [ARGUMENTS OF unittest]
 set -eu
 cd "$(dirname "$0")/../.."
 if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
-    echo "tests/clients: skipped, since there is no python3 with venv" >&2
-    exit 0
+    echo "tests/clients: skipped: this machine lacks python3 with venv (Debian: apt-get install python3-venv)" >&2
+    # A complete run leaves nothing out.
+    [ "${YC_RS_TESTS:-}" != complete ]
+    exit
 fi
 target=${CARGO_TARGET_DIR:-target}
 clients=$target/clients-venv

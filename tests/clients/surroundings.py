@@ -1,4 +1,4 @@
-"""A user with a cloud of their own: keys from the sandbox of yc-rs, a storage of moto that remembers its requests."""
+"""A user of the sandbox of yc-rs, with a storage of moto that records its requests."""
 
 import os
 import re
@@ -13,6 +13,20 @@ from werkzeug.serving import make_server
 
 TARGET = Path(os.environ["YC_RS_TARGET"])
 CLIENTS = Path(os.environ["YC_RS_CLIENTS"])
+# The share of the load that the tests run; tests/stress/run.sh sets it.
+STRESS = float(os.environ.get("YC_RS_STRESS", "0.1"))
+REPORTED = "YC_RS_STRESS" in os.environ
+
+
+def scaled(full):
+    """This share of a number; at least two compete."""
+    return max(2, round(full * STRESS))
+
+
+def report(what, processes, calls, seconds):
+    """Prints the figures of a stress run, which the tests without one do not."""
+    if REPORTED:
+        print(f"{what:<46} {processes:>9} {calls:>9} {seconds:>9.1f}", flush=True)
 
 
 class Quiet(MotoRequestHandler):
@@ -42,7 +56,7 @@ class Storage:
 
 
 class User:
-    """A home folder, the sandbox, a storage, and an environment made from scratch."""
+    """A home directory, the sandbox, a storage, and an environment made from scratch."""
 
     def __init__(self):
         self.home = Path(tempfile.mkdtemp(prefix="yc-rs-clients-"))
@@ -61,7 +75,7 @@ class User:
             if "SANDBOX_TOKEN" in line:
                 break
         self.env.pop("CURL_CA_BUNDLE", None)
-        # The sandbox has another address for each service but the storage.
+        # The sandbox emulates every service but the storage.
         self.env["YC_ENDPOINT_URL_STORAGE"] = self.storage.url
 
     def close(self):

@@ -15,7 +15,7 @@ fn skewed(minutes: i64) -> User {
 
 #[test]
 fn the_servers_time_is_used_when_the_clocks_differ() {
-    // Ahead by more than the hour that a JWT lives, or behind: either makes the server refuse.
+    // Ahead by more than the lifetime of a JWT, an hour, or behind: either makes the server refuse.
     for minutes in [-30, -2, -24 * 60, 2 * 60, 24 * 60] {
         let user = skewed(minutes);
         user.run(CREATE_TOKEN).ok();
@@ -42,7 +42,7 @@ fn a_difference_of_less_than_a_minute_explains_nothing() {
 }
 
 #[test]
-fn a_server_that_nobody_vouches_for_does_not_set_the_clock() {
+fn a_server_that_is_not_verified_does_not_set_the_clock() {
     let plain = User::new().with_key();
     plain.cloud.set_clock_offset(TimeDelta::minutes(-30));
     plain.run(CREATE_TOKEN).failed(3);

@@ -1,4 +1,4 @@
-//! Acting as a service account, on top of every way to sign in.
+//! Acting as a service account, on top of every way to authenticate.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -42,7 +42,7 @@ fn the_flag_beats_the_variable_beats_the_profile() {
 fn the_own_token_asks_and_the_accounts_token_calls() {
     let mut user = User::signed_in();
     user.set(VARIABLE, BACKUP_ID);
-    // An empty flag is no flag.
+    // An empty flag counts as absent.
     user.run(&format!("{LIST} --impersonate-service-account-id=")).ok();
     let [asked, listed] = &user.cloud.requests()[..] else { panic!("{:#?}", user.cloud.requests()) };
     let [own, acting] = &user.cloud.tokens()[..] else { panic!("{:#?}", user.cloud.tokens()) };
@@ -153,7 +153,7 @@ fn whoever_may_not_act_as_an_account_does_not_get_the_token_of_one_who_may() {
 }
 
 #[test]
-fn the_own_token_and_those_of_accounts_are_kept_apart() {
+fn the_own_token_and_those_of_accounts_are_cached_separately() {
     let user = User::new().with_key();
     let token = |flags: &str| user.run(&format!("{CREATE_TOKEN} {flags}")).ok();
     let flags = ["", &format!("--impersonate-service-account-id {BACKUP_ID}")];
@@ -166,7 +166,7 @@ fn the_own_token_and_those_of_accounts_are_kept_apart() {
 }
 
 #[test]
-fn kept_tokens_that_are_refused_are_dropped_both() {
+fn cached_tokens_that_are_refused_are_dropped_both() {
     let mut user = User::new().with_key();
     user.set(VARIABLE, BACKUP_ID);
     user.run(LIST).ok();
@@ -176,7 +176,7 @@ fn kept_tokens_that_are_refused_are_dropped_both() {
 }
 
 #[test]
-fn a_token_had_through_the_machines_account_is_kept_for_a_minute_too() {
+fn a_token_had_through_the_machines_account_is_cached_for_a_minute_too() {
     let mut user = User::new();
     user.cloud.attach_service_account(ADMIN_ID);
     let url = user.cloud.http_url().to_owned();

@@ -35,7 +35,7 @@ fn the_variable_and_the_profile_name_a_key_file_and_the_variable_wins() {
 }
 
 #[test]
-fn a_path_is_relative_to_the_working_folder() {
+fn a_path_is_relative_to_the_working_directory() {
     let mut user = User::new();
     admin_file(&user);
     user.set(VARIABLE, "admin.json");
@@ -55,7 +55,7 @@ fn a_token_variable_beats_the_key_file() {
 }
 
 #[test]
-fn what_is_no_key_file_is_refused_by_file_and_field_and_never_quoted() {
+fn what_is_not_a_key_file_is_refused_by_file_and_field_and_never_quoted() {
     let mut user = User::new();
     let pem = PrivateKey::Rsa2048.pem();
     let key = |private: &str| serde_json::json!({"id": "a", "service_account_id": "b", "private_key": private});

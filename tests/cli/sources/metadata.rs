@@ -30,7 +30,7 @@ const PROFILES: [&str; 3] =
     ["", "current = 'p'\n[profiles.p]\n", "current = 'p'\n[profiles.p]\ninstance-service-account = true\n"];
 
 #[test]
-fn the_machines_account_signs_in_when_the_profile_says_so_or_nothing_is_configured() {
+fn the_machines_account_is_used_when_the_profile_says_so_or_nothing_is_configured() {
     for profile in PROFILES {
         let user = attached();
         user.configure(profile);
@@ -64,7 +64,7 @@ fn instance_service_account_is_true_or_false() {
 }
 
 #[test]
-fn a_machine_without_an_account_is_no_credential() {
+fn a_machine_without_an_account_is_not_a_credential() {
     for profile in PROFILES {
         let user = on_machine();
         user.configure(profile);
@@ -89,7 +89,7 @@ fn the_token_of_another_cloud_is_refused_and_sent_nowhere() {
 }
 
 #[test]
-fn an_answer_that_is_no_token_is_refused() {
+fn a_response_that_is_not_a_token_is_refused() {
     let user = on_machine();
     for body in ["<html>login</html>", "{}", r#"{"access_token":"t1.a","expires_in":"soon"}"#, ""] {
         user.cloud.fault(PATH, Fault::answer(200, "text/html", body));
@@ -141,7 +141,7 @@ fn nothing_but_an_empty_configuration_leads_to_the_metadata_service() {
 }
 
 #[test]
-fn it_is_asked_once_whatever_it_answers() {
+fn it_gets_one_request_whatever_it_responds() {
     for profile in PROFILES {
         let user = attached();
         user.configure(profile);
@@ -159,14 +159,14 @@ fn no_proxy_is_used_for_it() {
     for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
         user.set(variable, &proxy);
     }
-    // No loopback address in name, and nobody listens: only a proxy could answer.
+    // Not a loopback address by name, and no server listens: only a proxy could respond.
     user.set("YC_METADATA_ADDR", "0.0.0.0:1");
     user.run(LIST).failed(3);
     assert!(user.sent().is_empty(), "{:?}", user.sent());
 }
 
 #[test]
-fn its_token_is_kept_for_a_minute_at_most() {
+fn its_token_is_cached_for_a_minute_at_most() {
     let user = attached();
     let before = Utc::now();
     user.run(LIST).ok();
@@ -192,7 +192,7 @@ fn another_account_takes_effect_when_the_minute_is_over() {
 }
 
 #[test]
-fn a_kept_token_that_is_refused_is_asked_for_anew() {
+fn a_cached_token_that_is_refused_is_requested_anew() {
     let user = attached();
     let token = user.run(CREATE_TOKEN).ok();
     user.cloud.revoke_token(token.trim());
@@ -201,7 +201,7 @@ fn a_kept_token_that_is_refused_is_asked_for_anew() {
 }
 
 #[test]
-fn two_machines_are_kept_apart() {
+fn two_machines_are_cached_separately() {
     let mut user = attached();
     user.run(LIST).ok();
     let other = on_machine();

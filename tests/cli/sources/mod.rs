@@ -1,4 +1,4 @@
-//! The ways to sign in beyond a token and a key in the profile, and acting as another account on top of each.
+//! The ways to authenticate beyond a token and a key in the profile, and acting as another account on top of each.
 
 mod clock;
 mod impersonation;
@@ -27,8 +27,8 @@ fn newest_grant(user: &User) -> Grant {
 
 /// The cached tokens and their files.
 fn cached(user: &User) -> Vec<(std::path::PathBuf, serde_json::Value)> {
-    let Ok(folder) = std::fs::read_dir(user.cache_dir().join("tokens")) else { return Vec::new() };
-    let files = folder.map(|entry| entry.unwrap().path());
+    let Ok(directory) = std::fs::read_dir(user.cache_dir().join("tokens")) else { return Vec::new() };
+    let files = directory.map(|entry| entry.unwrap().path());
     let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
     files.map(|path| (path.clone(), serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())).collect()
 }

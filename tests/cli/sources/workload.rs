@@ -206,7 +206,7 @@ fn bad_tokens(user: &User) -> Vec<(&'static str, String, &'static str)> {
 }
 
 #[test]
-fn a_refusal_is_told_in_the_servers_words_whatever_their_form() {
+fn a_refusal_is_shown_in_the_servers_words_whatever_their_form() {
     for status_form in [false, true] {
         let mut user = in_job();
         user.cloud.set_federation_status_errors(status_form);
@@ -262,7 +262,7 @@ fn whoever_has_no_token_of_the_job_gets_nothing_from_the_cache() {
 }
 
 #[test]
-fn jobs_issuers_and_accounts_are_kept_apart() {
+fn jobs_issuers_and_accounts_are_cached_separately() {
     let mut user = in_job();
     let second = "https://second.example.com";
     for (subject, issuer, account) in [
@@ -287,7 +287,7 @@ fn jobs_issuers_and_accounts_are_kept_apart() {
 }
 
 #[test]
-fn neither_the_jobs_tokens_nor_what_they_come_to_are_shown() {
+fn neither_the_jobs_tokens_nor_those_from_their_exchange_are_shown() {
     let user = in_github_job(GITHUB_AUDIENCE, "").without_cache();
     user.cloud.fault(EXCHANGE, Fault::EchoSecrets);
     let refused = user.run("iam access-key list --debug-grpc").err;

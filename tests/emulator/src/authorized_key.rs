@@ -102,7 +102,7 @@ impl AuthorizedKey {
         let fields = json!({
             "id": self.id,
             "service_account_id": self.service_account_id,
-            "created_at": clock::whole(self.created_at),
+            "created_at": clock::in_seconds(self.created_at),
             "key_algorithm": self.key_algorithm,
             "public_key": self.public_key,
             "private_key": self.private_key,

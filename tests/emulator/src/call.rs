@@ -1,4 +1,4 @@
-//! From raw request to answer: everything that is the same for all services.
+//! From request to response: everything that is the same for all services.
 
 use std::collections::BTreeMap;
 
@@ -33,8 +33,8 @@ pub(crate) struct Arrival<'a> {
 /// Who asks.
 #[derive(Debug, Clone)]
 pub(crate) enum Identity {
-    /// Nobody in particular, or somebody whom the cloud does not know.
-    Nobody,
+    /// A request without a token.
+    Anonymous,
     /// The subject of an IAM token.
     Token(Caller),
     /// The owner of a static key that has signed the request.
@@ -44,7 +44,7 @@ pub(crate) enum Identity {
 impl Identity {
     fn subject_id(&self) -> &str {
         match self {
-            Self::Nobody => "",
+            Self::Anonymous => "",
             Self::Token(caller) => &caller.subject_id,
             Self::Key(key) => &key.service_account_id,
         }
@@ -114,8 +114,8 @@ pub(crate) fn admit(state: &mut State, head: &Parts) -> Result<(), Status> {
     Ok(())
 }
 
-/// Checks a request and lets its service answer it.
-pub(crate) fn answer(state: &mut State, arrival: &Arrival) -> Result<Reply, Status> {
+/// Checks a request and passes it to its service.
+pub(crate) fn respond(state: &mut State, arrival: &Arrival) -> Result<Reply, Status> {
     let route = find(arrival.head, arrival.tls)?;
     let identity = authenticate(state, route, arrival)?;
     let call = read(route, arrival, identity)?;
@@ -162,7 +162,7 @@ fn find(head: &Parts, tls: bool) -> Result<&'static Route, Status> {
 fn authenticate(state: &State, route: &Route, arrival: &Arrival) -> Result<Identity, Status> {
     match route.access {
         Access::Token => state.authenticate(bearer(&arrival.head.headers)?, arrival.now).map(Identity::Token),
-        Access::Nobody => nobody(&arrival.head.headers),
+        Access::Anonymous => anonymous(&arrival.head.headers),
         Access::Own(admission) => admission(state, arrival),
     }
 }
@@ -178,9 +178,9 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Status> {
 }
 
 /// A caller who must not show any token.
-pub(crate) fn nobody(headers: &HeaderMap) -> Result<Identity, Status> {
+pub(crate) fn anonymous(headers: &HeaderMap) -> Result<Identity, Status> {
     match single(headers, AUTHORIZATION.as_str())? {
-        None => Ok(Identity::Nobody),
+        None => Ok(Identity::Anonymous),
         Some(_) => Err(Status::invalid("Authorization", "this call comes without a token")),
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn exact(time: DateTime<Utc>) -> String {
 }
 
 /// RFC 3339 in whole seconds: how the service writes the same time when it is read back.
-pub(crate) fn whole(time: DateTime<Utc>) -> String {
+pub(crate) fn in_seconds(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 

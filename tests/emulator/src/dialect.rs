@@ -1,4 +1,4 @@
-//! How a refusal is worded: most services answer with `google.rpc.Status`, a few have words of their own.
+//! The form of an error: most services send `google.rpc.Status`, a few have a form of their own.
 
 use hyper::StatusCode;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::reply::Reply;
 use crate::status::Status;
 use crate::xml::{self, element, text};
 
-/// The words of a service.
+/// The form of the errors of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// `google.rpc.Status` as JSON.

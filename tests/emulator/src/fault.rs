@@ -14,33 +14,33 @@ use crate::status::Status;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The request is refused with a `google.rpc.Status`, or in the words of a service that has its own (STS, OAuth,
+    /// The request is refused with a `google.rpc.Status`, or in the form of a service that has its own (STS, OAuth,
     /// metadata); nothing is processed.
     Refuse(Refusal),
     /// The connection is closed as soon as the head of the request is read; nothing is processed.
     Close,
-    /// The request is processed and the connection closed without an answer.
+    /// The request is processed and the connection closed without a response.
     LoseReply,
-    /// The request is processed and half of the answer sent before the connection is closed.
+    /// The request is processed and half of the response sent before the connection is closed.
     CutReply,
-    /// The request is processed and answered with status 200 and text that is not JSON.
+    /// The request is processed and the response has status 200 and text that is not JSON.
     Garbage,
-    /// The request is processed and answered with this status and a page of HTML, as a gateway does.
+    /// The request is processed and the response has this status and a page of HTML, as a gateway does.
     BadGateway(u16),
     /// The request is processed after this time.
     Delay(Duration),
-    /// The answer sends the client elsewhere; nothing is processed.
+    /// The response sends the client elsewhere; nothing is processed.
     Redirect {
         /// 301, 302, 303, 307 or 308.
         status: u16,
         /// The `Location` header.
         location: String,
     },
-    /// The answer has status 200 and a body of more than 64 MiB; nothing is processed.
+    /// The response has status 200 and a body of more than 64 MiB; nothing is processed.
     Oversized,
     /// The request is refused with a message that repeats its `Authorization` header and its body.
     EchoSecrets,
-    /// The answer is this one; nothing is processed.
+    /// The response is this one; nothing is processed.
     Answer {
         /// The HTTP status.
         status: u16,
@@ -49,7 +49,7 @@ pub enum Fault {
         /// The body.
         body: String,
     },
-    /// The request is processed and answered with these headers; they replace others of the same name.
+    /// The request is processed and the response has these headers; they replace others of the same name.
     Headers(Vec<(String, String)>),
 }
 
@@ -70,12 +70,12 @@ impl Fault {
         Self::Redirect { status, location: location.to_owned() }
     }
 
-    /// An answer of the test's own.
+    /// A response of the test's own.
     pub fn answer(status: u16, content_type: &str, body: &str) -> Self {
         Self::Answer { status, content_type: content_type.to_owned(), body: body.to_owned() }
     }
 
-    /// Headers that the answer carries in addition to, or in place of, its own.
+    /// Headers that the response carries in addition to, or in place of, its own.
     pub fn headers<const N: usize>(headers: [(&str, &str); N]) -> Self {
         Self::Headers(headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
     }
@@ -99,7 +99,7 @@ impl Refusal {
         self
     }
 
-    /// Sets the name of the error in the words of STS or OAuth, such as `Throttling` or `invalid_grant`.
+    /// Sets the name of the error in the form of STS or OAuth, such as `Throttling` or `invalid_grant`.
     /// Without it the name is the one that comes nearest to the gRPC code.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {

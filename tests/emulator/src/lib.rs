@@ -1,4 +1,4 @@
-//! A strict, stateful stand-in for the parts of Yandex Cloud that `yc-rs` talks to.
+//! A strict, stateful emulator of the parts of Yandex Cloud that `yc-rs` talks to.
 //!
 //! It listens on 127.0.0.1, over HTTP and over HTTPS (HTTP/1.1 and HTTP/2) with an authority of its own, and answers
 //! as the API's protos and documentation say. It is an independent reading of them: it shares no type with the client.
@@ -28,7 +28,7 @@
 //! | `call`, `json`, `field` | the checks that are the same for all services |
 //! | `sigv4` | signatures of AWS form |
 //! | `route`, `services/` | one table of all calls, one file a service |
-//! | `state` | what the cloud remembers, and the constants it begins with |
+//! | `state` | the state of the cloud, and the constants it begins with |
 //! | `authorized_key`, `shape`, `clock` | key files, made-up IDs and secrets, the time |
 //! | `issuer` | tokens from outside the cloud |
 //! | `status`, `dialect`, `xml`, `reply` | refusals and responses |
@@ -127,7 +127,7 @@ impl Builder {
         self
     }
 
-    /// Sets how long IAM tokens live. Default: 12 hours.
+    /// Sets the lifetime of IAM tokens. Default: 12 hours.
     #[must_use]
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings.token_lifetime = lifetime;
@@ -201,7 +201,7 @@ struct Addresses {
     https: String,
 }
 
-/// Start and addresses.
+/// Start and URLs.
 impl Emulator {
     /// Starts an emulator with the default settings.
     pub fn start() -> Self {
@@ -213,12 +213,12 @@ impl Emulator {
         Builder::default()
     }
 
-    /// The address for plain HTTP, such as `http://127.0.0.1:34567`.
+    /// The URL for plain HTTP, such as `http://127.0.0.1:34567`.
     pub fn http_url(&self) -> &str {
         &self.addresses.http
     }
 
-    /// The address for HTTPS; the certificate is good for loopback and for the built-in addresses of all services.
+    /// The URL for HTTPS; the certificate is valid for loopback and for the built-in endpoints of all services.
     pub fn https_url(&self) -> &str {
         &self.addresses.https
     }
@@ -278,7 +278,7 @@ impl Emulator {
         self.shared.state().grant_impersonation(subject_id, service_account_id);
     }
 
-    /// Lets nobody get IAM tokens of a service account by impersonation, as the access policy
+    /// Refuses all IAM tokens of a service account by impersonation, as the access policy
     /// `iam.denyServiceAccountImpersonation` does. Source: IAM docs, access policies.
     pub fn deny_impersonation(&self) {
         self.shared.state().impersonation_denied = true;
@@ -317,7 +317,7 @@ impl Emulator {
         key
     }
 
-    /// Deletes an authorized key, which ends the tokens that were obtained with it.
+    /// Deletes an authorized key, which revokes the tokens that were obtained with it.
     /// Source: IAM docs, compromised credentials.
     pub fn delete_authorized_key(&self, id: &str) {
         let mut state = self.shared.state();
@@ -349,7 +349,7 @@ impl Emulator {
         self.issue_token_for(subject_id, lifetime)
     }
 
-    /// Makes an IAM token that lives this long.
+    /// Issues an IAM token with this lifetime.
     pub fn issue_token_for(&self, subject_id: &str, lifetime: Duration) -> String {
         self.shared.state().add_token(subject_id, lifetime, Grant::Test, self.now()).value
     }
@@ -359,7 +359,7 @@ impl Emulator {
         self.shared.state().tokens.clone()
     }
 
-    /// Ends all IAM tokens now, as if their time were over.
+    /// Lets all IAM tokens expire now.
     pub fn expire_tokens(&self) {
         let now = self.now();
         for token in &mut self.shared.state().tokens {
@@ -374,7 +374,7 @@ impl Emulator {
         }
     }
 
-    /// Sets how long tokens issued from now on live.
+    /// Sets the lifetime of tokens issued from now on.
     pub fn set_token_lifetime(&self, lifetime: Duration) {
         self.shared.state().settings.token_lifetime = lifetime;
     }

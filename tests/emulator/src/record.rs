@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hyper::http::request::Parts;
 use serde_json::Value;
 
-/// A request as it arrived, and the status it was answered with.
+/// A request as it arrived, and the status of the response.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Request {
@@ -25,7 +25,7 @@ pub struct Request {
     pub tls: bool,
     /// Whether it came over HTTP/2.
     pub http2: bool,
-    /// The status of the answer; `None` while there is none and where the answer was lost.
+    /// The status of the response; `None` while there is none and where the response was lost.
     pub status: Option<u16>,
     pub(crate) number: usize,
 }

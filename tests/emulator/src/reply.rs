@@ -1,4 +1,4 @@
-//! What goes back to the client: a whole answer, or a body that is wrong on purpose.
+//! What goes back to the client: a complete response, or a body that is wrong on purpose.
 
 use std::convert::Infallible;
 use std::pin::Pin;

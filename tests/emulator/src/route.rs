@@ -1,4 +1,4 @@
-//! One table of every call: verb, path, what it takes, who answers it.
+//! One table of every call: verb, path, what it takes, and its handler.
 
 use crate::call::{Arrival, Call, Identity};
 use crate::dialect::Dialect;
@@ -8,7 +8,7 @@ use crate::services;
 use crate::state::State;
 use crate::status::Status;
 
-/// Answers a call whose form has been checked.
+/// Handles a call whose form has been checked.
 pub(crate) type Handler = fn(&mut State, &Call) -> Result<Reply, Status>;
 
 /// Tells who sends a request, in a way of the service's own.
@@ -20,7 +20,7 @@ pub(crate) enum Access {
     /// An IAM token.
     Token,
     /// Nothing: a token must not be sent.
-    Nobody,
+    Anonymous,
     /// Something else.
     Own(Admission),
 }
@@ -49,7 +49,7 @@ pub(crate) struct Route {
     pub(crate) mislabelled_json: bool,
     /// How the service words a refusal.
     pub(crate) dialect: Dialect,
-    /// Whether the call is answered over plain HTTP only.
+    /// Whether the call works over plain HTTP only.
     pub(crate) plain_http: bool,
 }
 
@@ -100,7 +100,7 @@ impl Route {
     }
 
     pub(crate) const fn anonymous(mut self) -> Self {
-        self.access = Access::Nobody;
+        self.access = Access::Anonymous;
         self
     }
 

@@ -65,8 +65,8 @@ impl Shared {
 
     fn process(&self, head: &Parts, body: &Bytes, line: &Line, request_id: &str) -> Reply {
         let arrival = Arrival { head, body, now: self.clock.now(), tls: line.tls, address: &line.address };
-        let answer = call::answer(&mut self.state(), &arrival);
-        answer.unwrap_or_else(|status| self.refuse(head, status, request_id))
+        let response = call::respond(&mut self.state(), &arrival);
+        response.unwrap_or_else(|status| self.refuse(head, status, request_id))
     }
 
     fn refuse(&self, head: &Parts, status: Status, request_id: &str) -> Reply {
@@ -103,7 +103,7 @@ impl Line {
     }
 }
 
-/// Accepts connections for as long as the runtime lives.
+/// Accepts connections for as long as the runtime exists.
 pub(crate) async fn listen(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     listener.set_nonblocking(true).expect("a socket can be made non-blocking");
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listening socket");
@@ -115,7 +115,7 @@ pub(crate) async fn listen(listener: TcpListener, tls: Option<TlsAcceptor>, shar
         if shared.faults().refuses_connection() {
             continue;
         }
-        // Small answers go out at once; a failure only costs time.
+        // Small responses go out at once; a failure only costs time.
         let _ = stream.set_nodelay(true);
         let shared = Arc::clone(&shared);
         let (tls, address) = (tls.clone(), Arc::clone(&address));
@@ -140,7 +140,7 @@ where
 {
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let (line, shared) = (Arc::clone(&line), Arc::clone(&shared));
-        async move { Ok::<_, Infallible>(answer(&shared, &line, request).await) }
+        async move { Ok::<_, Infallible>(respond(&shared, &line, request).await) }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
     let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -153,7 +153,7 @@ where
     }
 }
 
-async fn answer(shared: &Shared, line: &Arc<Line>, request: hyper::Request<Incoming>) -> Response<Payload> {
+async fn respond(shared: &Shared, line: &Arc<Line>, request: hyper::Request<Incoming>) -> Response<Payload> {
     let (head, body) = request.into_parts();
     let connection = *line.number.get_or_init(|| shared.connections.fetch_add(1, Ordering::SeqCst) + 1);
     let refusal = call::admit(&mut shared.state(), &head).err();
@@ -233,7 +233,7 @@ async fn answer(shared: &Shared, line: &Arc<Line>, request: hyper::Request<Incom
     finish(reply).into_response()
 }
 
-/// Closes the connection and never answers.
+/// Closes the connection without a response.
 async fn vanish(line: &Line) -> Response<Payload> {
     line.cut();
     pending().await

@@ -1,4 +1,4 @@
-//! What the cloud remembers: accounts, rights, tokens, keys, operations.
+//! The state of the cloud: accounts, rights, tokens, keys, operations.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub const NARROW_KEY_ID: &str = "ajekeynarrow00000001";
 pub struct ServiceAccount {
     /// Resource ID.
     pub id: String,
-    /// The folder it lives in.
+    /// Its folder.
     pub folder_id: String,
     /// Name, unique in the cloud.
     pub name: String,
@@ -99,15 +99,15 @@ pub struct EphemeralKey {
     pub secret: String,
     /// The session token, `s1.…`.
     pub session_token: String,
-    /// When it ends: never after the token behind it.
+    /// When it expires: never after the token behind it.
     pub expires_at: DateTime<Utc>,
     /// Who it is for.
     pub subject_id: String,
-    /// The session name that was asked for.
+    /// The requested session name.
     pub session_name: String,
     /// The policy as it was sent.
     pub policy: Option<String>,
-    /// The duration that was asked for.
+    /// The requested duration.
     pub duration: Option<Duration>,
     /// The IAM token that the request came with.
     pub iam_token: String,
@@ -123,7 +123,7 @@ pub struct Token {
     pub subject_id: String,
     /// When it was made.
     pub issued_at: DateTime<Utc>,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: DateTime<Utc>,
     /// Whether it was revoked.
     pub revoked: bool,
@@ -156,7 +156,7 @@ pub enum Grant {
         /// Whom it names.
         subject: String,
     },
-    /// The test asked for it.
+    /// The test issued it.
     Test,
 }
 
@@ -200,13 +200,13 @@ pub(crate) enum Change {
 pub enum Message {
     /// An access key, alone, in a list or in an operation.
     AccessKey,
-    /// The answer to a request for an ephemeral key.
+    /// The response to a request for an ephemeral key.
     EphemeralKey,
     /// An operation.
     Operation,
     /// A service account.
     ServiceAccount,
-    /// The answer to a request for an IAM token.
+    /// The response to a request for an IAM token.
     IamToken,
     /// A cloud.
     Cloud,
@@ -278,7 +278,7 @@ pub(crate) struct State {
     pub(crate) federations: Vec<Federation>,
     pub(crate) github_request_token: String,
     pub(crate) sts_keys: Vec<StsKey>,
-    /// Whether nobody may act as a service account, whatever rights there are.
+    /// Whether impersonation is refused for all service accounts, whatever rights there are.
     pub(crate) impersonation_denied: bool,
     extra_fields: HashMap<Message, Map<String, Value>>,
     rights: HashMap<String, Rights>,
@@ -513,14 +513,14 @@ impl State {
         let mut rest = items.filter(|(serial, _)| *serial > after);
         let page: Vec<(u64, &T)> = rest.by_ref().take(size).collect();
         // An empty list and the token of the last page are left out.
-        let mut answer = Map::new();
+        let mut response = Map::new();
         if !page.is_empty() {
-            answer.insert(name.to_owned(), page.iter().map(|(_, item)| message(item)).collect());
+            response.insert(name.to_owned(), page.iter().map(|(_, item)| message(item)).collect());
         }
         if let (Some((last, _)), Some(_)) = (page.last(), rest.next()) {
-            answer.insert("nextPageToken".to_owned(), page_token(*last, &call.listing).into());
+            response.insert("nextPageToken".to_owned(), page_token(*last, &call.listing).into());
         }
-        Ok(Reply::json(&answer.into()))
+        Ok(Reply::json(&response.into()))
     }
 
     /// Starts an operation, and notes it under the idempotency key of the call.

@@ -8,7 +8,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::TlsAcceptor;
 
-/// What the server's certificate is good for: loopback, and the built-in addresses of the services behind a proxy.
+/// What the server's certificate is valid for: loopback, and the built-in endpoints of the services behind a proxy.
 const NAMES: [&str; 8] = [
     "127.0.0.1",
     "localhost",

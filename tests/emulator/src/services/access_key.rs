@@ -43,7 +43,7 @@ fn get(state: &mut State, call: &Call) -> Result<Reply, Status> {
     Ok(Reply::json(&message(state, &key, false)))
 }
 
-/// Makes a key and answers with it at once. An idempotency key changes nothing: whether the service minds it here is
+/// Makes a key and returns it at once. An idempotency key changes nothing: whether the service minds it here is
 /// not known, and a client must not count on it.
 fn create(state: &mut State, call: &Call) -> Result<Reply, Status> {
     let owner = state.account_for(call, "serviceAccountId")?;
@@ -60,7 +60,7 @@ fn create(state: &mut State, call: &Call) -> Result<Reply, Status> {
 }
 
 /// Without a mask all fields are set, those that are missing to their defaults; so is a masked field without a value.
-/// Description is the only one there is, so it comes to the same.
+/// Description is the only one there is, so the effect is the same.
 fn update(state: &mut State, call: &Call) -> Result<Reply, Status> {
     let key = find(state, call)?;
     let description = call.field("description").to_owned();
@@ -92,7 +92,7 @@ fn find(state: &State, call: &Call) -> Result<AccessKey, Status> {
 
 /// Empty fields are left out.
 pub(crate) fn message(state: &State, key: &AccessKey, just_made: bool) -> Value {
-    let time = if just_made { clock::exact } else { clock::whole };
+    let time = if just_made { clock::exact } else { clock::in_seconds };
     let mut fields = Map::new();
     fields.insert("id".to_owned(), key.id.clone().into());
     fields.insert("serviceAccountId".to_owned(), key.service_account_id.clone().into());
@@ -102,7 +102,7 @@ pub(crate) fn message(state: &State, key: &AccessKey, just_made: bool) -> Value 
     }
     fields.insert("keyId".to_owned(), key.key_id.clone().into());
     if let Some(time) = key.last_used_at {
-        fields.insert("lastUsedAt".to_owned(), clock::whole(time).into());
+        fields.insert("lastUsedAt".to_owned(), clock::in_seconds(time).into());
     }
     state.with_extra_fields(Message::AccessKey, fields)
 }

@@ -20,7 +20,7 @@ pub(crate) const ROUTES: &[Route] =
 /// Endpoint discovery.
 impl Emulator {
     /// Sets what discovery lists: IDs, and addresses as `host:port`.
-    /// Default: the emulator's services, at the address of the listener that was asked.
+    /// Default: the emulator's services, at the address of the listener that has the request.
     pub fn set_endpoints(&self, endpoints: &[(&str, &str)]) {
         let endpoints = endpoints.iter().map(|(id, address)| ((*id).to_owned(), (*address).to_owned()));
         self.shared.state().endpoints = Some(endpoints.collect());

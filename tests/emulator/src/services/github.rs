@@ -15,7 +15,7 @@ use crate::status::Status;
 
 /// The subject of the job's tokens.
 pub const GITHUB_SUBJECT: &str = "repo:octo-org/octo-repo:ref:refs/heads/main";
-/// The audience of a token that was asked for without one: the owner of the repository.
+/// The audience of a token that was requested without one: the owner of the repository.
 pub const GITHUB_AUDIENCE: &str = "https://github.com/octo-org";
 
 const TARGET: &str = "/github/oidc?api-version=2.0";
@@ -53,7 +53,7 @@ impl Emulator {
 
 fn job(state: &State, arrival: &Arrival) -> Result<Identity, Status> {
     if call::bearer(&arrival.head.headers)? == state.github_request_token {
-        return Ok(Identity::Nobody);
+        return Ok(Identity::Anonymous);
     }
     Err(Status::unauthenticated("The request token is invalid"))
 }

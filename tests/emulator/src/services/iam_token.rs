@@ -57,7 +57,7 @@ fn issue(state: &mut State, call: &Call, subject_id: &str, grant: Grant) -> Repl
     Reply::json(&state.with_extra_fields(Message::IamToken, fields))
 }
 
-/// Ends a token. How the service refuses an unknown one is not documented.
+/// Revokes a token. How the service refuses an unknown one is not documented.
 fn revoke(state: &mut State, call: &Call) -> Result<Reply, Status> {
     let value = call.field("iamToken");
     let token = state.valid_token(value, call.now);

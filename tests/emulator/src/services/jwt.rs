@@ -13,7 +13,7 @@ use crate::state::State;
 
 /// How far `iat` and `nbf` may lie ahead, in seconds. The service's own tolerance is not documented.
 pub(super) const SKEW: i64 = 5;
-/// The longest life of a JWT, in seconds.
+/// The longest lifetime of a JWT, in seconds.
 const LONGEST: i64 = 3600;
 
 /// The key that has signed the JWT, or the rule that it breaks.

@@ -22,25 +22,25 @@ pub(crate) enum Machine {
     /// No service account is attached.
     #[default]
     Bare,
-    /// A service account, and the token that was given out last.
+    /// A service account, and the token that was issued last.
     Account { id: String, token: Option<String> },
     /// It is a machine of another cloud, with this token.
     Foreign { token: String },
 }
 
-/// The metadata service; it answers over plain HTTP.
+/// The metadata service, over plain HTTP.
 impl Emulator {
     /// Attaches a service account to the machine. At the start there is none.
     pub fn attach_service_account(&self, id: &str) {
         self.shared.state().machine = Machine::Account { id: id.to_owned(), token: None };
     }
 
-    /// Detaches the service account: the metadata service answers 404.
+    /// Detaches the service account: the metadata service returns 404.
     pub fn detach_service_account(&self) {
         self.shared.state().machine = Machine::Bare;
     }
 
-    /// Lets the metadata service answer as that of another cloud, with a token that does not begin `t1.`.
+    /// Lets the metadata service behave as that of another cloud, with a token that does not begin `t1.`.
     ///
     /// # Panics
     /// When it does.
@@ -55,17 +55,17 @@ fn flavor(_: &State, arrival: &Arrival) -> Result<Identity, Status> {
     if call::single(&arrival.head.headers, "metadata-flavor")? != Some("Google") {
         return Err(Status::new(PERMISSION_DENIED, "The header Metadata-Flavor: Google is missing"));
     }
-    call::nobody(&arrival.head.headers)
+    call::anonymous(&arrival.head.headers)
 }
 
-/// The same token is given out for as long as it lives, so that `expires_in` goes down.
+/// The same token is returned until it expires, so that `expires_in` goes down.
 fn token(state: &mut State, call: &Call) -> Result<Reply, Status> {
     let seconds_left = |token: &crate::Token| (token.expires_at - call.now).num_seconds();
     let (id, known) = match &state.machine {
         Machine::Bare => return Err(Status::new(NOT_FOUND, "no service account is attached")),
         Machine::Foreign { token } => {
-            let answer = json!({"access_token": token, "expires_in": 3599, "token_type": "Bearer"});
-            return Ok(Reply::json(&answer));
+            let response = json!({"access_token": token, "expires_in": 3599, "token_type": "Bearer"});
+            return Ok(Reply::json(&response));
         }
         Machine::Account { id, token } => (id.clone(), token.clone()),
     };

@@ -64,9 +64,9 @@ pub(crate) fn message(state: &State, operation: &Operation) -> Value {
     let mut fields = Map::new();
     fields.insert("id".to_owned(), operation.id.clone().into());
     fields.insert("description".to_owned(), operation.description.clone().into());
-    fields.insert("createdAt".to_owned(), clock::whole(operation.created_at).into());
+    fields.insert("createdAt".to_owned(), clock::in_seconds(operation.created_at).into());
     fields.insert("createdBy".to_owned(), operation.created_by.clone().into());
-    fields.insert("modifiedAt".to_owned(), clock::whole(operation.modified_at).into());
+    fields.insert("modifiedAt".to_owned(), clock::in_seconds(operation.modified_at).into());
     fields.insert("metadata".to_owned(), any(state, &metadata, &json!({"accessKeyId": operation.access_key_id})));
     if operation.done {
         fields.insert("done".to_owned(), true.into());

@@ -143,7 +143,7 @@ fn cloud<'a>(state: &'a State, id: &str) -> Result<&'a Cloud, Status> {
 fn cloud_message(state: &State, cloud: &Cloud) -> Value {
     let mut fields = Map::new();
     fields.insert("id".to_owned(), cloud.id.clone().into());
-    fields.insert("createdAt".to_owned(), clock::whole(cloud.created_at).into());
+    fields.insert("createdAt".to_owned(), clock::in_seconds(cloud.created_at).into());
     fields.insert("name".to_owned(), cloud.name.clone().into());
     state.with_extra_fields(Message::Cloud, fields)
 }
@@ -152,7 +152,7 @@ fn folder_message(state: &State, folder: &Folder) -> Value {
     let mut fields = Map::new();
     fields.insert("id".to_owned(), folder.id.clone().into());
     fields.insert("cloudId".to_owned(), folder.cloud_id.clone().into());
-    fields.insert("createdAt".to_owned(), clock::whole(folder.created_at).into());
+    fields.insert("createdAt".to_owned(), clock::in_seconds(folder.created_at).into());
     fields.insert("name".to_owned(), folder.name.clone().into());
     if !folder.labels.is_empty() {
         fields.insert("labels".to_owned(), service_account::labels(&folder.labels));

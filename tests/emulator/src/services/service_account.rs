@@ -46,7 +46,7 @@ fn message(state: &State, account: &ServiceAccount) -> Value {
     let mut fields = Map::new();
     fields.insert("id".to_owned(), account.id.clone().into());
     fields.insert("folderId".to_owned(), account.folder_id.clone().into());
-    fields.insert("createdAt".to_owned(), clock::whole(account.created_at).into());
+    fields.insert("createdAt".to_owned(), clock::in_seconds(account.created_at).into());
     fields.insert("name".to_owned(), account.name.clone().into());
     if !account.description.is_empty() {
         fields.insert("description".to_owned(), account.description.clone().into());

@@ -44,17 +44,17 @@ pub struct StsKey {
     pub secret: String,
     /// The session token, `s1.…`.
     pub session_token: String,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: DateTime<Utc>,
     /// The owner of the static key.
     pub service_account_id: String,
-    /// The role ARN that was asked for.
+    /// The requested role ARN.
     pub role_arn: String,
-    /// The session name that was asked for.
+    /// The requested session name.
     pub role_session_name: String,
     /// The policy as it was sent.
     pub policy: Option<String>,
-    /// The duration that was asked for.
+    /// The requested duration.
     pub duration: Option<Duration>,
 }
 
@@ -118,7 +118,7 @@ fn policy(text: &str) -> Result<(), String> {
     if text.is_empty() { Err("must not be empty".to_owned()) } else { field::policy(text) }
 }
 
-/// Without `DurationSeconds` a key lives for 15 minutes: the shorter one of two readings.
+/// Without `DurationSeconds` a key expires after 15 minutes: the shorter one of two readings.
 #[expect(clippy::unnecessary_wraps, reason = "all handlers look alike")]
 fn assume_role(state: &mut State, call: &Call) -> Result<Reply, Status> {
     let asked = call.field("DurationSeconds").parse().ok();
@@ -140,7 +140,7 @@ fn assume_role(state: &mut State, call: &Call) -> Result<Reply, Status> {
             text("AccessKeyId", &key.access_key_id),
             text("SecretAccessKey", &key.secret),
             text("SessionToken", &key.session_token),
-            text("Expiration", &clock::whole(key.expires_at)),
+            text("Expiration", &clock::in_seconds(key.expires_at)),
         ],
     );
     let arn = format!("{}/{}", key.role_arn, key.role_session_name);

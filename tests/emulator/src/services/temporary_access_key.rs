@@ -20,7 +20,7 @@ pub(crate) const ROUTES: &[Route] = &[Route::post("/iam/aws-compatibility/v1/eph
     Field::optional("duration", field::duration),
 ])];
 
-/// Makes a key that ends no later than the token of the request.
+/// Issues a key that expires no later than the token of the request.
 /// A duration that reaches further is cut short: the proto says that the key is never longer than the token.
 fn create(state: &mut State, call: &Call) -> Result<Reply, Status> {
     let caller = call.caller();

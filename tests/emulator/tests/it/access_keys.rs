@@ -74,9 +74,9 @@ fn the_quota_is_of_the_cloud() {
     let create =
         |account: &str| call("POST", KEYS).admin(&cloud).json(json!({"serviceAccountId": account})).send(&cloud);
     create(ADMIN_ID).ok();
-    let answer = create(BACKUP_ID);
-    answer.refused(429, 8, "Quota limit iam.accessKeys.count exceeded");
-    assert_eq!(answer.json()["details"][0]["@type"], "type.googleapis.com/google.rpc.QuotaFailure");
+    let response = create(BACKUP_ID);
+    response.refused(429, 8, "Quota limit iam.accessKeys.count exceeded");
+    assert_eq!(response.json()["details"][0]["@type"], "type.googleapis.com/google.rpc.QuotaFailure");
 }
 
 #[test]
@@ -139,8 +139,8 @@ fn update_without_a_mask_resets_what_is_not_given() {
     }
     let key = cloud.add_access_key(ADMIN_ID, "old");
     let body = json!({"updateMask": "description,keyId", "description": "x"});
-    let answer = call("PATCH", &key_url(&key.id)).admin(&cloud).json(body).send(&cloud);
-    assert_eq!(answer.violations(), ["updateMask"]);
+    let response = call("PATCH", &key_url(&key.id)).admin(&cloud).json(body).send(&cloud);
+    assert_eq!(response.violations(), ["updateMask"]);
 }
 
 #[test]

@@ -57,15 +57,15 @@ impl Call {
     }
 
     /// Sends it on a connection of its own.
-    pub(crate) fn send(self, cloud: &Emulator) -> Answer {
+    pub(crate) fn send(self, cloud: &Emulator) -> Response {
         self.try_send(cloud).unwrap()
     }
 
-    pub(crate) fn try_send(self, cloud: &Emulator) -> io::Result<Answer> {
+    pub(crate) fn try_send(self, cloud: &Emulator) -> io::Result<Response> {
         self.send_on(&mut connect(cloud))
     }
 
-    pub(crate) fn send_on(self, stream: &mut TcpStream) -> io::Result<Answer> {
+    pub(crate) fn send_on(self, stream: &mut TcpStream) -> io::Result<Response> {
         let mut head = format!("{} {} HTTP/1.1\r\nHost: emulator\r\n", self.method, self.target);
         for (name, value) in &self.headers {
             head += &[name, ": ", value, "\r\n"].concat();
@@ -86,13 +86,13 @@ pub(crate) fn connect(cloud: &Emulator) -> TcpStream {
 }
 
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -116,7 +116,7 @@ impl Answer {
         violations.as_array().unwrap().iter().map(|v| v["field"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The body of an answer that is not a refusal.
+    /// The body of a response that is not a refusal.
     pub(crate) fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.json());
         self.json()
@@ -130,7 +130,7 @@ impl Answer {
     }
 }
 
-fn read(stream: &mut TcpStream) -> io::Result<Answer> {
+fn read(stream: &mut TcpStream) -> io::Result<Response> {
     let mut reader = BufReader::new(stream);
     let status_line = line(&mut reader)?;
     let status = status_line.split(' ').nth(1).unwrap().parse().unwrap();
@@ -142,23 +142,23 @@ fn read(stream: &mut TcpStream) -> io::Result<Answer> {
             None => break,
         }
     }
-    let mut answer = Answer { status, headers, body: Vec::new() };
-    if answer.header("transfer-encoding") == Some("chunked") {
+    let mut response = Response { status, headers, body: Vec::new() };
+    if response.header("transfer-encoding") == Some("chunked") {
         loop {
             let size = usize::from_str_radix(&line(&mut reader)?, 16).unwrap();
-            let start = answer.body.len();
-            answer.body.resize(start + size, 0);
-            reader.read_exact(&mut answer.body[start..])?;
+            let start = response.body.len();
+            response.body.resize(start + size, 0);
+            reader.read_exact(&mut response.body[start..])?;
             line(&mut reader)?;
             if size == 0 {
                 break;
             }
         }
     } else {
-        answer.body = vec![0; answer.header("content-length").unwrap().parse().unwrap()];
-        reader.read_exact(&mut answer.body)?;
+        response.body = vec![0; response.header("content-length").unwrap().parse().unwrap()];
+        reader.read_exact(&mut response.body)?;
     }
-    Ok(answer)
+    Ok(response)
 }
 
 fn line(reader: &mut BufReader<&mut TcpStream>) -> io::Result<String> {

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use yc_emulator::{ADMIN_ID, Emulator, Fault};
 
-use crate::client::{Answer, KEYS, TOKENS, call, connect};
+use crate::client::{KEYS, Response, TOKENS, call, connect};
 
 const CREATE: &str = "POST /iam/aws-compatibility/v1/accessKeys";
 
-fn create(cloud: &Emulator) -> std::io::Result<Answer> {
+fn create(cloud: &Emulator) -> std::io::Result<Response> {
     call("POST", KEYS).admin(cloud).json(json!({})).try_send(cloud)
 }
 
-fn lost(answer: std::io::Result<Answer>) {
-    let kind = answer.unwrap_err().kind();
+fn lost(response: std::io::Result<Response>) {
+    let kind = response.unwrap_err().kind();
     assert!([ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset].contains(&kind), "{kind}");
 }
 
@@ -26,10 +26,10 @@ fn a_refusal_comes_before_processing_and_once() {
     let cloud = Emulator::start();
     let refusal = Fault::status(14, "Try later").header("Retry-After", "3").retry_info(Duration::from_millis(1500));
     cloud.fault(CREATE, refusal);
-    let answer = create(&cloud).unwrap();
-    answer.refused(503, 14, "Try later");
-    assert_eq!(answer.header("retry-after"), Some("3"));
-    assert_eq!(answer.json()["details"][0]["retryDelay"], "1.500s");
+    let response = create(&cloud).unwrap();
+    response.refused(503, 14, "Try later");
+    assert_eq!(response.header("retry-after"), Some("3"));
+    assert_eq!(response.json()["details"][0]["retryDelay"], "1.500s");
     assert!(cloud.access_keys().is_empty());
     create(&cloud).unwrap().ok();
     cloud.fault("*", Fault::status(8, "Slow down").http(503));
@@ -76,9 +76,9 @@ fn a_refused_connection_sends_nothing_back() {
 fn garbage_and_gateway_errors_hide_a_success() {
     let cloud = Emulator::start();
     cloud.fault(CREATE, Fault::Garbage);
-    let answer = create(&cloud).unwrap();
-    assert_eq!(answer.status, 200);
-    assert!(serde_json::from_slice::<serde_json::Value>(&answer.body).is_err());
+    let response = create(&cloud).unwrap();
+    assert_eq!(response.status, 200);
+    assert!(serde_json::from_slice::<serde_json::Value>(&response.body).is_err());
     for status in [500, 502, 504] {
         cloud.fault(CREATE, Fault::BadGateway(status));
         assert_eq!(create(&cloud).unwrap().status, status);
@@ -118,8 +118,8 @@ fn a_held_request_is_processed_once_it_is_let_go() {
 fn a_redirect_points_where_it_is_told() {
     let cloud = Emulator::start();
     cloud.fault(CREATE, Fault::redirect(307, "http://127.0.0.1:9/"));
-    let answer = create(&cloud).unwrap();
-    assert_eq!((answer.status, answer.header("location")), (307, Some("http://127.0.0.1:9/")));
+    let response = create(&cloud).unwrap();
+    assert_eq!((response.status, response.header("location")), (307, Some("http://127.0.0.1:9/")));
     assert!(cloud.access_keys().is_empty());
 }
 
@@ -127,29 +127,29 @@ fn a_redirect_points_where_it_is_told() {
 fn an_oversized_body_is_more_than_64_mib() {
     let cloud = Emulator::start();
     cloud.fault("POST /iam/v1/tokens", Fault::Oversized);
-    let answer = call("POST", TOKENS).json(json!({})).send(&cloud);
-    assert_eq!(answer.status, 200);
-    assert!(answer.body.len() > 64 * 1024 * 1024);
+    let response = call("POST", TOKENS).json(json!({})).send(&cloud);
+    assert_eq!(response.status, 200);
+    assert!(response.body.len() > 64 * 1024 * 1024);
 }
 
 #[test]
 fn an_echo_repeats_the_secrets() {
     let cloud = Emulator::start();
     cloud.fault(CREATE, Fault::EchoSecrets);
-    let answer = create(&cloud).unwrap();
-    answer.refused(400, 3, &cloud.tokens()[0].value);
-    assert!(answer.message().contains("body {}"));
+    let response = create(&cloud).unwrap();
+    response.refused(400, 3, &cloud.tokens()[0].value);
+    assert!(response.message().contains("body {}"));
 }
 
 #[test]
-fn headers_replace_those_of_the_answer() {
+fn headers_replace_those_of_the_response() {
     let cloud = Emulator::start();
     let date = "Thu, 01 Jan 1970 00:00:00 GMT";
     cloud.fault(CREATE, Fault::headers([("Date", date), ("X-Odd", "\u{7f16}"), ("Content-Type", "text/odd")]));
-    let answer = create(&cloud).unwrap();
-    answer.ok();
-    assert_eq!((answer.header("date"), answer.header("content-type")), (Some(date), Some("text/odd")));
-    assert_eq!(answer.header("x-odd"), Some("\u{7f16}"));
+    let response = create(&cloud).unwrap();
+    response.ok();
+    assert_eq!((response.header("date"), response.header("content-type")), (Some(date), Some("text/odd")));
+    assert_eq!(response.header("x-odd"), Some("\u{7f16}"));
 }
 
 #[test]
@@ -158,8 +158,8 @@ fn a_connection_is_kept_after_a_refusal() {
     cloud.fault("*", Fault::unavailable());
     let mut stream = connect(&cloud);
     for status in [503, 200] {
-        let answer = call("GET", KEYS).admin(&cloud).send_on(&mut stream).unwrap();
-        assert_eq!(answer.status, status);
+        let response = call("GET", KEYS).admin(&cloud).send_on(&mut stream).unwrap();
+        assert_eq!(response.status, status);
     }
     assert_eq!(cloud.connections(), 1);
 }
@@ -198,9 +198,9 @@ fn refusals_are_worded_as_the_service_does() {
     let cloud = Emulator::start();
     let refused = |method: &str, path: &str| {
         cloud.fault(&format!("{method} {path}"), Fault::unavailable());
-        let answer = call(method, path).body("").send(&cloud);
-        assert_eq!(answer.status, 503, "{path}");
-        answer.text()
+        let response = call(method, path).body("").send(&cloud);
+        assert_eq!(response.status, 503, "{path}");
+        response.text()
     };
     assert!(refused("GET", "/endpoints").starts_with(r#"{"code":14,"message":"The service is unavailable""#));
     assert!(refused("GET", "/resource-manager/v1/clouds").starts_with(r#"{"code":14,"#));
@@ -217,19 +217,19 @@ fn refusals_are_worded_as_the_service_does() {
     assert!(xml.contains(error), "{xml}");
 
     cloud.fault("POST /", Fault::status(8, "Rate <exceeded>").name("Throttling").http(400));
-    let answer = call("POST", "/").body("").send(&cloud);
-    assert_eq!((answer.status, answer.header("content-type")), (400, Some("text/xml")));
+    let response = call("POST", "/").body("").send(&cloud);
+    assert_eq!((response.status, response.header("content-type")), (400, Some("text/xml")));
     let error = "<Type>Sender</Type><Code>Throttling</Code><Message>Rate &lt;exceeded&gt;</Message>";
-    assert!(answer.text().contains(error), "{}", answer.text());
+    assert!(response.text().contains(error), "{}", response.text());
 }
 
 #[test]
-fn an_answer_of_the_tests_own_is_sent_as_it_is() {
+fn a_response_of_the_tests_own_is_sent_as_it_is() {
     let cloud = Emulator::start();
     cloud.fault("GET /endpoints", Fault::answer(418, "text/plain", "short and stout"));
-    let answer = call("GET", "/endpoints").send(&cloud);
-    assert_eq!((answer.status, answer.header("content-type")), (418, Some("text/plain")));
-    assert_eq!(answer.text(), "short and stout");
+    let response = call("GET", "/endpoints").send(&cloud);
+    assert_eq!((response.status, response.header("content-type")), (418, Some("text/plain")));
+    assert_eq!(response.text(), "short and stout");
 }
 
 #[test]
@@ -241,8 +241,8 @@ fn new_routes_can_be_held_and_have_the_date_of_the_emulator() {
         let client = scope.spawn(|| call("POST", "/oauth/token").form(&[]).send(&cloud));
         hold.wait_until_arrived();
         hold.release();
-        let answer = client.join().unwrap();
-        let date = answer.header("date").unwrap();
+        let response = client.join().unwrap();
+        let date = response.header("date").unwrap();
         assert!(date.contains(&cloud.now().format("%d %b %Y").to_string()), "{date}");
     });
     cloud.fault("POST /", Fault::LoseReply);

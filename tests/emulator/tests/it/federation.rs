@@ -7,7 +7,7 @@ use yc_emulator::{
     NARROW_ID,
 };
 
-use crate::client::{Answer, KEYS, call, form};
+use crate::client::{KEYS, Response, call, form};
 
 const SUBJECT: &str = "system:serviceaccount:ci:deploy";
 
@@ -28,23 +28,23 @@ fn fields<'a>(account: &'a str, token: &'a str) -> [(&'a str, &'a str); 5] {
     ]
 }
 
-fn exchange(cloud: &Emulator, account: &str, token: &str) -> Answer {
+fn exchange(cloud: &Emulator, account: &str, token: &str) -> Response {
     call("POST", "/oauth/token").form(&fields(account, token)).send(cloud)
 }
 
 #[track_caller]
-fn refused(answer: &Answer, error: &str, description: &str) {
-    let body = answer.json();
-    assert_eq!((answer.status, &body["error"]), (400, &json!(error)), "{body}");
+fn refused(response: &Response, error: &str, description: &str) {
+    let body = response.json();
+    assert_eq!((response.status, &body["error"]), (400, &json!(error)), "{body}");
     assert!(body["error_description"].as_str().unwrap().contains(description), "{body}");
 }
 
 #[test]
 fn an_external_token_buys_that_of_the_bound_account() {
     let cloud = trusting();
-    let answer = exchange(&cloud, NARROW_ID, &cloud.external_token(SUBJECT)).ok();
+    let response = exchange(&cloud, NARROW_ID, &cloud.external_token(SUBJECT)).ok();
     let token = cloud.tokens().pop().unwrap();
-    assert_eq!(answer, json!({"access_token": token.value, "token_type": "Bearer", "expires_in": 43200}));
+    assert_eq!(response, json!({"access_token": token.value, "token_type": "Bearer", "expires_in": 43200}));
     let grant = Grant::Federation { issuer: EXTERNAL_ISSUER.to_owned(), subject: SUBJECT.to_owned() };
     assert_eq!((token.subject_id.as_str(), token.grant), (NARROW_ID, grant));
     call("GET", KEYS).token(&token.value).send(&cloud).ok();

@@ -13,6 +13,9 @@ mod endpoints;
 mod faults;
 mod federation;
 mod metadata;
+#[path = "../../../cli/programs.rs"]
+#[expect(unreachable_pub, reason = "shared with the tests of the program")]
+mod programs;
 mod requests;
 mod resource_manager;
 mod sts;

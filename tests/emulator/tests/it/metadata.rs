@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 use yc_emulator::{BACKUP_ID, Emulator, Grant, NARROW_ID};
 
-use crate::client::{Answer, KEYS, call};
+use crate::client::{KEYS, Response, call};
 
 const TOKEN: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
 
-fn ask(cloud: &Emulator) -> Answer {
+fn ask(cloud: &Emulator) -> Response {
     call("GET", TOKEN).header("Metadata-Flavor", "Google").send(cloud)
 }
 
@@ -56,6 +56,6 @@ fn the_flavor_is_required_and_a_token_is_not_welcome() {
 fn the_machine_may_be_in_another_cloud() {
     let cloud = Emulator::start();
     cloud.set_foreign_metadata_token("ya29.c.foreign");
-    let answer = ask(&cloud).ok();
-    assert_eq!(answer, json!({"access_token": "ya29.c.foreign", "expires_in": 3599, "token_type": "Bearer"}));
+    let response = ask(&cloud).ok();
+    assert_eq!(response, json!({"access_token": "ya29.c.foreign", "expires_in": 3599, "token_type": "Bearer"}));
 }

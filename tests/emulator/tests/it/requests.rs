@@ -22,8 +22,8 @@ fn a_token_is_required_and_must_be_a_bearer_token() {
 fn a_static_key_is_no_token() {
     let cloud = Emulator::start();
     let key = cloud.add_access_key(ADMIN_ID, "");
-    let answer = call("GET", KEYS).token(&key.secret).send(&cloud);
-    answer.refused(401, 16, "UNAUTHENTICATED: The token is invalid");
+    let response = call("GET", KEYS).token(&key.secret).send(&cloud);
+    response.refused(401, 16, "UNAUTHENTICATED: The token is invalid");
 }
 
 #[test]
@@ -31,9 +31,9 @@ fn unknown_paths_and_verbs_are_refused() {
     let cloud = Emulator::start();
     call("GET", "/iam/v1/nothing").admin(&cloud).send(&cloud).refused(404, 5, "/iam/v1/nothing");
     call("GET", "/iam/aws-compatibility/v1/accessKeys/").admin(&cloud).send(&cloud).refused(404, 5, "");
-    let answer = call("PUT", KEYS).admin(&cloud).send(&cloud);
-    answer.refused(405, 12, "PUT");
-    assert_eq!(answer.header("Allow"), Some("GET, POST"));
+    let response = call("PUT", KEYS).admin(&cloud).send(&cloud);
+    response.refused(405, 12, "PUT");
+    assert_eq!(response.header("Allow"), Some("GET, POST"));
 }
 
 #[test]
@@ -49,8 +49,8 @@ fn query_parameters_are_known_single_and_within_limits() {
         (&format!("pageToken={}", "x".repeat(2001)), "pageToken"),
         (&format!("serviceAccountId={long_id}"), "serviceAccountId"),
     ] {
-        let answer = call("GET", &format!("{KEYS}?{query}")).admin(&cloud).send(&cloud);
-        assert_eq!(answer.violations(), [field], "{query}");
+        let response = call("GET", &format!("{KEYS}?{query}")).admin(&cloud).send(&cloud);
+        assert_eq!(response.violations(), [field], "{query}");
     }
     assert_eq!(call("GET", &format!("{KEYS}/{long_id}")).admin(&cloud).send(&cloud).violations(), ["accessKeyId"]);
     assert_eq!(call("POST", &format!("{KEYS}?x=1")).admin(&cloud).json(json!({})).send(&cloud).violations(), ["x"]);
@@ -67,12 +67,12 @@ fn body_fields_are_known_of_the_right_type_and_within_limits() {
         (json!({"a": "", "description": true}), vec!["description", "a"]),
         (json!([]), vec!["body"]),
     ] {
-        let answer = call("POST", KEYS).admin(&cloud).json(body.clone()).send(&cloud);
-        assert_eq!(answer.violations(), fields, "{body}");
+        let response = call("POST", KEYS).admin(&cloud).json(body.clone()).send(&cloud);
+        assert_eq!(response.violations(), fields, "{body}");
     }
     for text in ["", "{", "{} x", r#"{"description":"a","description":"b"}"#] {
-        let answer = call("POST", KEYS).admin(&cloud).header("Content-Type", "application/json").body(text);
-        assert_eq!(answer.send(&cloud).violations(), ["body"], "{text}");
+        let response = call("POST", KEYS).admin(&cloud).header("Content-Type", "application/json").body(text);
+        assert_eq!(response.send(&cloud).violations(), ["body"], "{text}");
     }
     call("POST", KEYS).admin(&cloud).json(json!({"description": "д".repeat(256)})).send(&cloud).ok();
 }
@@ -82,11 +82,11 @@ fn json_must_be_labelled_as_json() {
     let cloud = Emulator::start();
     assert_eq!(call("POST", KEYS).admin(&cloud).body("{}").send(&cloud).violations(), ["Content-Type"]);
     for label in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=koi8-r"] {
-        let answer = call("POST", KEYS).admin(&cloud).header("Content-Type", label).body("{}").send(&cloud);
-        assert_eq!(answer.violations(), ["Content-Type"], "{label}");
+        let response = call("POST", KEYS).admin(&cloud).header("Content-Type", label).body("{}").send(&cloud);
+        assert_eq!(response.violations(), ["Content-Type"], "{label}");
     }
-    let answer = call("POST", KEYS).admin(&cloud).header("Content-Type", "application/json; charset=utf-8");
-    answer.body("{}").send(&cloud).ok();
+    let response = call("POST", KEYS).admin(&cloud).header("Content-Type", "application/json; charset=utf-8");
+    response.body("{}").send(&cloud).ok();
 }
 
 #[test]
@@ -129,17 +129,17 @@ fn an_idempotency_key_belongs_to_one_request() {
 }
 
 #[test]
-fn every_answer_has_ids_and_the_date_of_the_emulator() {
+fn every_response_has_ids_and_the_date_of_the_emulator() {
     let cloud = Emulator::start();
     cloud.advance(std::time::Duration::from_secs(7 * 24 * 3600));
-    let answer = call("GET", KEYS).send(&cloud);
-    assert_eq!(answer.header("x-request-id").unwrap().len(), 36);
-    assert_eq!(answer.header("x-server-trace-id").unwrap().split(':').count(), 4);
-    let date = answer.header("date").unwrap();
+    let response = call("GET", KEYS).send(&cloud);
+    assert_eq!(response.header("x-request-id").unwrap().len(), 36);
+    assert_eq!(response.header("x-server-trace-id").unwrap().split(':').count(), 4);
+    let date = response.header("date").unwrap();
     assert!(date.ends_with(" GMT") && date.contains(&cloud.now().format("%d %b %Y").to_string()), "{date}");
-    let info = &answer.json()["details"][0];
+    let info = &response.json()["details"][0];
     assert_eq!(info["@type"], "type.googleapis.com/google.rpc.RequestInfo");
-    assert_eq!(info["requestId"], answer.header("x-request-id").unwrap());
+    assert_eq!(info["requestId"], response.header("x-request-id").unwrap());
 }
 
 #[test]

@@ -6,12 +6,12 @@ use yc_emulator::{
     OTHER_FOLDER_NAME, USER_ID,
 };
 
-use crate::client::{Answer, call};
+use crate::client::{Response, call};
 
 const CLOUDS: &str = "/resource-manager/v1/clouds";
 const FOLDERS: &str = "/resource-manager/v1/folders";
 
-fn get(cloud: &Emulator, target: &str) -> Answer {
+fn get(cloud: &Emulator, target: &str) -> Response {
     call("GET", target).admin(cloud).send(cloud)
 }
 

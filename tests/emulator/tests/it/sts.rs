@@ -8,7 +8,8 @@ use ring::hmac::{HMAC_SHA256, Key, sign};
 use serde_json::Value;
 use yc_emulator::{AccessKey, BACKUP_ID, Emulator};
 
-use crate::client::{Answer, Call, call, form};
+use crate::client::{Call, Response, call, form};
+use crate::programs::require_program;
 
 const GOOD: [(&str, &str); 4] = [
     ("Action", "AssumeRole"),
@@ -76,7 +77,7 @@ impl<'a> Request<'a> {
         call.header("Content-Type", "application/x-www-form-urlencoded; charset=utf-8").body(&self.body)
     }
 
-    fn send(&self, cloud: &Emulator) -> Answer {
+    fn send(&self, cloud: &Emulator) -> Response {
         self.call().header("Authorization", &self.authorization()).send(cloud)
     }
 }
@@ -91,12 +92,12 @@ fn tag<'a>(xml: &'a str, name: &str) -> &'a str {
 }
 
 #[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str, message: &str) {
-    let xml = answer.text();
-    assert_eq!((answer.status, tag(&xml, "Code")), (status, code), "{xml}");
+fn refused(response: &Response, status: u16, code: &str, message: &str) {
+    let xml = response.text();
+    assert_eq!((response.status, tag(&xml, "Code")), (status, code), "{xml}");
     assert!(tag(&xml, "Message").contains(message), "{xml}");
     assert!(xml.starts_with("<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender<"));
-    assert_eq!(tag(&xml, "RequestId"), answer.header("x-request-id").unwrap());
+    assert_eq!(tag(&xml, "RequestId"), response.header("x-request-id").unwrap());
 }
 
 fn with_key() -> (Emulator, AccessKey) {
@@ -109,15 +110,15 @@ fn with_key() -> (Emulator, AccessKey) {
 fn a_signed_request_buys_a_temporary_key() {
     let (cloud, key) = with_key();
     let fields = [&GOOD[..], &[("DurationSeconds", "3600"), ("Policy", POLICY)]].concat();
-    let answer = Request::new(&cloud, &key, &fields).send(&cloud);
-    let xml = answer.text();
-    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/xml")), "{xml}");
+    let response = Request::new(&cloud, &key, &fields).send(&cloud);
+    let xml = response.text();
+    assert_eq!((response.status, response.header("content-type")), (200, Some("text/xml")), "{xml}");
     let made = &cloud.sts_keys()[0];
     assert_eq!(tag(&xml, "AccessKeyId"), key.key_id);
     assert_eq!((tag(&xml, "SecretAccessKey"), tag(&xml, "SessionToken")), (&*made.secret, &*made.session_token));
     assert_eq!(tag(&xml, "Expiration"), made.expires_at.format("%Y-%m-%dT%H:%M:%SZ").to_string());
     assert_eq!(tag(&xml, "Arn"), "a1234567891234567890/test-2");
-    assert_eq!(tag(&xml, "RequestId"), answer.header("x-request-id").unwrap());
+    assert_eq!(tag(&xml, "RequestId"), response.header("x-request-id").unwrap());
     assert!((TimeDelta::seconds(3595)..=TimeDelta::seconds(3600)).contains(&(made.expires_at - cloud.now())));
     assert_eq!((made.policy.as_deref(), made.service_account_id.as_str()), (Some(POLICY), BACKUP_ID));
     assert!(made.secret.starts_with("YC") && made.session_token.starts_with("s1.") && made.secret != key.secret);
@@ -146,15 +147,15 @@ fn signatures_are_checked() {
     let unsorted = Request { signed: &["host", "content-type", "x-amz-date"], ..good() };
     refused(&unsorted.send(&cloud), 400, "IncompleteSignature", "sorted");
     for header in ["Bearer t1.x", "AWS4-HMAC-SHA256 Credential=x", "AWS4-HMAC-SHA256 Credential=a, Other=b"] {
-        let answer = good().call().header("Authorization", header).send(&cloud);
-        refused(&answer, 400, "IncompleteSignature", "");
+        let response = good().call().header("Authorization", header).send(&cloud);
+        refused(&response, 400, "IncompleteSignature", "");
     }
     // Signed for another body.
     let mut other = good();
     let authorization = other.authorization();
     other.body += "&DurationSeconds=900";
-    let answer = other.call().header("Authorization", &authorization).send(&cloud);
-    refused(&answer, 403, "SignatureDoesNotMatch", "");
+    let response = other.call().header("Authorization", &authorization).send(&cloud);
+    refused(&response, 403, "SignatureDoesNotMatch", "");
     assert!(cloud.sts_keys().is_empty());
 }
 
@@ -184,11 +185,11 @@ fn clocks_may_differ_by_a_quarter_of_an_hour() {
     cloud.set_clock_offset(TimeDelta::hours(3));
     for (minutes, status) in [(-16, 403), (-14, 200), (14, 200), (16, 403)] {
         let request = Request { time: cloud.now() + TimeDelta::minutes(minutes), ..Request::new(&cloud, &key, &GOOD) };
-        let answer = request.send(&cloud);
-        assert_eq!(answer.status, status, "{minutes}");
+        let response = request.send(&cloud);
+        assert_eq!(response.status, status, "{minutes}");
         if status == 403 {
-            refused(&answer, 403, "RequestTimeTooSkewed", "too large");
-            let date = DateTime::parse_from_rfc2822(answer.header("date").unwrap()).unwrap();
+            refused(&response, 403, "RequestTimeTooSkewed", "too large");
+            let date = DateTime::parse_from_rfc2822(response.header("date").unwrap()).unwrap();
             assert!((cloud.now() - date.to_utc()).abs() < TimeDelta::minutes(1));
         }
     }
@@ -254,6 +255,9 @@ fn a_deleted_key_signs_no_more() {
 /// The AWS CLI is a second opinion on signatures and on XML, where it is installed.
 #[test]
 fn the_aws_cli_gets_along_with_it() {
+    if !require_program("aws") {
+        return;
+    }
     let (cloud, key) = with_key();
     let aws = |arguments: &[&str]| {
         let mut command = Command::new("aws");
@@ -266,20 +270,17 @@ fn the_aws_cli_gets_along_with_it() {
         command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
         command.env("AWS_CONFIG_FILE", "/nonexistent").env("AWS_MAX_ATTEMPTS", "1").output()
     };
-    if !Command::new("aws").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        return;
-    }
     let output = aws(&["--duration-seconds", "3600", "--policy", POLICY]).unwrap();
     assert!(output.status.success(), "{output:?}");
-    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let response: Value = serde_json::from_slice(&output.stdout).unwrap();
     let made = &cloud.sts_keys()[0];
-    assert_eq!(answer["Credentials"]["AccessKeyId"], key.key_id);
-    assert_eq!(answer["Credentials"]["SessionToken"], made.session_token);
+    assert_eq!(response["Credentials"]["AccessKeyId"], key.key_id);
+    assert_eq!(response["Credentials"]["SessionToken"], made.session_token);
     // Version 2 writes `+00:00` for `Z`.
-    let expiration = DateTime::parse_from_rfc3339(answer["Credentials"]["Expiration"].as_str().unwrap()).unwrap();
+    let expiration = DateTime::parse_from_rfc3339(response["Credentials"]["Expiration"].as_str().unwrap()).unwrap();
     assert_eq!(expiration.timestamp(), made.expires_at.timestamp());
-    assert_eq!(answer["AssumedRoleUser"]["Arn"], "a1234567891234567890/test-2");
-    assert_eq!((&answer["PackedPolicySize"], &answer["SourceIdentity"]), (&Value::from(0), &Value::from("")));
+    assert_eq!(response["AssumedRoleUser"]["Arn"], "a1234567891234567890/test-2");
+    assert_eq!((&response["PackedPolicySize"], &response["SourceIdentity"]), (&Value::from(0), &Value::from("")));
 
     let refusal = aws(&["--region", "us-east-1"]).unwrap();
     let text = String::from_utf8(refusal.stderr).unwrap();

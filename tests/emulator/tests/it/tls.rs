@@ -40,7 +40,7 @@ async fn http2(cloud: &Emulator) -> SendRequest<Full<Bytes>> {
     sender
 }
 
-/// Status and body, or `None` where the answer was lost.
+/// Status and body, or `None` where the response was lost.
 async fn create(cloud: &Emulator, sender: &mut SendRequest<Full<Bytes>>) -> Option<(u16, Bytes)> {
     let request = hyper::Request::post(format!("{}{KEYS}", cloud.https_url()))
         .header("authorization", format!("Bearer {}", cloud.issue_token(ADMIN_ID)))
@@ -104,7 +104,7 @@ async fn other_faults_keep_the_http2_connection() {
 }
 
 #[tokio::test]
-async fn any_host_is_answered_for_but_metadata_has_no_https() {
+async fn any_host_is_served_but_metadata_has_no_https() {
     let cloud = Emulator::start();
     let mut sender = http2(&cloud).await;
     let mut get = async |url: String| {

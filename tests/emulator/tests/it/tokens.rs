@@ -1,4 +1,4 @@
-//! `IamTokenService`, the life of tokens, and rights.
+//! `IamTokenService`, the lifetime of tokens, and rights.
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use yc_emulator::{
     OTHER_FOLDER_ID, PrivateKey, REMOTE_ID, USER_ID,
 };
 
-use crate::client::{Answer, KEYS, TOKENS, call, claims, sign, sign_with_header};
+use crate::client::{KEYS, Response, TOKENS, call, claims, sign, sign_with_header};
 
 const ACCOUNTS: &str = "/iam/v1/serviceAccounts";
 
-fn exchange(cloud: &Emulator, body: Value) -> Answer {
+fn exchange(cloud: &Emulator, body: Value) -> Response {
     call("POST", TOKENS).json(body).send(cloud)
 }
 
 #[test]
 fn an_oauth_token_buys_an_iam_token_of_twelve_hours() {
     let cloud = Emulator::start();
-    let answer = exchange(&cloud, json!({"yandexPassportOauthToken": OAUTH_TOKEN})).ok();
+    let response = exchange(&cloud, json!({"yandexPassportOauthToken": OAUTH_TOKEN})).ok();
     let token = &cloud.tokens()[0];
-    assert_eq!(answer["iamToken"], token.value);
+    assert_eq!(response["iamToken"], token.value);
     assert_eq!((token.subject_id.as_str(), &token.grant), (USER_ID, &Grant::Oauth));
     assert_eq!(token.expires_at - token.issued_at, TimeDelta::hours(12));
-    assert_eq!(answer["expiresAt"].as_str().unwrap().len(), "2021-10-22T05:54:53.035215444Z".len());
+    assert_eq!(response["expiresAt"].as_str().unwrap().len(), "2021-10-22T05:54:53.035215444Z".len());
     call("GET", &format!("{KEYS}?serviceAccountId={ADMIN_ID}")).token(&token.value).send(&cloud).ok();
 
-    let answer = exchange(&cloud, json!({"yandexPassportOauthToken": "y0_wrong"}));
-    answer.refused(401, 16, "OAuth token is invalid or expired");
+    let response = exchange(&cloud, json!({"yandexPassportOauthToken": "y0_wrong"}));
+    response.refused(401, 16, "OAuth token is invalid or expired");
 }
 
 #[test]
@@ -128,13 +128,13 @@ fn tokens_end_with_time_by_revocation_and_with_their_key() {
     list(&token).refused(401, 16, "The token is invalid");
 
     let token = cloud.issue_token(ADMIN_ID);
-    let answer = call("POST", "/iam/v1/tokens:revoke").token(&token).json(json!({"iamToken": token})).send(&cloud);
-    assert_eq!(answer.ok(), json!({"subjectId": ADMIN_ID}));
+    let response = call("POST", "/iam/v1/tokens:revoke").token(&token).json(json!({"iamToken": token})).send(&cloud);
+    assert_eq!(response.ok(), json!({"subjectId": ADMIN_ID}));
     list(&token).refused(401, 16, "The token is invalid");
 
     let key = cloud.admin_key();
-    let answer = exchange(&cloud, json!({"jwt": sign(&key, &claims(&cloud, &key))})).ok();
-    let token = answer["iamToken"].as_str().unwrap();
+    let response = exchange(&cloud, json!({"jwt": sign(&key, &claims(&cloud, &key))})).ok();
+    let token = response["iamToken"].as_str().unwrap();
     list(token).ok();
     cloud.delete_authorized_key(&key.id);
     list(token).refused(401, 16, "The token is invalid");
@@ -171,8 +171,8 @@ fn a_right_to_impersonate_is_no_right_on_keys() {
         let call = call("POST", "/iam/v1/tokens:createForServiceAccount").token(&token);
         call.json(json!({"serviceAccountId": BACKUP_ID})).send(&cloud)
     };
-    let answer = impersonate().ok();
-    call("GET", KEYS).token(answer["iamToken"].as_str().unwrap()).send(&cloud).ok();
+    let response = impersonate().ok();
+    call("GET", KEYS).token(response["iamToken"].as_str().unwrap()).send(&cloud).ok();
     let target = format!("{KEYS}?serviceAccountId={BACKUP_ID}");
     call("GET", &target).token(&token).send(&cloud).refused(403, 7, "");
     cloud.withdraw_rights(NARROW_ID);
