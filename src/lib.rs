@@ -182,7 +182,7 @@ async fn filtered_apart(output: Output, render: &Render, context: &Context<'_>) 
     let Some(program) = &context.env.program else { return Ok(output) };
     let Some((expression, document)) = render.risky_filter(&output)? else { return Ok(output) };
     Ok(match jq_process::run(program, expression, &document).await? {
-        Some(text) => Output::Verbatim(render.shown(text)),
+        Some(text) => Output::Verbatim(render.escape(text)),
         None => output,
     })
 }

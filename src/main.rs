@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Ok(env) => {
             // A script that completes a command line gets its answer before anything else can be printed.
             let answered = yc_rs::commands::completion::answer(&args, &env);
-            let answered = answered.or_else(|| yc_rs::output::jq_process::answer(&args, &env));
+            let answered = answered.or_else(|| yc_rs::output::jq_process::run_if_requested(&args, &env));
             ExitCode::from(answered.unwrap_or_else(|| yc_rs::run(&args, &env)))
         }
         Err(error) => {
