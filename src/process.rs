@@ -1,4 +1,4 @@
-//! Core files: the memory of a process that crashed, in which its secrets would stay behind on the disk.
+//! Core dumps: the memory of a crashed process, with its secrets, in a file.
 
 #[cfg(unix)]
 use std::sync::OnceLock;
@@ -10,17 +10,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 #[cfg(unix)]
 static BEFORE: OnceLock<Rlimit> = OnceLock::new();
 
-/// Has this process, and those that it starts, leave none.
+/// Disables core dumps of this process, and of those that it starts.
 pub fn disable_core_dumps() {
     #[cfg(unix)]
     {
         let before = *BEFORE.get_or_init(|| getrlimit(Resource::Core));
-        // Where this is refused, everything else still works.
+        // It is an additional protection: the program works without it.
         let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..before });
     }
 }
 
-/// Lets a command that takes the place of this process have what it would have without it.
+/// Restores the limit for a command that this process executes.
 pub fn restore_core_limit() {
     #[cfg(unix)]
     if let Some(before) = BEFORE.get() {
