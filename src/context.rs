@@ -138,8 +138,8 @@ impl<'a> Context<'a> {
         Ok(self.endpoints.get_or_init(|| Rc::new(endpoints)).clone())
     }
 
-    /// The folder of the caches; `None` when nothing is to be cached: what comes from a server that nobody vouches for
-    /// must not outlive the run.
+    /// The directory of the caches; `None` when nothing is to be cached: what comes from a server whose certificate was
+    /// not verified must not outlive the run.
     pub fn cache_home(&self) -> Option<PathBuf> {
         store::directory(self.env).filter(|_| self.verifies_ssl())
     }

@@ -67,7 +67,7 @@ impl<'a> Call<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// A client that signs in when the first call needs it.
+    /// A client that authenticates when the first call needs it.
     pub fn new(tokens: TokenSource<'a>) -> Self {
         Self { tokens }
     }
@@ -77,7 +77,7 @@ impl<'a> Client<'a> {
         &self.tokens
     }
 
-    /// Makes a call and returns the answer's JSON.
+    /// Makes a call and returns the JSON of the response.
     ///
     /// # Errors
     /// The server refuses the call, or cannot be reached.
@@ -85,7 +85,7 @@ impl<'a> Client<'a> {
         self.send(call).await?.into_json().map_err(|error| self.explain(error))
     }
 
-    /// Makes a call and returns the answer, whatever its status.
+    /// Makes a call and returns the response, whatever its status.
     ///
     /// # Errors
     /// The server cannot be reached, or refuses the credential in exchange for a token.
@@ -97,7 +97,7 @@ impl<'a> Client<'a> {
         if answer.status != 401 || !self.tokens.forget(&token).await? {
             return Ok(answer);
         }
-        // The token was kept from an earlier run, and has been revoked since.
+        // The token came from the cache, and has been revoked since.
         let token = self.tokens.token(Need::Calls).await?;
         self.send_with(&call, &url, &token).await
     }

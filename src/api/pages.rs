@@ -13,19 +13,19 @@ pub const MAX_PAGE_SIZE: u32 = 1000;
 pub struct Pages<'a, F> {
     /// Makes the call for the page of this size that this token names; an empty token names the first.
     pub call: F,
-    /// The field of the answer that holds the items.
+    /// The field of the response that holds the items.
     pub items: &'static str,
-    /// How many items there are to be at most.
+    /// The maximum number of items.
     pub limit: usize,
-    /// How many items a page is asked for.
+    /// The maximum number of items per page.
     pub page_size: u32,
-    /// Whether the pages after the first are asked for.
+    /// Whether the pages after the first are requested.
     pub follow: bool,
     /// Which items count.
     pub keep: &'a dyn Fn(&Value) -> bool,
 }
 
-/// What following the pages came to.
+/// The items of all pages.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// The items, as received.
@@ -38,7 +38,7 @@ impl<F: AsyncFn(&str, &str) -> Result<Value>> Pages<'_, F> {
     /// Collects the items.
     ///
     /// # Errors
-    /// A call fails, or the server does not come to an end.
+    /// A call fails, or the server names the same page again.
     pub async fn collect(self) -> Result<Listing> {
         let mut listing = Listing::default();
         let mut token = String::new();
@@ -49,7 +49,7 @@ impl<F: AsyncFn(&str, &str) -> Result<Value>> Pages<'_, F> {
                 Some(Value::Array(items)) => items,
                 // Protobuf JSON leaves an empty list out, also on a page that others follow.
                 None | Some(Value::Null) if page.is_object() => Vec::new(),
-                _ => return Err(Error::internal(format!("the server's answer holds no list '{}'", self.items))),
+                _ => return Err(Error::internal(format!("the server's response has no list '{}'", self.items))),
             };
             listing.items.extend(items.into_iter().filter(|item| (self.keep)(item)));
             let next = page["nextPageToken"].as_str().unwrap_or_default();

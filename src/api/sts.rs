@@ -167,7 +167,7 @@ fn refusal(mut answer: Response, leaves: Option<&Leaves>) -> Error {
 struct Leaves(Vec<(String, String)>);
 
 impl Leaves {
-    /// `None` when it is no XML.
+    /// `None` when it is not XML.
     fn read(xml: &[u8]) -> Option<Self> {
         let xml = std::str::from_utf8(xml).ok()?;
         let mut reader = Reader::from_str(xml);

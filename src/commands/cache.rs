@@ -7,14 +7,14 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::store;
 
-/// Manage what is kept between runs
+/// Manage local caches
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Forget every cached token, key and address
+    /// Delete every cached token, key and endpoint
     Clear(Deferred<ClearArgs>),
 }
 
-/// Forget every cached token, key and address
+/// Delete every cached token, key and endpoint
 #[derive(Debug, clap::Args)]
 pub struct ClearArgs {}
 

@@ -12,7 +12,6 @@ use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Shells, Z
 use clap_complete::{ArgValueCandidates, CompleteEnv, CompletionCandidate, engine};
 
 use super::Cli;
-use super::config::keys as config_keys;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -73,10 +72,10 @@ pub fn script(args: &Args) -> Result<Vec<u8>> {
 /// standard error, since that would end up in the line that is being typed.
 pub fn answer(args: &[OsString], env: &Env) -> Option<u8> {
     env.var(VARIABLE)?;
-    let folder = std::env::current_dir().ok();
+    let directory = std::env::current_dir().ok();
     let shells: [&dyn EnvCompleter; 5] = [&SplitWords(env), &Elvish, &Fish, &Powershell, &Zsh];
     let engine = CompleteEnv::with_factory(command).var(VARIABLE).shells(Shells(&shells));
-    Some(u8::from(!matches!(engine.try_complete(args, folder.as_deref()), Ok(true))))
+    Some(u8::from(!matches!(engine.try_complete(args, directory.as_deref()), Ok(true))))
 }
 
 /// Bash, which hands `--flag=value` over as three words and wants the last of them completed.
@@ -106,13 +105,13 @@ impl EnvCompleter for SplitWords<'_> {
         &self,
         command: &mut clap::Command,
         words: Vec<OsString>,
-        folder: Option<&Path>,
+        directory: Option<&Path>,
         answer: &mut dyn Write,
     ) -> io::Result<()> {
         let position = self.0.var("_CLAP_COMPLETE_INDEX").and_then(|text| text.parse().ok()).unwrap_or_default();
         let separator = self.0.var("_CLAP_IFS").unwrap_or("\n");
         let (words, position, flag) = join(words, position);
-        let candidates = engine::complete(command, words, position, folder)?;
+        let candidates = engine::complete(command, words, position, directory)?;
         let values = candidates.iter().map(|candidate| candidate.get_value().to_string_lossy());
         let values: Vec<_> = values.map(|value| value.strip_prefix(&flag).unwrap_or(&value).to_owned()).collect();
         answer.write_all(values.join(separator).as_bytes())
@@ -166,11 +165,6 @@ fn with_profiles(command: clap::Command) -> clap::Command {
 pub(super) fn profiles() -> Vec<CompletionCandidate> {
     let config = Env::from_process().and_then(|env| Config::load(&env)).unwrap_or_default();
     config.names().unwrap_or_default().into_iter().map(CompletionCandidate::new).collect()
-}
-
-/// The keys that a profile may have.
-pub(super) fn keys() -> Vec<CompletionCandidate> {
-    config_keys::names().map(CompletionCandidate::new).collect()
 }
 
 #[cfg(test)]

@@ -9,32 +9,32 @@ use clap_mangen::Man;
 use super::Cli;
 use crate::error::{Error, Result};
 
-/// Write the manual pages into a folder
+/// Write the manual pages to a directory
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The folder; it is made if it is missing
+    /// The directory; it is created if it is missing
     #[arg(value_name = "DIR")]
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 /// Writes a page for each command.
 ///
 /// # Errors
-/// The folder cannot be written.
+/// The directory cannot be written.
 pub fn write(args: &Args) -> Result<()> {
-    let folder = &args.folder;
+    let directory = &args.directory;
     let mut tree = Cli::command();
     tree.build();
-    fs::create_dir_all(folder)
-        .and_then(|()| write_pages(&tree, folder))
-        .map_err(|error| Error::internal(format!("cannot write the manual pages into '{}': {error}", folder.display())))
+    fs::create_dir_all(directory).and_then(|()| write_pages(&tree, directory)).map_err(|error| {
+        Error::internal(format!("cannot write the manual pages to '{}': {error}", directory.display()))
+    })
 }
 
-fn write_pages(command: &Command, folder: &Path) -> io::Result<()> {
+fn write_pages(command: &Command, directory: &Path) -> io::Result<()> {
     for deeper in command.get_subcommands().filter(|deeper| deeper.get_name() != "help" && !deeper.is_hide_set()) {
-        write_pages(deeper, folder)?;
+        write_pages(deeper, directory)?;
     }
     // What a short help leaves out, a manual has.
     let in_full = command.clone().mut_args(|arg| arg.hide_short_help(false));
-    Man::new(in_full).source(concat!("yc-rs ", env!("CARGO_PKG_VERSION"))).generate_to(folder).map(drop)
+    Man::new(in_full).source(concat!("yc-rs ", env!("CARGO_PKG_VERSION"))).generate_to(directory).map(drop)
 }

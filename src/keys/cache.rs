@@ -49,7 +49,7 @@ struct Entry {
 }
 
 impl KeyCache {
-    /// The cache below this folder; `None` turns it off.
+    /// The cache in this directory; `None` turns it off.
     pub fn new(home: Option<&Path>) -> Self {
         Self { store: Store::keys(home) }
     }

@@ -60,7 +60,7 @@ impl Delivery {
     /// The format cannot carry the region or the endpoint, or `$GITHUB_ENV` cannot be written.
     pub async fn export(format: ExportFormat, region_flag: Option<&str>, context: &Context<'_>) -> Result<Self> {
         let storage = match format {
-            // This form does not carry the endpoint, so no service has to be asked for it.
+            // This form does not carry the endpoint, so no endpoint has to be looked up.
             ExportFormat::Process => Storage { region: region(region_flag, context)?, endpoint: String::new() },
             _ => storage(region_flag, context).await?,
         };

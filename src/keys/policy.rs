@@ -28,7 +28,7 @@ pub fn place(argument: &str) -> Place<'_> {
 /// The policy as it is sent: without insignificant white space, otherwise to the letter.
 ///
 /// # Errors
-/// The text is no JSON object, or is too long; the message says where or how much.
+/// The text is not a JSON object, or is too long; the message says where or how much.
 pub fn compact(text: &str) -> Result<String, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     serde_json::from_str::<IgnoredAny>(text).map_err(|error| {

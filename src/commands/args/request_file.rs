@@ -37,7 +37,7 @@ pub trait RequestFields: DeserializeOwned + Serialize + Default {
 }
 
 impl ExampleArgs {
-    /// Prints the skeleton, if one is asked for; returns whether it was.
+    /// Prints the skeleton, if one is requested; returns whether it was.
     ///
     /// # Errors
     /// A format or a filter is given too, or standard output cannot be written.

@@ -8,6 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 use toml::Value;
 
+use clap_complete::CompletionCandidate;
+
 use crate::auth::key::ServiceAccountKey;
 use crate::auth::{self, Credential};
 use crate::config::settings;
@@ -99,6 +101,11 @@ pub enum From {
 /// The names of all keys.
 pub fn names() -> impl Iterator<Item = &'static str> {
     KEYS.iter().map(|key| key.name)
+}
+
+/// The keys that a profile may have, for completion.
+pub fn candidates() -> Vec<CompletionCandidate> {
+    names().map(CompletionCandidate::new).collect()
 }
 
 impl Key {

@@ -7,7 +7,6 @@ use clap::{Args, Subcommand};
 use clap_complete::ArgValueCandidates;
 use serde_json::Value as Json;
 
-use super::completion;
 use super::deferred::Deferred;
 use super::local::Local;
 use crate::config::edit::{self, Document, FIRST_PROFILE, Updated};
@@ -77,7 +76,7 @@ fn values(profile: &Profile) -> Output {
 #[derive(Debug, Args)]
 pub struct GetArgs {
     /// Name of the value; a dot leads into a table
-    #[arg(value_name = "KEY", add = ArgValueCandidates::new(completion::keys))]
+    #[arg(value_name = "KEY", add = ArgValueCandidates::new(keys::candidates))]
     key: String,
 }
 
@@ -113,7 +112,7 @@ fn get(args: &GetArgs, local: &Local<'_>) -> Result<Output> {
 #[derive(Debug, Args)]
 pub struct SetArgs {
     /// Name of the value; a dot leads into a table, as in endpoints.iam
-    #[arg(value_name = "KEY", add = ArgValueCandidates::new(completion::keys))]
+    #[arg(value_name = "KEY", add = ArgValueCandidates::new(keys::candidates))]
     key: String,
     /// The value: a file for service-account-key, JSON for a list; `-` reads token and service-account-key from
     /// standard input
@@ -149,7 +148,7 @@ async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
 #[derive(Debug, Args)]
 pub struct UnsetArgs {
     /// Name of the value; a dot leads into a table
-    #[arg(value_name = "KEY", add = ArgValueCandidates::new(completion::keys))]
+    #[arg(value_name = "KEY", add = ArgValueCandidates::new(keys::candidates))]
     key: String,
 }
 

@@ -223,7 +223,7 @@ fn line_end(line: &[u8]) -> &[u8] {
     &line[line.len() - length..]
 }
 
-/// Ends the last line if nothing does yet; a byte order mark is no line.
+/// Ends the last line if it has no end yet; a byte order mark is not a line.
 fn end_line(content: &mut Vec<u8>, newline: &[u8]) {
     if !content.is_empty() && content != BOM && !content.ends_with(b"\n") {
         content.extend_from_slice(newline);

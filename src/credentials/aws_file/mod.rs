@@ -41,10 +41,11 @@ impl CredentialsFile {
     /// The file that the user named, else `$AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`.
     ///
     /// # Errors
-    /// Neither is given and there is no home folder.
+    /// Neither is given and there is no home directory.
     pub fn locate(given: Option<&Path>, env: &Env) -> Result<Self> {
         let home = || {
-            let error = Error::usage("there is no home folder, so the place of the AWS credentials file is not known");
+            let error =
+                Error::usage("there is no home directory, so the path of the AWS credentials file is not known");
             env.home.clone().ok_or_else(|| error.hint("name the file: --aws-credentials-file FILE"))
         };
         let named = given.or_else(|| env.var("AWS_SHARED_CREDENTIALS_FILE").map(Path::new));
@@ -59,8 +60,8 @@ impl CredentialsFile {
         Ok(Self { path })
     }
 
-    /// Checks, before there is anything to write, all that can be checked: that the file and its folder can be
-    /// written, and that the profile stands in it once at most. A folder that is missing is made.
+    /// Checks, before there is anything to write, all that can be checked: that the file and its
+    /// directory can be written, and that the profile is in it once at most. A directory that is missing is created.
     ///
     /// # Errors
     /// The file cannot be used; the message says why.

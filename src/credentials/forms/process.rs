@@ -22,7 +22,7 @@ pub(super) fn text(credentials: &Credentials) -> Result<String> {
     });
     // Without it, an SDK would use the key for ever.
     if credentials.expires_at.is_none() {
-        return Err(Error::internal("the server does not say when the key ends"));
+        return Err(Error::internal("the server does not say when the key expires"));
     }
     let text = format!("{document}\n");
     if text.len() > LONGEST {

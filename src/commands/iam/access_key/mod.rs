@@ -70,7 +70,7 @@ fn operation(value: Value) -> Output {
     Output::Object { message: &OPERATION, value }
 }
 
-/// One or several messages that were asked for by ID as a result.
+/// One or several messages that were requested by ID as a result.
 fn messages(message: &'static Message, mut values: Vec<Value>, count: usize) -> Output {
     match (values.len(), count) {
         (0, _) => Output::Nothing,
