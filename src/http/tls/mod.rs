@@ -1,0 +1,160 @@
+//! Which servers are trusted.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use self::roots::{CertificateNames, PemBlock, RootSource};
+use crate::env::Env;
+use crate::error::{Error, Result};
+
+mod roots;
+#[cfg(test)]
+pub(super) mod tests;
+
+/// The TLS settings of every connection.
+///
+/// # Errors
+/// `ca_bundle` cannot be read or holds no certificate.
+pub(super) fn config(ca_bundle: Option<&Path>, verify: bool, env: &Env) -> Result<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let trust = if verify {
+        let added = ca_bundle.map_or_else(|| Ok(RootCertStore::empty()), read_ca_bundle)?;
+        Trust::Roots { added, system: roots::system_roots(env) }
+    } else {
+        Trust::SkipVerification
+    };
+    let verifier = Verifier { trust, provider: provider.clone() };
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::internal(format!("cannot set up TLS: {error}")))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    // reqwest leaves this out of settings that it did not make, and HTTP/2 would silently not be used.
+    config.alpn_protocols = vec![b"h2".into(), b"http/1.1".into()];
+    Ok(config)
+}
+
+/// Reads the roots that the user trusts in addition to the system's.
+fn read_ca_bundle(path: &Path) -> Result<RootCertStore> {
+    let text = roots::read_pem(path)
+        .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", path.display())))?;
+    let mut roots = RootCertStore::empty();
+    let (usable, _) = roots.add_parsable_certificates(PemBlock::all(&text).filter_map(PemBlock::certificate));
+    if usable == 0 {
+        let message = format!("the CA bundle {} holds no certificate that can be used", path.display());
+        return Err(Error::config(message).hint("it must have PEM blocks that begin -----BEGIN CERTIFICATE-----"));
+    }
+    Ok(roots)
+}
+
+/// Checks that a server is the one that it claims to be.
+struct Verifier {
+    trust: Trust,
+    provider: Arc<CryptoProvider>,
+}
+
+/// Which certificates are accepted.
+enum Trust {
+    /// Every certificate: `--no-verify-ssl`.
+    SkipVerification,
+    /// Those that lead to a root: first the roots that the user added, then those of the system, cheapest first.
+    Roots { added: RootCertStore, system: Vec<RootSource> },
+}
+
+impl Verifier {
+    /// A verifier that trusts these roots alone.
+    fn web_pki(&self, roots: &RootCertStore) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
+        // It is an error to build a verifier without any root.
+        WebPkiServerVerifier::builder_with_provider(roots.clone().into(), self.provider.clone())
+            .build()
+            .map_err(|_| CertificateError::UnknownIssuer.into())
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier")
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let Trust::Roots { added, system } = &self.trust else { return Ok(ServerCertVerified::assertion()) };
+        let check = |verifier: &dyn ServerCertVerifier| {
+            verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        let issuers: Vec<_> =
+            intermediates.iter().chain([end_entity]).filter_map(|der| CertificateNames::read(der)).collect();
+        let is_issuer = |der: &[u8]| {
+            CertificateNames::read(der).is_some_and(|root| issuers.iter().any(|names| names.issuer == root.subject))
+        };
+        let mut roots = added.clone();
+        let mut verdict = self.web_pki(&roots).and_then(|verifier| check(&*verifier));
+        for source in system {
+            if verdict.is_ok() {
+                break;
+            }
+            verdict = match source {
+                RootSource::Bundle(path) => {
+                    roots::add_bundle(&mut roots, path, is_issuer)?;
+                    self.web_pki(&roots).and_then(|verifier| check(&*verifier))
+                }
+                RootSource::Directory(path) => {
+                    roots::add_directory(&mut roots, path, is_issuer);
+                    self.web_pki(&roots).and_then(|verifier| check(&*verifier))
+                }
+                #[cfg(any(windows, target_os = "macos"))]
+                RootSource::Platform => {
+                    let by_platform = rustls_platform_verifier::Verifier::new(self.provider.clone())
+                        .and_then(|verifier| check(&verifier));
+                    // Where the chain leads to an added root, what is wrong with it says more than the platform, which
+                    // does not know that root.
+                    by_platform.or_else(|error| if is_unknown_issuer(&verdict) { Err(error) } else { verdict })
+                }
+            };
+        }
+        verdict
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(any(windows, target_os = "macos"))]
+fn is_unknown_issuer(verdict: &Result<ServerCertVerified, rustls::Error>) -> bool {
+    matches!(verdict, Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
+}
