@@ -17,67 +17,69 @@ pub(super) fn is_secret_header(name: &str) -> bool {
     is_secret_field(name) || name.ends_with("-token") || name.ends_with("cookie")
 }
 
-pub(super) fn sent(log: &Log, attempt: u32, request: &reqwest::Request, body: Option<&[u8]>) {
+pub(super) fn log_request(log: &Log, attempt: u32, request: &reqwest::Request, body: Option<&[u8]>) {
     log.request(|| {
         let id = request.headers().get(super::REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
         let size = body.map_or(0, <[u8]>::len);
         format!("#{attempt} {} {} ({size} bytes, client-request-id {id})", request.method(), request.url())
     });
-    content(log, &format!("#{attempt} > "), request.headers(), body.unwrap_or_default());
+    log_content(log, &format!("#{attempt} > "), request.headers(), body.unwrap_or_default());
 }
 
-pub(super) fn received(log: &Log, attempt: u32, outcome: Result<&Response, &Failure>, elapsed: Duration) {
+pub(super) fn log_response(log: &Log, attempt: u32, result: Result<&Response, &Failure>, elapsed: Duration) {
     let elapsed = elapsed.as_millis();
-    match outcome {
-        Ok(answer) => {
+    match result {
+        Ok(response) => {
             log.request(|| {
-                let mut line = format!("#{attempt} {} in {elapsed} ms ({} bytes", answer.status, answer.body().len());
-                for (name, id) in
-                    [("server-request-id", &answer.ids.server_request), ("server-trace-id", &answer.ids.server_trace)]
-                {
+                let mut line =
+                    format!("#{attempt} {} in {elapsed} ms ({} bytes", response.status, response.body().len());
+                for (name, id) in [
+                    ("server-request-id", &response.ids.server_request),
+                    ("server-trace-id", &response.ids.server_trace),
+                ] {
                     if let Some(id) = id {
-                        // Writing to a string does not fail.
+                        // Writing to a string cannot fail.
                         let _ = write!(line, ", {name} {id}");
                     }
                 }
                 line + ")"
             });
-            content(log, &format!("#{attempt} < "), answer.headers(), answer.body());
+            log_content(log, &format!("#{attempt} < "), response.headers(), response.body());
         }
         Err(failure) => log.request(|| format!("#{attempt} failed in {elapsed} ms: {}", failure.error)),
     }
 }
 
 /// Headers and body, with every secret masked.
-fn content(log: &Log, prefix: &str, headers: &HeaderMap, body: &[u8]) {
+fn log_content(log: &Log, prefix: &str, headers: &HeaderMap, body: &[u8]) {
     for (name, value) in headers {
-        log.body(|| format!("{prefix}{name}: {}", masked_header(name.as_str(), value)));
+        log.body(|| format!("{prefix}{name}: {}", mask_header(name.as_str(), value)));
     }
     if !body.is_empty() {
-        log.body(|| format!("{prefix}{}", masked_body(body, &log.masks)));
+        log.body(|| format!("{prefix}{}", mask_body(body, &log.masks)));
     }
 }
 
-fn masked_header<'a>(name: &str, value: &'a HeaderValue) -> Cow<'a, str> {
+fn mask_header<'a>(name: &str, value: &'a HeaderValue) -> Cow<'a, str> {
     if value.is_sensitive() || is_secret_header(name) {
         return MASK.into();
     }
     String::from_utf8_lossy(value.as_bytes())
 }
 
-fn masked_body(body: &[u8], masks: &Masks) -> String {
+fn mask_body(body: &[u8], masks: &Masks) -> String {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         return masks.mask_json(&value).to_string();
     }
     match std::str::from_utf8(body) {
-        Ok(text) if text.trim_start().starts_with('<') => masks.mask(&masked_elements(text)),
-        Ok(text) => masks.mask(&masked_pairs(text)),
+        Ok(text) if text.trim_start().starts_with('<') => masks.mask(&mask_xml(text)),
+        Ok(text) => masks.mask(&mask_form(text)),
         Err(_) => format!("{} bytes that are not text", body.len()),
     }
 }
 
 /// A form with the values of secret fields replaced; any other text comes out as it is.
-fn masked_pairs(text: &str) -> String {
+fn mask_form(text: &str) -> String {
     let mask = |pair: &str| match pair.split_once('=') {
         Some((name, _)) if is_secret_field(name) => format!("{name}={MASK}"),
         _ => pair.to_owned(),
@@ -86,7 +88,7 @@ fn masked_pairs(text: &str) -> String {
 }
 
 /// XML with the text of secret elements replaced.
-fn masked_elements(text: &str) -> String {
+fn mask_xml(text: &str) -> String {
     let mask = |piece: &str| match piece.split_once('>') {
         Some((name, content)) if is_secret_field(name) && !content.is_empty() => format!("{name}>{MASK}"),
         _ => piece.to_owned(),
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     fn shown(body: &[u8]) -> String {
-        masked_body(body, &Masks::default())
+        mask_body(body, &Masks::default())
     }
 
     #[test]
@@ -121,19 +123,19 @@ mod tests {
     fn a_known_secret_is_masked_anywhere() {
         let masks = Masks::default();
         masks.add(&SecretString::from("hunter2-hunter2"));
-        assert_eq!(masked_body(b"<p>hunter2-hunter2", &masks), "<p>****");
-        assert_eq!(masked_body(br#"["hunter2-hunter2"]"#, &masks), r#"["****"]"#);
+        assert_eq!(mask_body(b"<p>hunter2-hunter2", &masks), "<p>****");
+        assert_eq!(mask_body(br#"["hunter2-hunter2"]"#, &masks), r#"["****"]"#);
     }
 
     #[test]
     fn secret_headers_are_masked() {
-        let masked = |name| masked_header(name, &HeaderValue::from_static("value")).into_owned();
+        let masked = |name| mask_header(name, &HeaderValue::from_static("value")).into_owned();
         for name in ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-amz-security-token"] {
             assert_eq!(masked(name), MASK, "{name}");
         }
         assert_eq!(masked("x-request-id"), "value");
         let mut sensitive = HeaderValue::from_static("value");
         sensitive.set_sensitive(true);
-        assert_eq!(masked_header("x-other", &sensitive), MASK);
+        assert_eq!(mask_header("x-other", &sensitive), MASK);
     }
 }

@@ -1,4 +1,4 @@
-//! The proxy that the environment names.
+//! The proxy that the environment variables name.
 
 use percent_encoding::percent_decode_str;
 use reqwest::{NoProxy, Url};
@@ -8,8 +8,8 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::secret::Masks;
 
-/// An address without TLS is one of this machine or of the metadata service, and neither lies behind a proxy:
-/// `HTTP_PROXY` therefore has no request to apply to.
+/// `HTTP_PROXY` is not read: only endpoints of this machine and of the metadata service have plain http, and neither
+/// is reached through a proxy.
 const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// Hosts of this machine are never reached through a proxy.
@@ -17,7 +17,7 @@ const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_pr
 /// Source: golang.org/x/net, `http/httpproxy`, which `yc` uses.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
-/// A proxy for `https` addresses.
+/// A proxy for `https` URLs.
 pub(super) struct Proxy {
     /// The variable that names it.
     pub(super) variable: &'static str,
@@ -27,58 +27,57 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// Reads the variables that every program reads; the proxy's password is kept out of all output from here on.
+    /// Reads the usual variables; the proxy's password is masked in all output from then on.
     ///
     /// # Errors
-    /// The value is not the address of an HTTP proxy.
+    /// The value is not the URL of an HTTP proxy.
     pub(super) fn from_env(env: &Env, masks: &Masks) -> Result<Option<Self>> {
         let found = VARIABLES.iter().find_map(|variable| Some((*variable, env.var(variable)?)));
         let Some((variable, value)) = found else { return Ok(None) };
         let listed = env.var("NO_PROXY").or_else(|| env.var("no_proxy")).unwrap_or_default();
-        // The client's own rules would take this for every name, but not for every IP address.
+        // `reqwest` applies this to every name, but not to every IP address.
         if listed.split(',').any(|entry| entry.trim() == "*") {
             return Ok(None);
         }
         // The value is not shown, because it may hold a password.
-        let url = parse(value).map_err(|reason| {
-            Error::config(format!("the environment variable {variable} does not name a proxy: {reason}"))
+        let url = parse_url(value).map_err(|reason| {
+            Error::config(format!("the environment variable {variable} is not the URL of a proxy: {reason}"))
                 .hint(format!("set {variable} to http://[USER:PASSWORD@]HOST:PORT, or unset it"))
         })?;
         if let Some(password) = url.password() {
             masks.add(&SecretString::from(password));
             masks.add(&SecretString::from(percent_decode_str(password).decode_utf8_lossy().into_owned()));
         }
-        Ok(Some(Self { variable, url, bypass: bypass(listed) }))
+        Ok(Some(Self { variable, url, bypass: bypass_rules(listed) }))
     }
 
     /// The proxy's host and port.
     pub(super) fn address(&self) -> String {
-        super::host_of(&self.url)
+        super::host_and_port(&self.url)
     }
 
-    /// The proxy as the HTTP client wants it.
-    ///
     /// # Errors
-    /// The client does not accept the address.
-    pub(super) fn rule(&self) -> Result<reqwest::Proxy> {
-        let rule = reqwest::Proxy::https(self.url.clone())
-            .map_err(|_| Error::config(format!("the environment variable {} does not name a proxy", self.variable)))?;
+    /// `reqwest` does not accept the URL.
+    pub(super) fn to_reqwest(&self) -> Result<reqwest::Proxy> {
+        let rule = reqwest::Proxy::https(self.url.clone()).map_err(|_| {
+            Error::config(format!("the environment variable {} is not the URL of a proxy", self.variable))
+        })?;
         Ok(rule.no_proxy(NoProxy::from_string(&self.bypass)))
     }
 }
 
-fn parse(value: &str) -> Result<Url, String> {
+fn parse_url(value: &str) -> Result<Url, String> {
     let value = value.trim();
     let url = if value.contains("://") { Url::parse(value) } else { Url::parse(&format!("http://{value}")) };
     let url = url.map_err(|error| error.to_string())?;
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(url),
         "http" | "https" => Err("it has no host".into()),
-        other => Err(format!("a proxy of the kind {other} is not supported, only http and https are")),
+        other => Err(format!("the scheme {other} is not supported, only http and https")),
     }
 }
 
-fn bypass(listed: &str) -> String {
+fn bypass_rules(listed: &str) -> String {
     // `*.example.com` and `.example.com` mean the same.
     let entries = listed.split(',').map(str::trim).map(|entry| match entry.strip_prefix("*.") {
         Some(domain) => format!(".{domain}"),
@@ -129,7 +128,7 @@ mod tests {
 
     #[test]
     fn this_machine_is_always_reached_directly() {
-        assert_eq!(bypass(""), "localhost,127.0.0.0/8,::1,");
-        assert_eq!(bypass("a.b, *.c.d"), "localhost,127.0.0.0/8,::1,a.b,.c.d");
+        assert_eq!(bypass_rules(""), "localhost,127.0.0.0/8,::1,");
+        assert_eq!(bypass_rules("a.b, *.c.d"), "localhost,127.0.0.0/8,::1,a.b,.c.d");
     }
 }

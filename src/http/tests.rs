@@ -1,4 +1,4 @@
-//! The client against servers of a few lines, which misbehave as told.
+//! The client against small servers that misbehave as a test says.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -11,19 +11,21 @@ use std::thread;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use secrecy::SecretString;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::tls::tests::{root, write};
 use super::*;
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 use crate::secret::Masks;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"done\": 1}";
 const BUSY: &str = "HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n";
 
-/// A server that gives each request the next of its replies; after the last one it answers no more.
+/// A server that gives each request the next of its replies; after the last one it closes the connection.
 struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<String>>>,
@@ -36,7 +38,7 @@ enum Reply {
     Keep(&'static str),
     /// Sends this and closes the connection.
     Close(&'static str),
-    /// Neither answers nor closes.
+    /// Sends nothing and keeps the connection open.
     Silence,
 }
 
@@ -83,7 +85,7 @@ fn serve(mut stream: impl Read + Write, seen: &Mutex<Vec<String>>, replies: &Mut
         match reply {
             Reply::Keep(text) => stream.write_all(text.as_bytes()).ok()?,
             Reply::Close(text) => return stream.write_all(text.as_bytes()).and_then(|()| stream.flush()).ok(),
-            // Until the client goes away.
+            // Until the client closes the connection.
             Reply::Silence => _ = stream.read(&mut [0]),
         }
         stream.flush().ok()?;
@@ -104,7 +106,7 @@ fn read_request(stream: &mut impl Read) -> Option<String> {
     Some(head + std::str::from_utf8(&body).unwrap())
 }
 
-/// A port on which nobody listens.
+/// A port on which nothing listens.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -146,9 +148,9 @@ async fn a_request_carries_the_usual_headers() {
     let headers = vec![("Metadata-Flavor", "Google".into()), ("Accept", "text/xml".into())];
     let url = server.url();
     let request = Request { bearer: Some(&token), headers, ..post(&url, Repeat::Unprocessed) };
-    let answer = http(options()).send(request).await.unwrap();
-    assert_eq!((answer.status, answer.resent), (200, false));
-    assert_eq!(answer.body(), b"{\"done\": 1}");
+    let response = http(options()).send(request).await.unwrap();
+    assert_eq!((response.status, response.resent), (200, false));
+    assert_eq!(response.body(), b"{\"done\": 1}");
 
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
@@ -164,7 +166,7 @@ async fn a_request_carries_the_usual_headers() {
     let both = |name| [header(&requests[0], name).unwrap(), header(&requests[1], name).unwrap()];
     let [first, second] = both("x-request-id");
     assert_ne!(first, second);
-    assert_eq!(answer.ids.client_request.as_deref(), Some(second));
+    assert_eq!(response.ids.client_request.as_deref(), Some(second));
     for name in ["x-client-trace-id", "idempotency-key"] {
         let [first, second] = both(name);
         assert_eq!(first, second);
@@ -192,16 +194,16 @@ async fn a_form_is_encoded() {
 }
 
 #[tokio::test]
-async fn the_last_refusal_is_the_answer() {
+async fn the_last_refusal_is_the_response() {
     let server = Server::start(&[Reply::Keep(BUSY); 5]);
-    let answer = send(&server, Repeat::Unprocessed).await.unwrap();
-    assert_eq!((answer.status, server.requests().len()), (503, 3));
-    let error = answer.into_json().unwrap_err();
+    let response = send(&server, Repeat::Unprocessed).await.unwrap();
+    assert_eq!((response.status, server.requests().len()), (503, 3));
+    let error = response.into_json().unwrap_err();
     assert_eq!((error.exit_code(), error.is_outcome_unknown()), (5, false));
 }
 
 #[tokio::test]
-async fn a_wait_that_is_too_long_ends_the_attempts() {
+async fn a_delay_that_is_too_long_ends_the_attempts() {
     let busy = Reply::Keep("HTTP/1.1 503 Busy\r\nRetry-After: 300\r\nContent-Length: 0\r\n\r\n");
     let server = Server::start(&[busy; 5]);
     let error = send(&server, Repeat::Always).await.unwrap().into_json().unwrap_err();
@@ -212,7 +214,7 @@ async fn a_wait_that_is_too_long_ends_the_attempts() {
 #[tokio::test]
 async fn what_may_have_been_processed_is_repeated_only_where_that_is_safe() {
     let faults = [
-        ("no answer", Reply::Close("")),
+        ("no response", Reply::Close("")),
         ("garbage", Reply::Close("garbage\r\n\r\n")),
         ("a cut head", Reply::Close("HTTP/1.1 200 OK\r\nContent-")),
         ("a cut body", Reply::Close("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"secret\": ")),
@@ -221,8 +223,8 @@ async fn what_may_have_been_processed_is_repeated_only_where_that_is_safe() {
     ];
     for (name, fault) in faults {
         let server = Server::start(&[fault, Reply::Keep(OK)]);
-        let answer = send(&server, Repeat::Always).await.unwrap();
-        assert_eq!((answer.status, answer.resent, server.requests().len()), (200, true, 2), "{name}");
+        let response = send(&server, Repeat::Always).await.unwrap();
+        assert_eq!((response.status, response.resent, server.requests().len()), (200, true, 2), "{name}");
 
         let server = Server::start(&[fault, Reply::Keep(OK)]);
         let error = send(&server, Repeat::Unprocessed).await.and_then(Response::into_json).unwrap_err();
@@ -233,7 +235,7 @@ async fn what_may_have_been_processed_is_repeated_only_where_that_is_safe() {
 }
 
 #[tokio::test]
-async fn a_connection_that_dies_between_requests_is_no_proof_that_nothing_was_processed() {
+async fn a_connection_that_dies_between_requests_may_have_processed_the_request() {
     let server = Server::start(&[Reply::Keep(OK), Reply::Close(""), Reply::Keep(OK)]);
     let (http, url) = (http(options()), server.url());
     http.send(post(&url, Repeat::Unprocessed)).await.unwrap();
@@ -265,12 +267,12 @@ async fn a_refused_connection_is_tried_again_whatever_the_request() {
 }
 
 #[tokio::test]
-async fn an_answer_that_takes_too_long_names_the_limit_and_its_flag() {
+async fn a_response_that_takes_too_long_names_the_limit_and_its_flag() {
     let server = Server::start(&[Reply::Silence]);
     let options = Options { read_timeout: Duration::from_millis(30), ..options() };
     let error = http(options).send(post(&server.url(), Repeat::Unprocessed)).await.unwrap_err();
     assert!(matches!(error.kind(), Kind::Timeout), "{error:?}");
-    assert_eq!(error.to_string(), format!("no answer from 127.0.0.1:{} within 30ms", server.port));
+    assert_eq!(error.to_string(), format!("no response from 127.0.0.1:{} within 30ms", server.port));
     assert!(error.to_text().contains("--read-timeout"), "{error:?}");
     assert!(error.is_outcome_unknown());
 }
@@ -326,7 +328,7 @@ async fn requests_go_on_together_after_the_first_one_to_an_origin_has_failed() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_request_that_is_no_longer_wanted() {
+async fn no_request_waits_for_one_that_was_dropped() {
     let (_listener, url) = mute_server();
     let options = Options { attempts: Attempts::AtMost(1), verify: false, ..options() };
     let http = http(Options { connect_timeout: Duration::from_millis(300), ..options });
@@ -339,7 +341,7 @@ async fn nobody_waits_for_a_request_that_is_no_longer_wanted() {
 }
 
 #[tokio::test]
-async fn a_request_that_waits_for_the_first_one_is_not_under_way() {
+async fn a_request_that_waits_for_the_first_one_is_not_in_flight() {
     let (_listener, url) = mute_server();
     let http = http(Options { verify: false, ..options() });
     let reads = http.send(post(&url, Repeat::Always));
@@ -353,17 +355,17 @@ async fn a_request_that_waits_for_the_first_one_is_not_under_way() {
 async fn another_origin_does_not_wait() {
     let (_listener, mute) = mute_server();
     let (url, options, _) = http2_server(0).await;
-    // The first failure is the end of the stuck one, so that nobody overtakes it afterwards.
+    // The first failure is the end of the stuck one, so that it cannot finish later.
     let options = Options { attempts: Attempts::AtMost(1), ..options };
     let http = Http::new(options, &env(&[("SSL_CERT_FILE", "/dev/null")]), Log::default());
     let stuck = pin!(http.send(post(&mute, Repeat::Always)));
     let other = pin!(http.send(post(&url, Repeat::Always)));
-    let Either::Right((answer, _)) = select(stuck, other).await else { panic!("the mute server was first") };
-    assert_eq!(answer.unwrap().status, 200);
+    let Either::Right((response, _)) = select(stuck, other).await else { panic!("the mute server was first") };
+    assert_eq!(response.unwrap().status, 200);
 }
 
 #[tokio::test]
-async fn a_pause_within_the_body_counts_as_no_answer() {
+async fn a_pause_within_the_body_counts_as_no_response() {
     let server = Server::start(&[Reply::Keep("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), Reply::Silence]);
     let options = Options { read_timeout: Duration::from_millis(30), attempts: Attempts::AtMost(1), ..options() };
     let error = http(options).send(post(&server.url(), Repeat::Always)).await.unwrap_err();
@@ -378,33 +380,33 @@ async fn a_redirect_is_not_followed() {
     let server = Server::start(&[Reply::Keep(moved), Reply::Keep(OK)]);
     let error = send(&server, Repeat::Unprocessed).await.unwrap_err();
     let message =
-        format!("127.0.0.1:{} answered 302, a redirect to other.test:8443, which is not followed", server.port);
+        format!("127.0.0.1:{} returned 302, a redirect to other.test:8443, which is not followed", server.port);
     assert_eq!((error.to_string(), error.exit_code()), (message, 1));
     assert!(!error.is_outcome_unknown());
     assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn no_answer_is_read_past_the_limit() {
+async fn no_body_is_read_past_the_limit() {
     let announced = Reply::Keep("HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n");
     for (repeat, unknown) in [(Repeat::Always, false), (Repeat::Unprocessed, true)] {
         let server = Server::start(&[announced, Reply::Keep(OK)]);
         let error = send(&server, repeat).await.unwrap_err();
-        assert!(error.to_string().contains("larger than 64 MiB"), "{error}");
+        assert!(error.to_string().contains("larger than the limit of 64 MiB"), "{error}");
         assert_eq!((error.exit_code(), error.is_outcome_unknown(), server.requests().len()), (1, unknown, 1));
     }
 
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n4\r\nefgh\r\n0\r\n\r\n";
     let server = Server::start(&[Reply::Keep(chunked); 2]);
     let url = Url::parse(&server.url()).unwrap();
-    let client = Client::new(&options(), &env(&[]), &Masks::default()).unwrap();
-    let get = || client.http.execute(reqwest::Request::new(Method::GET, url.clone()));
+    let transport = Transport::new(&options(), &env(&[]), &Masks::default()).unwrap();
+    let get = || transport.client.execute(reqwest::Request::new(Method::GET, url.clone()));
     assert_eq!(read_body(get().await.unwrap(), 8, Duration::MAX).await.ok(), Some(b"abcdefgh".to_vec()));
-    assert!(matches!(read_body(get().await.unwrap(), 7, Duration::MAX).await, Err(Cut::TooLarge)));
+    assert!(matches!(read_body(get().await.unwrap(), 7, Duration::MAX).await, Err(BodyError::TooLarge)));
 }
 
 #[tokio::test]
-async fn whoever_stops_waiting_can_tell_whether_a_secret_may_have_been_made() {
+async fn a_caller_that_stops_waiting_knows_whether_a_secret_may_have_been_made() {
     let server = Server::start(&[Reply::Keep(OK), Reply::Silence]);
     let (http, url) = (http(options()), server.url());
     http.send(post(&url, Repeat::Unprocessed)).await.unwrap();
@@ -415,7 +417,7 @@ async fn whoever_stops_waiting_can_tell_whether_a_secret_may_have_been_made() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_is_refused_before_anything_is_sent() {
+async fn a_malformed_url_is_refused_before_anything_is_sent() {
     for url in ["", "iam.test", "ftp://iam.test/", "file:///etc/passwd"] {
         let error = http(options()).send(Request::new(Method::GET, url)).await.unwrap_err();
         assert_eq!(error.exit_code(), 2, "{url}: {error}");
@@ -450,10 +452,10 @@ async fn through(proxy: &str, url: &str, more: &[(&str, &str)]) -> Error {
 }
 
 #[tokio::test]
-async fn a_proxy_is_asked_for_a_tunnel_with_its_password() {
+async fn a_proxy_gets_a_request_for_a_tunnel_with_its_password() {
     let refusals = [
-        ("HTTP/1.1 407 Who\r\n\r\n", "it asks for a user name and a password"),
-        ("HTTP/1.1 403 No\r\n\r\n", "it refuses to connect to server.test"),
+        ("HTTP/1.1 407 Who\r\n\r\n", "the proxy requires a user name and a password"),
+        ("HTTP/1.1 403 No\r\n\r\n", "the proxy refuses to connect to server.test"),
         ("", "unexpected end of file"),
     ];
     for (reply, reason) in refusals {
@@ -529,8 +531,8 @@ fn tls_server(name: &str, change: impl Fn(&mut CertificateParams)) -> (Server, S
 }
 
 /// A request to the server, with these roots in the system.
-async fn send_trusting(server: &Server, folder: &Path, system: &str, options: Options) -> Result<Response> {
-    let bundle = folder.join("system.pem");
+async fn send_trusting(server: &Server, directory: &Path, system: &str, options: Options) -> Result<Response> {
+    let bundle = directory.join("system.pem");
     write(&bundle, system);
     let env = env(&[("SSL_CERT_FILE", bundle.to_str().unwrap())]);
     let url = format!("https://127.0.0.1:{}/", server.port);
@@ -538,18 +540,18 @@ async fn send_trusting(server: &Server, folder: &Path, system: &str, options: Op
 }
 
 #[tokio::test]
-async fn a_server_is_trusted_by_the_system_by_the_added_roots_or_by_order() {
+async fn a_server_is_trusted_by_system_roots_by_added_roots_or_without_verification() {
     let (server, authority) = tls_server("127.0.0.1", |_| {});
-    let folder = TempDir::new().unwrap();
-    let ca_bundle = Some(folder.path().join("added.pem"));
+    let directory = TempDir::new().unwrap();
+    let ca_bundle = Some(directory.path().join("added.pem"));
     write(ca_bundle.as_deref().unwrap(), &authority);
-    assert_eq!(send_trusting(&server, folder.path(), &authority, options()).await.unwrap().status, 200);
+    assert_eq!(send_trusting(&server, directory.path(), &authority, options()).await.unwrap().status, 200);
     assert_eq!(
-        send_trusting(&server, folder.path(), "", Options { ca_bundle, ..options() }).await.unwrap().status,
+        send_trusting(&server, directory.path(), "", Options { ca_bundle, ..options() }).await.unwrap().status,
         200
     );
     assert_eq!(
-        send_trusting(&server, folder.path(), "", Options { verify: false, ..options() }).await.unwrap().status,
+        send_trusting(&server, directory.path(), "", Options { verify: false, ..options() }).await.unwrap().status,
         200
     );
 }
@@ -560,8 +562,8 @@ async fn a_certificate_that_is_not_accepted_is_explained_at_once() {
     let expired = |params: &mut CertificateParams| params.not_after = rcgen::date_time_ymd(2001, 1, 1);
     let early = |params: &mut CertificateParams| params.not_before = rcgen::date_time_ymd(2999, 1, 1);
     let explained = async |(server, authority): (Server, String), reason, hint| {
-        let folder = TempDir::new().unwrap();
-        let error = send_trusting(&server, folder.path(), &authority, options()).await.unwrap_err();
+        let directory = TempDir::new().unwrap();
+        let error = send_trusting(&server, directory.path(), &authority, options()).await.unwrap_err();
         let start = format!("cannot trust 127.0.0.1:{}: its certificate {reason}", server.port);
         assert!(error.to_string().starts_with(&start), "{error}");
         assert!(error.to_text().contains(hint), "{}", error.to_text());
@@ -570,8 +572,12 @@ async fn a_certificate_that_is_not_accepted_is_explained_at_once() {
     };
     let (server, _) = tls_server("127.0.0.1", unchanged);
     explained((server, root("another").pem()), "is not signed by a known authority", "--ca-bundle").await;
-    explained(tls_server("other.test", unchanged), "is for another host: DnsName(\"other.test\")", "check the address")
-        .await;
+    explained(
+        tls_server("other.test", unchanged),
+        "is for another host: DnsName(\"other.test\")",
+        "check the endpoint",
+    )
+    .await;
     explained(
         tls_server("127.0.0.1", expired),
         "has expired: it was valid until 2001-01-01 00:00:00 UTC",
@@ -589,10 +595,10 @@ async fn a_certificate_that_is_not_accepted_is_explained_at_once() {
 #[tokio::test]
 async fn roots_that_cannot_be_read_are_an_error_of_the_configuration() {
     let (server, authority) = tls_server("127.0.0.1", |_| {});
-    let folder = TempDir::new().unwrap();
-    let ca_bundle = Some(folder.path().join("missing.pem"));
+    let directory = TempDir::new().unwrap();
+    let ca_bundle = Some(directory.path().join("missing.pem"));
     let error =
-        send_trusting(&server, folder.path(), &authority, Options { ca_bundle, ..options() }).await.unwrap_err();
+        send_trusting(&server, directory.path(), &authority, Options { ca_bundle, ..options() }).await.unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("missing.pem"), "{error}");
 
@@ -607,8 +613,8 @@ async fn roots_that_cannot_be_read_are_an_error_of_the_configuration() {
 async fn http2_server(refused: usize) -> (String, Options, Arc<AtomicUsize>) {
     let (mut config, authority) = tls_config("127.0.0.1", |_| {});
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let folder = TempDir::new().unwrap();
-    let bundle = folder.path().join("ca.pem");
+    let directory = TempDir::new().unwrap();
+    let bundle = directory.path().join("ca.pem");
     write(&bundle, &authority);
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -617,7 +623,7 @@ async fn http2_server(refused: usize) -> (String, Options, Arc<AtomicUsize>) {
     let count = connections.clone();
     tokio::spawn(async move {
         // Kept until the client has read the authority's certificate.
-        let _folder = folder;
+        let _directory = directory;
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let requests = Arc::new(AtomicUsize::new(0));
         loop {
@@ -647,8 +653,8 @@ async fn requests_made_at_the_same_time_share_one_connection() {
     let http = Http::new(options, &env(&[("SSL_CERT_FILE", "/dev/null")]), Log::default());
     let send = || http.send(post(&url, Repeat::Always));
     let (a, b, c, d) = tokio::join!(send(), send(), send(), send());
-    for answer in [a, b, c, d] {
-        assert_eq!(answer.unwrap().into_json().unwrap(), json!({}));
+    for response in [a, b, c, d] {
+        assert_eq!(response.unwrap().into_json().unwrap(), json!({}));
     }
     assert_eq!(connections.load(Ordering::Relaxed), 1);
 }
@@ -657,7 +663,7 @@ async fn requests_made_at_the_same_time_share_one_connection() {
 async fn a_refused_stream_counts_as_not_processed() {
     let (url, options, connections) = http2_server(2).await;
     let http = Http::new(options, &env(&[("SSL_CERT_FILE", "/dev/null")]), Log::default());
-    let answer = http.send(post(&url, Repeat::Unprocessed)).await.unwrap();
-    assert_eq!((answer.status, answer.resent), (200, false));
+    let response = http.send(post(&url, Repeat::Unprocessed)).await.unwrap();
+    assert_eq!((response.status, response.resent), (200, false));
     assert_eq!(connections.load(Ordering::Relaxed), 1);
 }
