@@ -63,7 +63,8 @@ pub fn main() -> ExitCode {
     match Env::from_process() {
         Ok(env) => {
             // A script that completes a command line gets its answer before anything else can be printed.
-            let answered = commands::completion::answer(&args, &env).or_else(|| jq_process::answer(&args, &env));
+            let answered =
+                commands::completion::answer(&args, &env).or_else(|| jq_process::run_if_requested(&args, &env));
             ExitCode::from(answered.unwrap_or_else(|| run(&args, &env)))
         }
         Err(error) => {

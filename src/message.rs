@@ -1,8 +1,8 @@
 //! The shape of proto messages: which fields, in which order, under which spelling.
 //!
-//! Answers travel through the program as the JSON that was received, so that a field which the API adds
-//! later reaches the user. A [`Message`] is what the program knows of such a value: it puts known fields
-//! in proto order and spells them in `snake_case` or `camelCase`. Keys of free-form maps are left alone.
+//! Responses are passed on as the JSON that was received, so that a field which the API adds later reaches the user.
+//! A [`Message`] is what the program knows of such a value: it puts known fields in proto order and spells them in
+//! `snake_case` or `camelCase`. Keys of free-form maps are not changed.
 
 use serde_json::{Map, Value};
 
@@ -21,17 +21,17 @@ pub struct Field {
     /// The field's name in `snake_case`, as the proto has it.
     pub name: &'static str,
     /// What the field holds.
-    pub kind: Kind,
+    pub kind: FieldKind,
 }
 
 /// What a [`Field`] holds.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldKind {
     /// A string, number, boolean, or a list of them.
     Scalar,
     /// A `google.protobuf.Timestamp`: an RFC 3339 string.
     Timestamp,
-    /// A map whose keys are the user's own, e.g. labels.
+    /// A map whose keys the user chooses, e.g. labels.
     Map,
     /// A message, or a list of them.
     Message(&'static Message),
@@ -52,22 +52,22 @@ pub const ANY: Message = Message { name: "Any", fields: &[] };
 impl Field {
     /// A plain field.
     pub const fn scalar(name: &'static str) -> Self {
-        Self { name, kind: Kind::Scalar }
+        Self { name, kind: FieldKind::Scalar }
     }
 
     /// A point in time.
     pub const fn timestamp(name: &'static str) -> Self {
-        Self { name, kind: Kind::Timestamp }
+        Self { name, kind: FieldKind::Timestamp }
     }
 
     /// A free-form map.
     pub const fn map(name: &'static str) -> Self {
-        Self { name, kind: Kind::Map }
+        Self { name, kind: FieldKind::Map }
     }
 
     /// A message within a message.
     pub const fn message(name: &'static str, message: &'static Message) -> Self {
-        Self { name, kind: Kind::Message(message) }
+        Self { name, kind: FieldKind::Message(message) }
     }
 }
 
@@ -78,9 +78,8 @@ impl Message {
         fields.iter().find(|field| field.name == name || camel_case(field.name) == name)
     }
 
-    /// Puts a received value into the form in which it is shown: known fields first and in proto order, then
-    /// the others in the server's order; fields left out that hold the default value of their type; names in
-    /// the given spelling.
+    /// Converts a received value for output: known fields first and in proto order, then the others in the server's
+    /// order; fields with the default value of their type left out; names in the given spelling.
     pub fn document(&self, value: &Value, spelling: Spelling) -> Value {
         match value {
             Value::Array(items) => items.iter().map(|item| self.document(item, spelling)).collect(),
@@ -102,14 +101,14 @@ impl Message {
         let mut document = Map::new();
         for (position, key, value) in entries {
             let shown = match self.fields.get(position).map(|field| &field.kind) {
-                Some(Kind::Map) => value.clone(),
-                // Labels are a map in every message of the cloud that has them.
+                Some(FieldKind::Map) => value.clone(),
+                // Every message of the API that has labels has a map of them.
                 None if key == "labels" => value.clone(),
-                Some(Kind::Message(message)) => message.document(value, spelling),
-                Some(Kind::Scalar | Kind::Timestamp) | None => ANY.document(value, spelling),
+                Some(FieldKind::Message(message)) => message.document(value, spelling),
+                Some(FieldKind::Scalar | FieldKind::Timestamp) | None => ANY.document(value, spelling),
             };
             if !is_default(&shown) {
-                document.insert(spelling.of(key), shown);
+                document.insert(spelling.convert(key), shown);
             }
         }
         document
@@ -117,7 +116,7 @@ impl Message {
 }
 
 impl Spelling {
-    fn of(self, name: &str) -> String {
+    fn convert(self, name: &str) -> String {
         match self {
             Self::Snake => snake_case(name),
             Self::Camel => camel_case(name),

@@ -1,7 +1,7 @@
-//! A jq filter in a process of its own.
+//! A jq filter in a separate process.
 //!
-//! One that calls itself without end, or needs more memory than there is, ends the process that it runs in. Where that
-//! process holds the only copy of a secret, another one has to run the filter: this program once more.
+//! Infinite recursion and a lack of memory end the process that runs a filter. While this process has the only copy of
+//! a secret, the filter runs in another one, which executes this program again.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -13,16 +13,15 @@ use tokio::process::Command;
 
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::output::stdout;
-use crate::output::{Filter, STACK_BYTES};
+use crate::output::{Filter, STACK_BYTES, stdout};
 
-/// The first argument by which the program is asked to run a filter, which is the second one. No command begins so.
+/// The first argument that makes the program run a filter, which is the second one. No command has this name.
 const ARGUMENT: &str = "--yc-rs-run-filter";
 
-/// What the filter makes of a document; `None` when the process cannot be started, so that nothing has been done.
+/// The output of the filter for a document; `None` when the process cannot be started.
 ///
 /// # Errors
-/// [`FilterRun`](Kind::FilterRun) when the filter fails or the process breaks down.
+/// [`FilterRun`](Kind::FilterRun) when the filter or its process fails.
 pub async fn run(program: &Path, expression: &str, document: &[u8]) -> Result<Option<Vec<u8>>> {
     let started = Command::new(program)
         .args([ARGUMENT, expression])
@@ -33,7 +32,7 @@ pub async fn run(program: &Path, expression: &str, document: &[u8]) -> Result<Op
         .spawn();
     let Ok(mut child) = started else { return Ok(None) };
     if let Some(mut stdin) = child.stdin.take() {
-        // One that ends before it has read everything says why.
+        // A process that ends before it has read everything reports why on standard error.
         let _ = stdin.write_all(document).await;
     }
     let failed = |reason: &str| Error::new(Kind::FilterRun, reason);
@@ -43,7 +42,10 @@ pub async fn run(program: &Path, expression: &str, document: &[u8]) -> Result<Op
         Some(1) => Err(failed(&String::from_utf8_lossy(&ended.stderr))),
         // Ctrl-C at a terminal reaches every process of the command.
         _ if was_interrupted(ended.status) => Err(Error::new(Kind::Interrupted, "interrupted")),
-        _ => Err(failed(&format!("jq filter: it broke down ({}); does it call itself without end?", ended.status))),
+        _ => Err(failed(&format!(
+            "the jq filter crashed ({}): infinite recursion or a lack of memory ends its process",
+            ended.status
+        ))),
     }
 }
 
@@ -57,24 +59,25 @@ fn was_interrupted(_: ExitStatus) -> bool {
     false
 }
 
-/// Runs the filter for a process that asks for it, and returns the exit status; `None` in an ordinary run.
-pub fn answer(args: &[OsString], env: &Env) -> Option<u8> {
+/// In a process that [`run`] started, runs the filter and returns the exit status; `None` in every other process.
+pub fn run_if_requested(args: &[OsString], env: &Env) -> Option<u8> {
     let [_, argument, expression] = args else { return None };
     let expression = expression.to_str().filter(|_| argument == ARGUMENT)?;
-    // An endless filter is not to outlive a process that was killed.
+    // A filter that never ends must not outlive its parent.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     let work = || -> Result<()> {
-        let unusable = |error| Error::internal(format!("jq filter: {error}"));
+        let failed = |error| Error::internal(format!("jq filter: {error}"));
         let mut document = Vec::new();
-        io::stdin().read_to_end(&mut document).map_err(unusable)?;
+        io::stdin().read_to_end(&mut document).map_err(failed)?;
         let text = Filter::compile(expression, &env.vars)?.run(&document)?;
         stdout::write_result(&text, true)
     };
     let done = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
-        let thread = thread.map_err(|error| Error::internal(format!("cannot start: {error}")))?;
-        thread.join().unwrap_or_else(|_| Err(Error::internal("jq filter: it failed")))
+        let thread =
+            thread.map_err(|error| Error::internal(format!("cannot start a thread for the jq filter: {error}")))?;
+        thread.join().unwrap_or_else(|_| Err(Error::internal("the jq filter panicked")))
     });
     Some(match done {
         Ok(()) => 0,

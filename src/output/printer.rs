@@ -55,7 +55,7 @@ impl Printer {
         let Some(program) = &self.program else { return Ok(output) };
         let Some((expression, document)) = self.render.risky_filter(&output)? else { return Ok(output) };
         Ok(match jq_process::run(program, expression, &document).await? {
-            Some(text) => Output::Verbatim(self.render.shown(text)),
+            Some(text) => Output::Verbatim(self.render.escape(text)),
             None => output,
         })
     }

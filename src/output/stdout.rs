@@ -1,10 +1,10 @@
-//! Standard output: results, whole and at once.
+//! Standard output.
 
 use std::io::{self, ErrorKind, Write};
 
 use crate::error::{Error, Kind, Result};
 
-/// Writes text that can be had again: a reader that went away is no error.
+/// Writes text that can be printed again: a closed pipe is not an error.
 ///
 /// # Errors
 /// Standard output cannot be written for another reason.
@@ -12,7 +12,7 @@ pub fn write(text: &[u8]) -> Result<()> {
     write_result(text, false)
 }
 
-/// Writes a result. When it `must_arrive`, since it cannot be had again, a reader that went away is an error too.
+/// Writes a result. When it `must_arrive`, since it cannot be fetched again, a closed pipe is an error too.
 ///
 /// # Errors
 /// Standard output cannot be written.

@@ -1,4 +1,4 @@
-//! JSON, as a document to print and as the input of a filter.
+//! The formats `json` and `json-rest`, and the input of a filter.
 
 use serde::{Serialize as _, Serializer as _};
 use serde_json::Serializer;
@@ -11,7 +11,7 @@ use crate::message::Spelling;
 /// The document with an indent of two spaces and a final line break.
 pub(super) fn pretty(documents: &Documents, spelling: Spelling) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    write(documents, spelling, &mut Serializer::pretty(&mut bytes))?;
+    serialize(documents, spelling, &mut Serializer::pretty(&mut bytes))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
@@ -19,17 +19,17 @@ pub(super) fn pretty(documents: &Documents, spelling: Spelling) -> Result<Vec<u8
 /// The document without white space.
 pub(super) fn compact(documents: &Documents, spelling: Spelling) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    write(documents, spelling, &mut Serializer::new(&mut bytes))?;
+    serialize(documents, spelling, &mut Serializer::new(&mut bytes))?;
     Ok(bytes)
 }
 
-fn write<F: Formatter>(
+fn serialize<F: Formatter>(
     documents: &Documents,
     spelling: Spelling,
     serializer: &mut Serializer<&mut Vec<u8>, F>,
 ) -> Result<()> {
     let mut shown = documents.iter(spelling);
-    let written = if documents.many { serializer.collect_seq(shown) } else { shown.next().serialize(serializer) };
+    let written = if documents.is_array { serializer.collect_seq(shown) } else { shown.next().serialize(serializer) };
     written.map_err(|error| Error::internal(format!("cannot write the result as JSON: {error}")))
 }
 

@@ -1,4 +1,4 @@
-//! Tables drawn with `+`, `-` and `|`, as the Go library `tablewriter` draws them for `yc`.
+//! Tables: the format `table`, and lists in the format `text`. They are drawn with `+`, `-` and `|`, as the Go library `tablewriter` draws them for `yc`.
 //!
 //! Source: github.com/olekukonko/tablewriter, `table.go` and `util.go` of v0.0.5: headers are centred with the odd
 //! space on the right, cells have one space on either side, and a table without rows ends with two rules.
@@ -9,60 +9,61 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Cell, Column, Documents};
-use crate::message::{Field, Kind, Message, Spelling};
+use super::Documents;
+use crate::message::{Field, FieldKind, Message, Spelling};
+use crate::output::{Cell, Column};
 use crate::text::escape;
 
-/// The chosen columns of a list.
-pub(super) fn columns(documents: &Documents, columns: &[Column], terminal: bool) -> String {
+/// The selected columns of a list.
+pub(super) fn render_columns(documents: &Documents, columns: &[Column], terminal: bool) -> String {
     let headers: Vec<_> = columns.iter().map(|column| column.header.to_owned()).collect();
     let rows = documents.iter(Spelling::Snake).map(|document| {
-        columns.iter().map(|column| one_line(column.cell.text(&document), terminal)).collect::<Vec<_>>()
+        columns.iter().map(|column| escape_cell(column.cell.value(&document), terminal)).collect::<Vec<_>>()
     });
     draw(&headers, &rows.collect::<Vec<_>>())
 }
 
 impl Cell {
-    fn text(self, document: &Value) -> String {
+    fn value(self, document: &Value) -> String {
         match self {
-            Self::Field(name) => document.get(name).map(plain).unwrap_or_default(),
-            Self::Time(name) => document.get(name).map(|value| time(&plain(value))).unwrap_or_default(),
+            Self::Field(name) => document.get(name).map(scalar_text).unwrap_or_default(),
+            Self::Time(name) => document.get(name).map(|value| format_time(&scalar_text(value))).unwrap_or_default(),
             Self::Computed(text) => text(document),
         }
     }
 }
 
-/// The point in time to the second, in UTC; what is not one stays as it is.
-fn time(text: &str) -> String {
+/// The time to the second, in UTC; a text that is not a timestamp stays as it is.
+fn format_time(text: &str) -> String {
     match DateTime::parse_from_rfc3339(text) {
         Ok(time) => time.with_timezone(&Utc).format("%Y-%m-%d %H:%M:%S").to_string(),
         Err(_) => text.to_owned(),
     }
 }
 
-/// Every field that the message has or that a row holds besides.
+/// Every field of the message, and every other field that a row has.
 ///
 /// A message within the message has a column for each of its fields, `ACCESS KEY.ID`; lists, free-form maps and
 /// values of an unknown shape are compact JSON in one cell.
-pub(super) fn all_fields(documents: &Documents, terminal: bool) -> String {
+pub(super) fn render_all_fields(documents: &Documents, terminal: bool) -> String {
     let shown: Vec<_> = documents.iter(Spelling::Snake).collect();
-    let paths = paths(documents.message, &shown.iter().collect::<Vec<_>>());
-    let headers: Vec<_> = paths.iter().map(|path| one_line(header(path), terminal)).collect();
+    let paths = column_paths(documents.message, &shown.iter().collect::<Vec<_>>());
+    let headers: Vec<_> = paths.iter().map(|path| escape_cell(header_text(path), terminal)).collect();
     let rows = shown.iter().map(|document| {
         let cell = |path: &Vec<String>| {
-            path.iter().try_fold(document, |value, name| value.get(name)).map(plain).unwrap_or_default()
+            path.iter().try_fold(document, |value, name| value.get(name)).map(scalar_text).unwrap_or_default()
         };
-        paths.iter().map(|path| one_line(cell(path), terminal)).collect::<Vec<_>>()
+        paths.iter().map(|path| escape_cell(cell(path), terminal)).collect::<Vec<_>>()
     });
     draw(&headers, &rows.collect::<Vec<_>>())
 }
 
-/// The way to each column's value: the message's fields in proto order, then the others as they turn up.
-fn paths(message: &Message, rows: &[&Value]) -> Vec<Vec<String>> {
+/// The path to the value of each column: the message's fields in proto order, then the others in the order of the rows.
+fn column_paths(message: &Message, rows: &[&Value]) -> Vec<Vec<String>> {
     let known = message.fields.iter().flat_map(|field| {
         let inner: Vec<_> = rows.iter().filter_map(|row| row.get(field.name)).collect();
-        let below = match flattened(field, &inner) {
-            Some(message) => paths(message, &inner),
+        let below = match nested_message(field, &inner) {
+            Some(message) => column_paths(message, &inner),
             None => vec![vec![]],
         };
         below.into_iter().map(|path| [vec![field.name.to_owned()], path].concat())
@@ -76,22 +77,22 @@ fn paths(message: &Message, rows: &[&Value]) -> Vec<Vec<String>> {
     paths
 }
 
-/// The message whose fields are to be columns instead of this field, unless a row holds something else there.
-fn flattened(field: &Field, values: &[&Value]) -> Option<&'static Message> {
+/// The message whose fields are the columns instead of this field, unless a row has another value there.
+fn nested_message(field: &Field, values: &[&Value]) -> Option<&'static Message> {
     match field.kind {
-        Kind::Message(message) if !message.fields.is_empty() && values.iter().all(|value| value.is_object()) => {
+        FieldKind::Message(message) if !message.fields.is_empty() && values.iter().all(|value| value.is_object()) => {
             Some(message)
         }
         _ => None,
     }
 }
 
-fn header(path: &[String]) -> String {
+fn header_text(path: &[String]) -> String {
     path.join(".").replace('_', " ").to_uppercase()
 }
 
 /// A scalar as it is, anything else as compact JSON.
-fn plain(value: &Value) -> String {
+fn scalar_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
@@ -99,8 +100,8 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// The text with what would break the row or its width escaped, on every kind of output.
-fn one_line(text: String, terminal: bool) -> String {
+/// The text with the characters escaped that would break the row, and for a terminal those that it would act on.
+fn escape_cell(text: String, terminal: bool) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     match escape::matching(&text, |c| breaks(c) || terminal && escape::is_hidden(c)) {
         Cow::Borrowed(_) => text,
@@ -119,25 +120,25 @@ fn draw(headers: &[String], rows: &[Vec<String>]) -> String {
     let rule = format!("+{}+\n", dashes.join("+"));
 
     let mut table = rule.clone();
-    line(&mut table, &widths, headers, |gap| gap / 2);
+    push_row(&mut table, &widths, headers, |space| space / 2);
     table.push_str(&rule);
     for row in rows {
-        line(&mut table, &widths, row, |_| 0);
+        push_row(&mut table, &widths, row, |_| 0);
     }
     table.push_str(&rule);
     table.push('\n');
     table
 }
 
-/// Writes a row of which `left` says how much of the space that a cell leaves stands before it.
-fn line(table: &mut String, widths: &[usize], cells: &[String], left: fn(usize) -> usize) {
+/// Writes a row; `indent` says how much of the space that is left in a cell is before its text.
+fn push_row(table: &mut String, widths: &[usize], cells: &[String], indent: fn(usize) -> usize) {
     for (width, cell) in widths.iter().zip(cells) {
-        let gap = width - cell.width();
-        let before = left(gap);
+        let space = width - cell.width();
+        let before = indent(space);
         table.push_str("| ");
         table.extend(std::iter::repeat_n(' ', before));
         table.push_str(cell);
-        table.extend(std::iter::repeat_n(' ', gap - before + 1));
+        table.extend(std::iter::repeat_n(' ', space - before + 1));
     }
     table.push_str("|\n");
 }
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_odd_space_stands_right_of_a_header() {
+    fn the_odd_space_is_right_of_a_header() {
         let table = draw(&["KEY ID".into()], &[vec!["YCAJE0123456789012345678X".into()]]);
         assert!(table.contains("\n|          KEY ID           |\n"), "{table}");
     }
@@ -242,8 +243,8 @@ mod tests {
         assert_eq!(cells(header), expected);
         assert_eq!(cells(table.lines().nth(3).unwrap()), ["i", "", "", "", "", "", "true", "s"]);
 
-        let odd = show(Format::Table, None, false, &created(json!({"accessKey": [1]})));
-        assert_eq!(odd.lines().nth(3), Some("| [1]        |        |"));
+        let other = show(Format::Table, None, false, &created(json!({"accessKey": [1]})));
+        assert_eq!(other.lines().nth(3), Some("| [1]        |        |"));
     }
 
     proptest! {

@@ -1,0 +1,88 @@
+//! The five formats of a result.
+
+use serde_json::Value;
+
+use super::{Output, escape_for_terminal};
+use crate::error::Result;
+use crate::message::{ANY, Message, Spelling};
+
+mod json;
+mod table;
+mod text;
+pub mod yaml;
+
+/// The format of a result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// YAML for one object, a table of selected columns for a list
+    #[default]
+    Text,
+    /// YAML
+    Yaml,
+    /// JSON with the field names of the proto files
+    Json,
+    /// JSON with the field names of the REST API
+    JsonRest,
+    /// A table of all fields
+    Table,
+}
+
+impl Format {
+    /// The bytes to print for an output and its documents.
+    pub(super) fn render(self, output: &Output, documents: &Documents, terminal: bool) -> Result<Vec<u8>> {
+        Ok(match self {
+            Self::Text => text::render(output, documents, terminal)?.into_bytes(),
+            Self::Yaml => yaml::render(documents, terminal).into_bytes(),
+            Self::Table => table::render_all_fields(documents, terminal).into_bytes(),
+            Self::Json | Self::JsonRest => {
+                let json = json::pretty(documents, self.spelling())?;
+                if terminal { escape_for_terminal(&json) } else { json }
+            }
+        })
+    }
+
+    /// The JSON document that a filter runs on.
+    pub(super) fn filter_input(self, documents: &Documents) -> Result<Vec<u8>> {
+        json::compact(documents, self.spelling())
+    }
+
+    fn spelling(self) -> Spelling {
+        match self {
+            Self::JsonRest => Spelling::Camel,
+            _ => Spelling::Snake,
+        }
+    }
+}
+
+/// The messages of an [`Output`].
+pub(super) struct Documents<'a> {
+    pub(super) message: &'static Message,
+    pub(super) values: &'a [Value],
+    /// Whether they are shown as an array, however many there are.
+    pub(super) is_array: bool,
+    /// Whether they are shown as they are instead of as messages.
+    verbatim: bool,
+}
+
+impl<'a> Documents<'a> {
+    pub(super) fn of(output: &'a Output) -> Option<Self> {
+        let (message, values, is_array): (&&'static Message, _, _) = match output {
+            Output::Nothing | Output::Verbatim(_) => return None,
+            Output::Object { message, value } | Output::Bare { message, value, .. } => {
+                (message, std::slice::from_ref(value), false)
+            }
+            Output::Objects { message, values } | Output::List { message, values, .. } => (message, &values[..], true),
+            Output::Value(Value::Array(values)) => (&&ANY, &values[..], true),
+            Output::Value(value) => (&&ANY, std::slice::from_ref(value), false),
+        };
+        Some(Self { message, values, is_array, verbatim: matches!(output, Output::Value(_)) })
+    }
+
+    /// The messages as they are shown, converted one at a time, since a list may be long.
+    pub(super) fn iter(&self, spelling: Spelling) -> impl Iterator<Item = Value> {
+        let verbatim = self.verbatim;
+        self.values
+            .iter()
+            .map(move |value| if verbatim { value.clone() } else { self.message.document(value, spelling) })
+    }
+}

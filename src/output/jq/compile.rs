@@ -1,0 +1,130 @@
+//! Compiling a filter, and explaining why one does not compile.
+
+use jaq_core::data::JustLut;
+use jaq_core::load::lex::Expect;
+use jaq_core::load::parse::Def;
+use jaq_core::load::{self, Arena, File, Loader};
+use jaq_core::native::Fun;
+use jaq_core::{Compiler, compile};
+use jaq_json::Val;
+
+use crate::text::escape;
+
+/// What jq has and jaq's library lacks, as far as lists of resources are concerned, and deletions, since jaq's own
+/// change the order of the fields that stay.
+///
+/// Source: the jq 1.7 manual, "Format strings and escaping" and "SQL-style operators".
+const DEFINITIONS: &str = r#"
+    def @tsv:
+        def swap($from; $to): split($from) | join($to);
+        if isarray | not then error("\(type) cannot be written as TSV, only an array can") end
+        | [.[] | if isstring then swap("\\"; "\\\\") | swap("\t"; "\\t") | swap("\n"; "\\n") | swap("\r"; "\\r")
+            elif . == null then ""
+            elif isarray or isobject then error("\(type) cannot be written as a field of TSV")
+            else tostring end]
+        | join("\t");
+    def @csv:
+        if isarray | not then error("\(type) cannot be written as CSV, only an array can") end
+        | [.[] | if isstring then "\"" + (split("\"") | join("\"\"")) + "\""
+            elif . == null then ""
+            elif isarray or isobject then error("\(type) cannot be written as a field of CSV")
+            else tostring end]
+        | join(",");
+    def IN(s): any(s == .; .);
+    def IN(src; s): any(src == s; .);
+    def INDEX(stream; f): reduce stream as $row ({}; .[$row | f | tostring] |= $row);
+    def INDEX(f): INDEX(.[]; f);
+    def delpaths($paths):
+        def without($path):
+            $path[0] as $key
+            | if $path == [] then null
+            elif isobject and ($path | length) == 1 then with_entries(select(.key != $key))
+            elif .[$key] == null then .
+            elif ($path | length) > 1 then .[$key] |= without($path[1:])
+            else .[$key] |= empty end;
+        reduce ($paths | sort | reverse | .[]) as $path (.; without($path));
+    def del(f): delpaths([path(f)]);
+"#;
+
+/// Compiles an expression, which may read `$ENV` when `with_env`. The error is a message for the user.
+pub(super) fn compile(expression: &str, with_env: bool) -> Result<jaq_core::Filter<JustLut<Val>>, String> {
+    // Parsing and compiling jq's own definitions takes longer than everything else that the program does between the
+    // response and the output, and most filters use none of them.
+    compile_with(expression, with_env, [], []).or_else(|_| {
+        let definitions =
+            jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).chain(parse_definitions(DEFINITIONS));
+        let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+        compile_with(expression, with_env, definitions, functions)
+    })
+}
+
+/// Compiles with these definitions and native functions. The error is a message for the user.
+pub(super) fn compile_with(
+    expression: &str,
+    with_env: bool,
+    definitions: impl IntoIterator<Item = Def<&'static str>>,
+    functions: impl IntoIterator<Item = Fun<JustLut<Val>>>,
+) -> Result<jaq_core::Filter<JustLut<Val>>, String> {
+    // jaq's own `env` reads the process and panics on a variable that is not UTF-8; a definition goes before it.
+    let env = if with_env { parse_definitions("def env: $ENV;") } else { Vec::new() };
+    let arena = Arena::default();
+    let modules =
+        Loader::new(definitions.into_iter().chain(env)).load(&arena, File { code: expression, path: () }).map_err(
+            |errors| errors.first().map(|(_, error)| describe_load_error(expression, error)).unwrap_or_default(),
+        )?;
+    load::import(&modules, |_| Err("modules are not supported".to_owned())).map_err(|errors| {
+        errors.first().map(|(_, error)| describe_load_error(expression, error)).unwrap_or_default()
+    })?;
+    Compiler::default().with_funs(functions).with_global_vars(with_env.then_some("$ENV")).compile(modules).map_err(
+        |errors| {
+            let undefined = errors.first().and_then(|(_, errors)| errors.first());
+            undefined.map(|error| describe_compile_error(expression, error)).unwrap_or_default()
+        },
+    )
+}
+
+fn parse_definitions(text: &'static str) -> Vec<Def<&'static str>> {
+    load::parse(text, |parser| parser.defs()).unwrap_or_default()
+}
+
+fn describe_load_error(expression: &str, error: &load::Error<&str>) -> String {
+    let reason = match error {
+        load::Error::Io(errors) => errors.first().map(|(part, reason)| (reason.clone(), *part)),
+        load::Error::Lex(errors) => errors.first().map(|(expected, part)| match expected {
+            Expect::Delim(open) => (format!("`{open}` is not closed"), *open),
+            other => (describe_expected(other.as_str(), part), *part),
+        }),
+        load::Error::Parse(errors) => {
+            errors.first().map(|(expected, part)| (describe_expected(expected.as_str(), part), *part))
+        }
+    };
+    reason.map(|(reason, part)| with_position(expression, part, &reason)).unwrap_or_default()
+}
+
+fn describe_expected(expected: &str, found: &str) -> String {
+    let mut shown: String = found.chars().take(20).collect();
+    if shown.len() < found.len() {
+        shown.push('…');
+    }
+    match shown.as_str() {
+        "" => format!("expected {expected}, but the expression ends"),
+        shown => format!("expected {expected}, found `{}`", escape::inline(shown)),
+    }
+}
+
+fn describe_compile_error(expression: &str, (name, undefined): &compile::Error<&str>) -> String {
+    let what = match undefined {
+        compile::Undefined::Filter(arity) => format!("undefined function {name}/{arity}"),
+        other => format!("undefined {} {name}", other.as_str()),
+    };
+    with_position(expression, name, &what)
+}
+
+/// Adds the position of `part` in the expression, counted in characters from 1.
+fn with_position(expression: &str, part: &str, reason: &str) -> String {
+    let start = load::span(expression, part).start;
+    match expression.get(..start) {
+        Some(before) => format!("{reason} at character {}", before.chars().count() + 1),
+        None => reason.to_owned(),
+    }
+}
