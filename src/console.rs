@@ -65,7 +65,7 @@ impl Console {
 
     /// The text as the stream should get it; what is escaped in JSON is JSON again.
     fn shown(&self, text: &str) -> String {
-        if self.terminal { escape::lines(text).into_owned() } else { text.to_owned() }
+        if self.terminal { escape::multiline(text).into_owned() } else { text.to_owned() }
     }
 
     fn styled(&self, text: &str) -> String {

@@ -141,7 +141,7 @@ impl<'a> Context<'a> {
     /// The folder of the caches; `None` when nothing is to be cached: what comes from a server that nobody vouches for
     /// must not outlive the run.
     pub fn cache_home(&self) -> Option<PathBuf> {
-        store::home(self.env).filter(|_| self.verifies_ssl())
+        store::directory(self.env).filter(|_| self.verifies_ssl())
     }
 
     fn verifies_ssl(&self) -> bool {

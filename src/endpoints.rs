@@ -1,4 +1,4 @@
-//! Where the services are: built in, replaced one by one, or listed by another installation of the cloud.
+//! The endpoints of the services: built in, set one by one, or listed by another installation of the cloud.
 //!
 //! Source: yandex-cloud/docs, `en/api-design-guide/concepts/endpoints.md`; `yandex/cloud/endpoint/api_endpoint_service.proto`.
 
@@ -24,16 +24,16 @@ pub enum Service {
     Operation,
     /// Folders and clouds.
     ResourceManager,
-    /// Exchange of the tokens of other systems.
+    /// Exchange of tokens of other identity providers.
     Auth,
     /// Temporary credentials for a static key.
     Sts,
-    /// Object Storage, which this program only tells others of.
+    /// Object Storage, which this program does not call itself.
     Storage,
 }
 
-/// What there is to know of a service.
-struct Row {
+/// The configuration of a service.
+struct ServiceInfo {
     service: Service,
     /// The key in the profile's table `endpoints`, and the ID in the list of an installation.
     key: &'static str,
@@ -41,33 +41,38 @@ struct Row {
     built_in: &'static str,
 }
 
-const SERVICES: [Row; 6] = [
-    Row {
+const SERVICES: [ServiceInfo; 6] = [
+    ServiceInfo {
         service: Service::Iam,
         key: "iam",
         variable: "YC_ENDPOINT_URL_IAM",
         built_in: "https://iam.api.cloud.yandex.net",
     },
-    Row {
+    ServiceInfo {
         service: Service::Operation,
         key: "operation",
         variable: "YC_ENDPOINT_URL_OPERATION",
         built_in: "https://operation.api.cloud.yandex.net",
     },
-    Row {
+    ServiceInfo {
         service: Service::ResourceManager,
         key: "resource-manager",
         variable: "YC_ENDPOINT_URL_RESOURCE_MANAGER",
         built_in: "https://resource-manager.api.cloud.yandex.net",
     },
-    Row {
+    ServiceInfo {
         service: Service::Auth,
         key: "auth",
         variable: "YC_ENDPOINT_URL_AUTH",
         built_in: "https://auth.yandex.cloud",
     },
-    Row { service: Service::Sts, key: "sts", variable: "YC_ENDPOINT_URL_STS", built_in: "https://sts.yandexcloud.net" },
-    Row {
+    ServiceInfo {
+        service: Service::Sts,
+        key: "sts",
+        variable: "YC_ENDPOINT_URL_STS",
+        built_in: "https://sts.yandexcloud.net",
+    },
+    ServiceInfo {
         service: Service::Storage,
         key: "storage",
         variable: "YC_ENDPOINT_URL_STORAGE",
@@ -75,96 +80,98 @@ const SERVICES: [Row; 6] = [
     },
 ];
 
-/// The installation whose addresses are built in.
+/// The installation whose endpoints are built in.
 const BUILT_IN_INSTALLATION: &str = "https://api.cloud.yandex.net";
 
-/// How long the list of an installation is kept.
-const KEEP_LIST: TimeDelta = TimeDelta::hours(1);
+/// How long the list of an installation is cached.
+const LIST_LIFETIME: TimeDelta = TimeDelta::hours(1);
 
-/// The address of every service.
+/// The endpoint of every service.
 #[derive(Debug)]
 pub struct Endpoints {
-    /// Addresses given by variable or profile.
-    replaced: [Option<String>; SERVICES.len()],
+    /// Endpoints set by variable or profile.
+    overrides: [Option<String>; SERVICES.len()],
     /// Another installation than the built-in one.
     installation: Option<String>,
-    list: OnceCell<List>,
+    list: OnceCell<EndpointList>,
     store: Store,
 }
 
-/// What an installation says of its services.
+/// The endpoints that an installation lists, as cached.
 #[derive(Debug, Serialize, Deserialize)]
-struct List {
+struct EndpointList {
     installation: String,
     obtained_at: DateTime<Utc>,
-    endpoints: Vec<Entry>,
+    endpoints: Vec<ListedEndpoint>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Entry {
+struct ListedEndpoint {
     id: String,
     address: String,
 }
 
 impl Endpoints {
-    /// Settles the addresses: for each service its variable, then the profile's table `endpoints`; for the others the
-    /// list of the installation that `--endpoint`, `YC_ENDPOINT` or the profile names, or else the built-in ones.
+    /// Resolves the endpoint of each service: from its variable, then from the profile's table `endpoints`, then from the
+    /// list of the installation that `--endpoint`, `YC_ENDPOINT` or the profile names, or else the built-in one.
     ///
     /// # Errors
-    /// An address is no URL, or is plain `http` to another host than this one.
+    /// An endpoint is not a URL, or is plain `http` to another host than this machine.
     pub fn resolve(flag: Option<&str>, env: &Env, profile: &Profile, cache_home: Option<&Path>) -> Result<Self> {
         let table = profile.table("endpoints")?;
         if let Some(unknown) = table.and_then(|table| table.keys().find(|key| !is_known(key))) {
-            let known = SERVICES.map(|row| row.key).join(", ");
-            return Err(profile.wrong(&format!("endpoints.{unknown}"), &format!("is no service; there are: {known}")));
+            let known = SERVICES.map(|info| info.key).join(", ");
+            return Err(
+                profile.wrong(&format!("endpoints.{unknown}"), &format!("is not a service; the services are {known}"))
+            );
         }
-        let mut replaced = [const { None }; SERVICES.len()];
-        for (address, Row { key, variable, .. }) in replaced.iter_mut().zip(&SERVICES) {
+        let mut overrides = [const { None }; SERVICES.len()];
+        for (endpoint, ServiceInfo { key, variable, .. }) in overrides.iter_mut().zip(&SERVICES) {
             if let Some(given) = env.var(variable) {
-                *address = Some(checked(given).map_err(|rule| Error::usage(format!("{variable} {rule}")))?);
+                *endpoint = Some(check_url(given).map_err(|rule| Error::usage(format!("{variable} {rule}")))?);
             } else if let Some(given) = table.and_then(|table| table.get(*key)) {
                 let wrong = |rule: String| profile.wrong(&format!("endpoints.{key}"), &rule);
-                let given = given.as_str().ok_or_else(|| wrong("must be a text in quotes".to_owned()))?;
-                *address = Some(checked(given).map_err(wrong)?);
+                let given = given.as_str().ok_or_else(|| wrong("must be a quoted string".to_owned()))?;
+                *endpoint = Some(check_url(given).map_err(wrong)?);
             } else if let (&"storage", Some(given)) = (key, profile.text("storage-endpoint")?) {
-                // The key of `yc` for the same.
+                // The key that `yc` has for it.
                 let wrong = |rule: String| profile.wrong("storage-endpoint", &rule);
-                *address = Some(checked(&with_scheme(given, "https")).map_err(wrong)?);
+                *endpoint = Some(check_url(&with_scheme(given, "https")).map_err(wrong)?);
             }
         }
         Ok(Self {
-            replaced,
-            installation: installation(flag, env, profile)?.filter(|address| address != BUILT_IN_INSTALLATION),
+            overrides,
+            installation: resolve_installation(flag, env, profile)?.filter(|url| url != BUILT_IN_INSTALLATION),
             list: OnceCell::new(),
             store: Store::endpoints(cache_home),
         })
     }
 
-    /// The address of a service, without a slash at its end.
+    /// The endpoint of a service, without a slash at its end.
     ///
     /// # Errors
-    /// The installation cannot be asked, or does not list the service.
+    /// The list of the installation cannot be fetched, or does not have the service.
     pub async fn base(&self, service: Service, http: &Http) -> Result<String> {
         let position = position(service);
-        match (&self.replaced[position], &self.installation) {
-            (Some(address), _) => Ok(address.clone()),
+        match (&self.overrides[position], &self.installation) {
+            (Some(endpoint), _) => Ok(endpoint.clone()),
             (None, None) => Ok(SERVICES[position].built_in.to_owned()),
             (None, Some(installation)) => self.listed(&SERVICES[position], installation, http).await,
         }
     }
 
-    /// What is configured as the address of a service, told without asking the installation.
+    /// The endpoint of a service as configured: that of the installation where only its list has the service's own.
     pub fn configured(&self, service: Service) -> &str {
         let position = position(service);
-        let replaced = self.replaced[position].as_deref();
-        replaced.or(self.installation.as_deref()).unwrap_or(SERVICES[position].built_in)
+        let own = self.overrides[position].as_deref();
+        own.or(self.installation.as_deref()).unwrap_or(SERVICES[position].built_in)
     }
 
-    /// The address at which the installation's own IAM issues tokens. It is what a JWT is made out to, and does not
-    /// depend on where calls are sent.
+    /// The URL at which the installation's own IAM issues tokens: the audience of a JWT. It does not depend on the endpoint
+    /// that calls are sent to.
     ///
     /// # Errors
-    /// The installation cannot be asked, or does not list IAM.
+    /// The list of the installation cannot be fetched, or does not have IAM.
     pub async fn token_audience(&self, http: &Http) -> Result<String> {
         let iam = match &self.installation {
             None => SERVICES[0].built_in.to_owned(),
@@ -173,92 +180,96 @@ impl Endpoints {
         Ok(format!("{}/iam/v1/tokens", iam.trim_end_matches(":443")))
     }
 
-    async fn listed(&self, row: &Row, installation: &str, http: &Http) -> Result<String> {
+    async fn listed(&self, info: &ServiceInfo, installation: &str, http: &Http) -> Result<String> {
         let list = self.list.get_or_try_init(|| self.fetch(installation, http)).await?;
         let unlisted = || {
-            Error::usage(format!("{installation} does not list the address of the service '{}'", row.key))
-                .hint(format!("set {}, or put '{}' into the table 'endpoints' of the profile", row.variable, row.key))
+            Error::usage(format!("{installation} does not list an endpoint of the service '{}'", info.key))
+                .hint(format!("set {}, or '{}' in the table 'endpoints' of the profile", info.variable, info.key))
         };
-        let entry = list.endpoints.iter().find(|entry| entry.id == row.key).ok_or_else(unlisted)?;
-        let address = with_scheme(&entry.address, if installation.starts_with("http://") { "http" } else { "https" });
-        checked(&address)
-            .map_err(|rule| Error::config(format!("the address that {installation} lists for {} {rule}", row.key)))
+        let entry = list.endpoints.iter().find(|entry| entry.id == info.key).ok_or_else(unlisted)?;
+        let endpoint = with_scheme(&entry.address, if installation.starts_with("http://") { "http" } else { "https" });
+        check_url(&endpoint)
+            .map_err(|rule| Error::config(format!("the endpoint that {installation} lists for '{}' {rule}", info.key)))
     }
 
-    async fn fetch(&self, installation: &str, http: &Http) -> Result<List> {
+    async fn fetch(&self, installation: &str, http: &Http) -> Result<EndpointList> {
         let name = fingerprint(&[installation]);
         let now = Utc::now();
-        let fresh = |list: &List| list.installation == installation && (now - list.obtained_at).abs() < KEEP_LIST;
+        let fresh =
+            |list: &EndpointList| list.installation == installation && (now - list.obtained_at).abs() < LIST_LIFETIME;
         if let Some(list) = self.store.load(&name).filter(fresh) {
             return Ok(list);
         }
-        let about =
-            |error: Error| error.context(format!("cannot ask {installation} for the addresses of its services"));
+        let failed = |error: Error| error.context(format!("cannot get the list of endpoints of {installation}"));
         let url = format!("{installation}/endpoints");
-        let answer = http.send(Request::new(Method::GET, &url)).await.and_then(Response::into_json).map_err(about)?;
-        let endpoints = Vec::<Entry>::deserialize(&answer["endpoints"])
-            .map_err(|_| about(Error::internal("the answer holds no list of addresses")))?;
-        let list = List { installation: installation.to_owned(), obtained_at: now, endpoints };
+        let response =
+            http.send(Request::new(Method::GET, &url)).await.and_then(Response::into_json).map_err(failed)?;
+        let endpoints = Vec::<ListedEndpoint>::deserialize(&response["endpoints"])
+            .map_err(|_| failed(Error::internal("the response has no list of endpoints")))?;
+        let list = EndpointList { installation: installation.to_owned(), obtained_at: now, endpoints };
         self.store.save(&name, &list);
         Ok(list)
     }
 }
 
-fn installation(flag: Option<&str>, env: &Env, profile: &Profile) -> Result<Option<String>> {
-    let address = |text: &str| checked(&with_scheme(text, "https")).map(without_default_port);
+fn resolve_installation(flag: Option<&str>, env: &Env, profile: &Profile) -> Result<Option<String>> {
+    let parse = |text: &str| check_url(&with_scheme(text, "https")).map(without_default_port);
     if let Some(text) = flag {
-        return address(text).map(Some).map_err(|rule| Error::usage(format!("--endpoint {rule}")));
+        return parse(text).map(Some).map_err(|rule| Error::usage(format!("--endpoint {rule}")));
     }
     if let Some(text) = env.var("YC_ENDPOINT") {
-        return address(text).map(Some).map_err(|rule| Error::usage(format!("YC_ENDPOINT {rule}")));
+        return parse(text).map(Some).map_err(|rule| Error::usage(format!("YC_ENDPOINT {rule}")));
     }
-    let from_profile = profile.text("endpoint")?.map(address).transpose();
+    let from_profile = profile.text("endpoint")?.map(parse).transpose();
     from_profile.map_err(|rule| profile.wrong("endpoint", &rule))
 }
 
 fn position(service: Service) -> usize {
-    SERVICES.iter().position(|row| row.service == service).unwrap_or_default()
+    SERVICES.iter().position(|info| info.service == service).unwrap_or_default()
 }
 
 fn is_known(key: &str) -> bool {
-    SERVICES.iter().any(|row| row.key == key)
+    SERVICES.iter().any(|info| info.key == key)
 }
 
-fn with_scheme(address: &str, scheme: &str) -> String {
-    if address.contains("://") { address.to_owned() } else { format!("{scheme}://{address}") }
+fn with_scheme(endpoint: &str, scheme: &str) -> String {
+    if endpoint.contains("://") { endpoint.to_owned() } else { format!("{scheme}://{endpoint}") }
 }
 
-fn without_default_port(address: String) -> String {
-    match address.strip_prefix("https://").and_then(|rest| rest.strip_suffix(":443")) {
+fn without_default_port(endpoint: String) -> String {
+    match endpoint.strip_prefix("https://").and_then(|rest| rest.strip_suffix(":443")) {
         Some(host) => format!("https://{host}"),
-        None => address,
+        None => endpoint,
     }
 }
 
-/// The address without a slash at its end, if it is one that secrets may be sent to.
-pub(crate) fn checked(address: &str) -> Result<String, String> {
-    // What stands before an @ or behind a ? may be a secret, so such an address is not shown.
-    if address.contains('@') {
-        return Err("must not hold a user name or password".to_owned());
+/// Checks that secrets may be sent to a URL, and removes the slash at its end.
+///
+/// # Errors
+/// They must not be; the message is the predicate of a sentence about the setting.
+pub(crate) fn check_url(endpoint: &str) -> Result<String, String> {
+    // The part before an @ or after a ? may be a secret, so such a URL is not shown.
+    if endpoint.contains('@') {
+        return Err("must not have a user name or password".to_owned());
     }
-    if address.contains(['?', '#']) {
-        return Err("must have no query and no fragment".to_owned());
+    if endpoint.contains(['?', '#']) {
+        return Err("must not have a query or a fragment".to_owned());
     }
-    let url = Url::parse(address)
-        .map_err(|error| format!("is '{address}', which is not a URL ({error}); write https://HOST[:PORT]"))?;
+    let url = Url::parse(endpoint)
+        .map_err(|error| format!("is '{endpoint}', which is not a URL ({error}); write https://HOST[:PORT]"))?;
     match url.scheme() {
-        "https" => Ok(address.trim_end_matches('/').to_owned()),
-        "http" if is_loopback(&url) => Ok(address.trim_end_matches('/').to_owned()),
-        "http" => Err(format!("is '{address}', but plain http is for this machine alone; write https://")),
-        _ => Err(format!("is '{address}', but must begin with https://")),
+        "https" => Ok(endpoint.trim_end_matches('/').to_owned()),
+        "http" if is_loopback(&url) => Ok(endpoint.trim_end_matches('/').to_owned()),
+        "http" => Err(format!("is '{endpoint}', but plain http is only allowed for this machine; write https://")),
+        _ => Err(format!("is '{endpoint}', but must begin with https://")),
     }
 }
 
-/// Whether the host of the address is this machine.
+/// Whether the host of the URL is this machine.
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let ip = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || ip.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -279,9 +290,9 @@ mod tests {
     fn a_variable_beats_the_profile() {
         let profile = "endpoints.iam = 'https://p/'\nendpoints.operation = 'https://o'";
         let endpoints = resolve(None, &[("YC_ENDPOINT_URL_IAM", "https://v:8443/")], profile).unwrap();
-        assert_eq!(endpoints.replaced[0].as_deref(), Some("https://v:8443"));
-        assert_eq!(endpoints.replaced[1].as_deref(), Some("https://o"));
-        assert_eq!(endpoints.replaced[2], None);
+        assert_eq!(endpoints.overrides[0].as_deref(), Some("https://v:8443"));
+        assert_eq!(endpoints.overrides[1].as_deref(), Some("https://o"));
+        assert_eq!(endpoints.overrides[2], None);
     }
 
     #[test]
@@ -307,13 +318,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_by_name() {
-        for address in ["iam.example.com", "ftp://x", "https://", "https://u:p@x", "https://x/?a=1", "https://x#f"] {
-            assert!(resolve(None, &[("YC_ENDPOINT_URL_IAM", address)], "").is_err(), "{address}");
+    fn a_malformed_endpoint_is_refused_by_the_name_of_its_setting() {
+        for endpoint in ["iam.example.com", "ftp://x", "https://", "https://u:p@x", "https://x/?a=1", "https://x#f"] {
+            assert!(resolve(None, &[("YC_ENDPOINT_URL_IAM", endpoint)], "").is_err(), "{endpoint}");
         }
         let error = resolve(None, &[], "endpoints.iam = 'x'").unwrap_err().to_string();
         assert!(error.contains("'profiles.p.endpoints.iam' is 'x'"), "{error}");
         let error = resolve(None, &[], "endpoints.aim = 'https://x'").unwrap_err().to_string();
-        assert!(error.contains("'profiles.p.endpoints.aim' is no service; there are: iam"), "{error}");
+        assert!(error.contains("'profiles.p.endpoints.aim' is not a service; the services are iam"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The state of the process that the program depends on, read once: variables, folders, terminals, arguments.
+//! The state of the process that the program depends on, read once: variables, directories, terminals.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -6,25 +6,25 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// A snapshot of the surroundings of one run.
+/// The environment of one run.
 ///
-/// [`Env::from_process`] is the only reader of process state; everything else is told through this value, so that
-/// a program which embeds the library can make its own.
+/// Only [`Env::from_process`] reads the state of the process; everything else gets it from this value, so that a test
+/// can make its own.
 #[derive(Debug, Clone, Default)]
 pub struct Env {
     /// Environment variables.
     pub vars: BTreeMap<String, String>,
-    /// The user's home folder.
+    /// The user's home directory.
     pub home: Option<PathBuf>,
-    /// Where the operating system keeps configuration, e.g. `~/.config`.
+    /// The directory of the operating system for configuration, e.g. `~/.config`.
     pub config_dir: Option<PathBuf>,
-    /// Where the operating system keeps caches, e.g. `~/.cache`.
+    /// The directory of the operating system for caches, e.g. `~/.cache`.
     pub cache_dir: Option<PathBuf>,
     /// Which of the standard streams are terminals.
     pub terminal: Terminal,
-    /// The program itself, where it can be run once more.
+    /// The path of this program, where it is known.
     pub program: Option<PathBuf>,
-    /// Whether Ctrl-C is to be ignored, as shells tell the programs that they start in the background.
+    /// Whether SIGINT is ignored, as in programs that a shell starts in the background.
     pub ignores_interrupt: bool,
 }
 
@@ -40,10 +40,10 @@ pub struct Terminal {
 }
 
 impl Env {
-    /// Reads the surroundings of this process.
+    /// Reads the state of this process.
     ///
     /// # Errors
-    /// A variable that the program may need holds something that is not UTF-8.
+    /// A variable that the program may need is not UTF-8.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_process() -> Result<Self> {
         let mut vars = BTreeMap::new();
@@ -72,33 +72,33 @@ impl Env {
         })
     }
 
-    /// The value of a variable; one that is set to nothing counts as not set.
+    /// The value of a variable; an empty one counts as not set.
     pub fn var(&self, name: &str) -> Option<&str> {
         self.vars.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The folder of the program's own configuration: `$YC_RS_CONFIG_DIR`, else `yc-rs` in the system's place.
+    /// The directory of the program's configuration: `$YC_RS_CONFIG_DIR`, or `yc-rs` in the system's directory.
     pub fn config_home(&self) -> Option<PathBuf> {
-        self.own_folder("YC_RS_CONFIG_DIR", self.config_dir.as_deref())
+        self.own_directory("YC_RS_CONFIG_DIR", self.config_dir.as_deref())
     }
 
-    /// The folder of the program's own caches: `$YC_RS_CACHE_DIR`, else `yc-rs` in the system's place.
+    /// The directory of the program's caches: `$YC_RS_CACHE_DIR`, or `yc-rs` in the system's directory.
     pub fn cache_home(&self) -> Option<PathBuf> {
-        self.own_folder("YC_RS_CACHE_DIR", self.cache_dir.as_deref())
+        self.own_directory("YC_RS_CACHE_DIR", self.cache_dir.as_deref())
     }
 
-    fn own_folder(&self, variable: &str, system: Option<&Path>) -> Option<PathBuf> {
-        self.var(variable).map(PathBuf::from).or_else(|| system.map(|folder| folder.join("yc-rs")))
+    fn own_directory(&self, variable: &str, system: Option<&Path>) -> Option<PathBuf> {
+        self.var(variable).map(PathBuf::from).or_else(|| system.map(|directory| directory.join("yc-rs")))
     }
 
-    /// The name under which the user is logged in, where the environment tells it.
+    /// The login name of the user, where a variable has it.
     pub fn login(&self) -> Option<&str> {
         ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| self.var(name))
     }
 }
 
 /// Source: `proc_pid_status(5)`: `SigIgn` is a mask in hexadecimal, SIGINT its second bit. Elsewhere there is no safe way
-/// to tell.
+/// to find out.
 fn ignores_interrupt() -> bool {
     let status = if cfg!(target_os = "linux") { std::fs::read_to_string("/proc/self/status") } else { return false };
     let mask = status.ok().and_then(|status| {
@@ -113,13 +113,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variable_set_to_nothing_counts_as_not_set() {
+    fn an_empty_variable_counts_as_not_set() {
         let env = Env { vars: [("A".into(), String::new()), ("B".into(), "x".into())].into(), ..Env::default() };
         assert_eq!((env.var("A"), env.var("B"), env.var("C")), (None, Some("x"), None));
     }
 
     #[test]
-    fn own_folders_follow_the_variables_first() {
+    fn own_directories_follow_the_variables_first() {
         let mut env = Env { config_dir: Some("/c".into()), ..Env::default() };
         assert_eq!(env.config_home(), Some("/c/yc-rs".into()));
         assert_eq!(env.cache_home(), None);

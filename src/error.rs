@@ -1,4 +1,4 @@
-//! Why a command did not finish: what to tell the user, and the exit status.
+//! Errors: the message for the user, and the exit status.
 
 use std::fmt;
 
@@ -6,13 +6,12 @@ use serde_json::{Map, Value, json};
 
 use crate::status::{Code, Status};
 
-/// What most functions of this crate return.
+/// The result of most functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a command did not finish.
 ///
-/// Made by one of the constructors, which choose the kind, and refined on the way up by [`context`](Self::context)
-/// and [`hint`](Self::hint).
+/// A constructor chooses the kind; callers add to it with [`context`](Self::context) and [`hint`](Self::hint).
 #[derive(Debug, Clone)]
 pub struct Error(Box<Parts>);
 
@@ -22,51 +21,51 @@ struct Parts {
     message: String,
     hint: Option<String>,
     ids: RequestIds,
-    /// The server's own name for why it refused, where that is none of gRPC.
+    /// The server's error code, where it is not one of gRPC.
     server_code: Option<String>,
     /// The call may have taken effect on the server, so it must not be repeated blindly.
     outcome_unknown: bool,
 }
 
-/// The class of an [`Error`]: it decides the exit status and the `code` of `--error-format json`.
+/// The class of an [`Error`], which decides the exit status and the `code` of `--error-format json`.
 #[derive(Debug, Clone)]
 pub enum Kind {
     /// The command line or an input file is wrong.
     Usage,
     /// The configuration is wrong.
     Config,
-    /// A value was asked for that the configuration does not hold.
+    /// A requested setting is not set.
     NotSet,
     /// The jq filter does not compile.
     FilterSyntax,
-    /// The jq filter failed on the response.
+    /// The jq filter failed on the result.
     FilterRun,
-    /// No source of credentials is set up, or the one that is cannot be used.
+    /// No credentials are configured, or they cannot be used.
     NoCredentials,
     /// The server refused the call.
     Refused {
-        /// The HTTP status of the answer; `None` for the failure of an Operation.
+        /// The HTTP status of the response; `None` for the failure of an Operation.
         http: Option<u16>,
         /// Why.
         status: Status,
     },
     /// The server could not be reached, or the connection broke.
     Network,
-    /// A limit given by `--timeout`, or one of the time-outs of a request, has passed.
+    /// The limit of `--timeout`, or a timeout of a request, has passed.
     Timeout,
     /// The user pressed Ctrl-C.
     Interrupted,
     /// The result cannot be written.
     Output,
-    /// Something cannot be told.
+    /// The requested information cannot be determined.
     Unknown,
-    /// The command that was to be run cannot be; the exit status is that of a shell in the same place.
+    /// The command of `exec` cannot be run; the exit status is the one that a shell returns.
     NotRun(u8),
     /// The program or the machine failed.
     Internal,
 }
 
-/// The IDs by which support finds a request.
+/// The IDs of a request, for the support.
 ///
 /// Source: yandex-cloud/go-sdk, `pkg/requestid/interceptor.go` of v0.32.0, for the four names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -115,7 +114,7 @@ impl Error {
         Self::new(Kind::Config, message)
     }
 
-    /// Nothing to sign in with.
+    /// There are no credentials, or they cannot be used.
     pub fn no_credentials(message: impl Into<String>) -> Self {
         Self::new(Kind::NoCredentials, message)
     }
@@ -142,21 +141,21 @@ impl Error {
         Self::new(Kind::Internal, message)
     }
 
-    /// Says what was being done: `<context>: <message so far>`.
+    /// Prepends what was being done: `<context>: <message>`.
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         self.0.message = format!("{context}: {}", self.0.message);
         self
     }
 
-    /// Says what to type next. The first hint, given nearest to the cause, stays.
+    /// Adds a hint on what to do next. The first hint, given nearest to the cause, stays.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint.get_or_insert_with(|| hint.into());
         self
     }
 
-    /// Says what to type before anything that a hint nearer to the cause says.
+    /// Adds a hint that is shown before the existing one.
     #[must_use]
     pub fn urgent_hint(mut self, hint: impl Into<String>) -> Self {
         let lines = [Some(hint.into()), self.0.hint].into_iter().flatten();
@@ -164,14 +163,14 @@ impl Error {
         self
     }
 
-    /// Says what the server calls the reason, e.g. `SignatureDoesNotMatch`, where it has names of its own.
+    /// Sets the server's error code where it is not one of gRPC, e.g. `SignatureDoesNotMatch`.
     #[must_use]
     pub fn server_code(mut self, code: impl Into<String>) -> Self {
         self.0.server_code = Some(code.into());
         self
     }
 
-    /// Says what to type next in the place of what was said nearer to the cause.
+    /// Replaces the hint.
     #[must_use]
     pub fn replace_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
@@ -185,14 +184,14 @@ impl Error {
         self
     }
 
-    /// Says that the call may have taken effect all the same.
+    /// Marks the call as one that may have taken effect despite the error.
     #[must_use]
     pub fn outcome_unknown(mut self) -> Self {
         self.0.outcome_unknown = true;
         self
     }
 
-    /// Whether the call may have taken effect all the same.
+    /// Whether the call may have taken effect despite the error.
     pub fn is_outcome_unknown(&self) -> bool {
         self.0.outcome_unknown
     }
@@ -214,7 +213,7 @@ impl Error {
         }
     }
 
-    /// The exit status: 1 failed, 2 wrong input, 3 not allowed, 4 not found, 5 try again, 130 interrupted.
+    /// The exit status: 1 failure, 2 invalid input, 3 not authorized, 4 not found, 5 retryable, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match &self.0.kind {
             Kind::Interrupted => 130,
@@ -234,7 +233,7 @@ impl Error {
         }
     }
 
-    /// Whether the same command may succeed later without any change.
+    /// Whether the same command may succeed later.
     pub fn is_retryable(&self) -> bool {
         self.exit_code() == 5
     }
@@ -257,7 +256,7 @@ impl Error {
         }
     }
 
-    /// The error as text: `ERROR: ` and the message, then a line for each further thing that is known.
+    /// The error as text: `ERROR: ` and the message, then a line for each further field that is known.
     pub fn to_text(&self) -> String {
         let mut lines = vec![format!("ERROR: {}", self.0.message)];
         if let Some(status) = self.status() {
@@ -275,7 +274,7 @@ impl Error {
     }
 
     /// The error as one JSON object: `code`, `status`, `message`, `exit`, `retryable`, `hint`, `details` and the
-    /// four IDs; what is not known is left out.
+    /// four IDs; fields that are not known are left out.
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
         object.insert("code".into(), self.code_name().into());
@@ -349,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn text_has_a_line_for_each_thing_known() {
+    fn text_has_a_line_for_each_known_field() {
         let ids = RequestIds { server_request: Some("s-1".into()), ..RequestIds::default() };
         let error = refused(Code::NotFound, "no such key").context("cannot get x").hint("list them").ids(ids);
         assert_eq!(
@@ -359,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn json_names_the_code_and_leaves_out_what_is_not_known() {
+    fn json_has_the_code_and_leaves_out_unknown_fields() {
         let error = Error::usage("bad").hint("do this");
         assert_eq!(
             error.to_json(),

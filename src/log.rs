@@ -1,7 +1,7 @@
-//! What the program says on standard error beside errors: warnings, notes, and the debug log.
+//! Standard error, except for errors: warnings, notes and the debug log.
 //!
-//! On success standard error stays empty unless it is a terminal or a debug log was asked for, because scripts
-//! merge the streams. Every line is masked of secrets before it is written.
+//! On success standard error stays empty unless it is a terminal or the debug log is on, because scripts merge the
+//! streams. Secrets are masked in every line.
 
 use std::io::Write;
 
@@ -20,42 +20,42 @@ pub enum Level {
     Bodies,
 }
 
-/// The writer of standard error.
+/// Writes to standard error.
 #[derive(Clone, Default)]
 pub struct Log {
     /// How much of the traffic is logged.
     pub level: Level,
-    /// Whether notes are shown: standard error is a terminal and nobody asked for silence.
+    /// Whether notes are shown: standard error is a terminal, and `--no-user-output` is not given.
     pub notes: bool,
     /// Whether standard error is a terminal: characters that it would act on are then shown escaped.
     pub terminal: bool,
-    /// The secrets to keep out.
+    /// The secrets to mask.
     pub masks: Masks,
 }
 
 impl Log {
-    /// A line about a request.
+    /// Logs a line about a request.
     pub fn request(&self, line: impl FnOnce() -> String) {
         if self.level >= Level::Requests {
             self.write("DEBUG", &line());
         }
     }
 
-    /// A line about headers or a body.
+    /// Logs a line about headers or a body.
     pub fn body(&self, line: impl FnOnce() -> String) {
         if self.level >= Level::Bodies {
             self.write("DEBUG", &line());
         }
     }
 
-    /// Something a person may want to know.
+    /// Shows a note to a user at a terminal.
     pub fn note(&self, text: &str) {
         if self.notes {
             self.write("note", text);
         }
     }
 
-    /// Something that endangers the user's secrets; never silenced.
+    /// Warns of a risk for the user's secrets, whatever the flags.
     pub fn warn(&self, text: &str) {
         self.write("WARNING", text);
     }
@@ -63,7 +63,7 @@ impl Log {
     fn write(&self, label: &str, text: &str) {
         let mut text = self.masks.mask(text);
         if self.terminal {
-            text = escape::lines(&text).into_owned();
+            text = escape::multiline(&text).into_owned();
         }
         // Nothing can be done when standard error is closed, and the result does not depend on it.
         let mut stderr = std::io::stderr().lock();

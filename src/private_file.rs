@@ -1,4 +1,4 @@
-//! Files that nobody but the user may read: made private from the first byte, replaced in one step, and locked.
+//! Files that only the user can read: created with a private mode, replaced atomically, and locked.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -6,11 +6,11 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Makes a folder, and those above it that are missing, with mode 0700.
+/// Creates a directory, and those above it that are missing, with mode 0700.
 ///
 /// # Errors
-/// The folder cannot be made.
-pub fn create_folder(path: &Path) -> io::Result<()> {
+/// The directory cannot be created.
+pub fn create_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -18,43 +18,43 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Replaces a file, or makes it, in one step and with mode 0600: whoever reads it sees the old content or the new one,
-/// also after a crash, and an error leaves the old one as it was.
+/// Replaces or creates a file atomically and with mode 0600: a reader sees the old content or the new one, also after a
+/// crash, and an error leaves the old content as it was.
 ///
 /// # Errors
-/// The folder cannot be written, or the disk is full.
+/// The directory cannot be written, or the disk is full.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = folder_of(path);
-    // In the same folder, since only a rename within one file system is a single step.
-    let mut file = NamedTempFile::new_in(folder)?;
+    let directory = parent_directory(path);
+    // In the same directory, since only a rename within one file system is atomic.
+    let mut file = NamedTempFile::new_in(directory)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
-    // The rename itself is on the disk only when the folder is; some file systems cannot do that for a folder.
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
+    // The rename itself is on the disk only after this; some file systems cannot sync a directory.
+    if let Ok(directory) = File::open(directory) {
+        let _ = directory.sync_all();
     }
     Ok(())
 }
 
-/// Whether [`replace`] would find what it needs, but for room on the disk.
+/// Checks that [`replace`] can create its temporary file.
 ///
 /// # Errors
-/// The folder cannot be written.
+/// The directory cannot be written.
 pub fn check_replaceable(path: &Path) -> io::Result<()> {
-    NamedTempFile::new_in(folder_of(path)).map(drop)
+    NamedTempFile::new_in(parent_directory(path)).map(drop)
 }
 
-/// The folder that a file is in.
-pub fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// The directory of a file.
+pub fn parent_directory(path: &Path) -> &Path {
+    path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Opens the file that stands for a lock, to be locked with [`File::lock`]. It is never renamed over or removed, so
-/// that all who wait for it wait for the same file; the kernel frees it when the process ends, however it ends.
+/// Opens or creates a lock file, to be locked with [`File::lock`]. It is never replaced or removed, so that all
+/// processes lock the same file; the kernel releases the lock when the process ends, however it ends.
 ///
 /// # Errors
-/// The file cannot be made.
+/// The file cannot be created.
 pub fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -63,12 +63,12 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Whether others than its owner can read the file.
+/// Whether users other than its owner can read the file.
 pub fn others_can_read(path: &Path) -> bool {
     mode(path).is_some_and(|mode| mode & 0o077 != 0)
 }
 
-/// Whether others than its owner can write the file or folder.
+/// Whether users other than its owner can write the file or directory.
 pub fn others_can_write(path: &Path) -> bool {
     mode(path).is_some_and(|mode| mode & 0o022 != 0)
 }
@@ -83,14 +83,14 @@ fn mode(_path: &Path) -> Option<u32> {
     None
 }
 
-/// Whether the file or folder itself (a symbolic link is not followed) belongs to the user that this process runs as.
+/// Whether the file or directory itself (a symbolic link is not followed) belongs to the user that this process runs as.
 #[cfg(unix)]
 pub fn is_own(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.uid() == rustix::process::geteuid().as_raw())
 }
 
-/// Whether the file or folder itself (a symbolic link is not followed) belongs to the user that this process runs as.
+/// Whether the file or directory itself (a symbolic link is not followed) belongs to the user that this process runs as.
 #[cfg(not(unix))]
 pub fn is_own(path: &Path) -> bool {
     path.exists()
@@ -101,10 +101,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_private_and_leaves_nothing_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a/b/secret");
-        create_folder(path.parent().unwrap()).unwrap();
+    fn a_file_is_private_and_no_temporary_file_remains() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b/secret");
+        create_directory(path.parent().unwrap()).unwrap();
         replace(&path, b"old").unwrap();
         replace(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
@@ -115,16 +115,16 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_is_an_error_and_changes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(replace(&folder.path().join("missing/file"), b"x").is_err());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    fn a_directory_that_cannot_be_written_is_an_error_and_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(replace(&directory.path().join("missing/file"), b"x").is_err());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
     #[test]
     fn a_lock_excludes_others_until_it_is_dropped() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
         let first = open_lock(&path).unwrap();
         first.lock().unwrap();
         let second = open_lock(&path).unwrap();

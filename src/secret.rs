@@ -1,4 +1,4 @@
-//! Keeping secrets out of everything that is logged or shown.
+//! Masking of secrets in everything that is logged or shown.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use crate::text::percent;
 
-/// What stands for a secret in a log or an error.
+/// The replacement of a secret in a log or an error.
 pub const MASK: &str = "****";
 
-/// Secrets of fewer characters are too common as text to be masked by value.
-const SHORTEST: usize = 6;
+/// Shorter values, in bytes, occur in ordinary text, and are not masked.
+const MIN_LENGTH: usize = 6;
 
-/// Fields whose value is a secret, in either spelling with case and underscores ignored.
+/// Fields whose value is a secret, in lower case and without separators.
 ///
-/// Source: the requests and answers of `yandex/cloud/iam/v1/iam_token_service.proto`,
+/// Source: the requests and responses of `yandex/cloud/iam/v1/iam_token_service.proto`,
 /// `awscompatibility/*_service.proto`, and RFC 8693 for token exchange.
 const SECRET_FIELDS: [&str; 14] = [
     "secret",
@@ -35,16 +35,16 @@ const SECRET_FIELDS: [&str; 14] = [
     "token",
 ];
 
-/// The secrets that this process holds, and the masking of texts that may contain one.
+/// The secrets that this process knows, to be masked in texts that may contain one.
 ///
 /// Clones share one list.
 #[derive(Clone, Default)]
 pub struct Masks(Rc<RefCell<Vec<SecretString>>>);
 
 impl Masks {
-    /// Has every later text masked of this value.
+    /// Masks this value in every later text.
     pub fn add(&self, secret: &SecretString) {
-        if secret.expose_secret().len() < SHORTEST {
+        if secret.expose_secret().len() < MIN_LENGTH {
             return;
         }
         let mut known = self.0.borrow_mut();
@@ -54,11 +54,11 @@ impl Masks {
                 known.push(form);
             }
         }
-        // A secret may contain another one; the longer is to be replaced first.
+        // A secret may contain another one, so the longer one is replaced first.
         known.sort_by_key(|other| std::cmp::Reverse(other.expose_secret().len()));
     }
 
-    /// The text with every known secret, and everything of the shape of one, replaced.
+    /// Masks every known secret in a text, and everything that has the form of a secret.
     pub fn mask(&self, text: &str) -> String {
         let mut masked = text.to_owned();
         for secret in self.0.borrow().iter() {
@@ -69,7 +69,7 @@ impl Masks {
         mask_shapes(&masked)
     }
 
-    /// The value with every field that holds a secret, and everything of the shape of one, replaced.
+    /// Masks every secret field of a value, every known secret, and everything that has the form of a secret.
     pub fn mask_json(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.mask(text)),
@@ -92,10 +92,10 @@ pub fn is_secret_field(name: &str) -> bool {
     SECRET_FIELDS.contains(&plain.to_ascii_lowercase().as_str())
 }
 
-/// Replaces everything that has the shape of a secret by its prefix and a mask: the second net, for secrets
-/// that this process was never told of.
+/// Replaces everything that has the form of a secret by its prefix and a mask, for secrets that this process does not
+/// know.
 ///
-/// Source of the shapes: yandex-cloud/go-sdk, `pkg/transport/middleware/grpcdebug/sanitizer.go`.
+/// Source of the forms: yandex-cloud/go-sdk, `pkg/transport/middleware/grpcdebug/sanitizer.go`.
 pub fn mask_shapes(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
@@ -112,18 +112,19 @@ pub fn mask_shapes(text: &str) -> String {
     masked
 }
 
-/// The prefix to keep and the full length of the secret that `text` begins with.
+/// The prefix that stays, and the full length, of the secret that `text` begins with.
 fn secret_at_start(text: &str) -> Option<(&'static str, usize)> {
     const PEM: &str = "-----BEGIN ";
     match text.as_bytes().first()? {
-        b't' => dotted(text, "t1."),
-        b'c' => dotted(text, "c1."),
-        b'r' => dotted(text, "rt1."),
-        b's' => dotted(text, "s1."),
-        b'A' => run_of(text, "AQVN", 35).or_else(|| ["AQAAAA", "AgAAAA"].iter().find_map(|p| run_of(text, p, 20))),
-        b'Y' => run_of(text, "YC", 38),
-        b'y' => ["y0_", "y1_", "y2_", "y3_", "y4_", "y5_", "y6_"].iter().find_map(|p| run_of(text, p, 20)),
-        b'e' => jwt(text),
+        b't' => signed_token(text, "t1."),
+        b'c' => signed_token(text, "c1."),
+        b'r' => signed_token(text, "rt1."),
+        b's' => signed_token(text, "s1."),
+        b'A' => opaque_token(text, "AQVN", 35)
+            .or_else(|| ["AQAAAA", "AgAAAA"].iter().find_map(|p| opaque_token(text, p, 20))),
+        b'Y' => opaque_token(text, "YC", 38),
+        b'y' => ["y0_", "y1_", "y2_", "y3_", "y4_", "y5_", "y6_"].iter().find_map(|p| opaque_token(text, p, 20)),
+        b'e' => json_web_token(text),
         b'-' if text.starts_with(PEM) => {
             let label = text[PEM.len()..].split("-----").next()?;
             let end = text.find("-----END ").map_or(text.len(), |at| at);
@@ -134,34 +135,34 @@ fn secret_at_start(text: &str) -> Option<(&'static str, usize)> {
 }
 
 /// `<prefix><base64url>[=]{0,2}.<base64url of 43 or more>[=]{0,2}`
-fn dotted(text: &str, prefix: &'static str) -> Option<(&'static str, usize)> {
+fn signed_token(text: &str, prefix: &'static str) -> Option<(&'static str, usize)> {
     let body = text.strip_prefix(prefix)?;
-    let first = base64url(body);
+    let first = base64url_length(body);
     let signature = body[first..].strip_prefix('.')?;
-    let second = base64url(signature);
+    let second = base64url_length(signature);
     (first > 0 && signature[..second].trim_end_matches('=').len() >= 43)
         .then_some((prefix, prefix.len() + first + 1 + second))
 }
 
-/// `<prefix>` and at least `shortest` characters of base64url.
-fn run_of(text: &str, prefix: &'static str, shortest: usize) -> Option<(&'static str, usize)> {
-    let length = base64url(text.strip_prefix(prefix)?);
-    (length >= shortest).then_some((prefix, prefix.len() + length))
+/// `<prefix>` and at least `min_length` characters of base64url.
+fn opaque_token(text: &str, prefix: &'static str, min_length: usize) -> Option<(&'static str, usize)> {
+    let length = base64url_length(text.strip_prefix(prefix)?);
+    (length >= min_length).then_some((prefix, prefix.len() + length))
 }
 
 /// `eyJ<base64url>.eyJ<base64url>.<base64url>`
-fn jwt(text: &str) -> Option<(&'static str, usize)> {
+fn json_web_token(text: &str) -> Option<(&'static str, usize)> {
     const PREFIX: &str = "eyJ";
-    let header = base64url(text.strip_prefix(PREFIX)?);
+    let header = base64url_length(text.strip_prefix(PREFIX)?);
     let claims_at = PREFIX.len() + header + 1;
-    let claims = base64url(text[claims_at - 1..].strip_prefix('.')?.strip_prefix(PREFIX)?);
+    let claims = base64url_length(text[claims_at - 1..].strip_prefix('.')?.strip_prefix(PREFIX)?);
     let signature_at = claims_at + PREFIX.len() + claims + 1;
-    let signature = base64url(text[signature_at - 1..].strip_prefix('.')?);
+    let signature = base64url_length(text[signature_at - 1..].strip_prefix('.')?);
     Some((PREFIX, signature_at + signature))
 }
 
 /// How many bytes at the start of `text` are base64url, padding included.
-fn base64url(text: &str) -> usize {
+fn base64url_length(text: &str) -> usize {
     let letters = text.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')).count();
     letters + text.as_bytes()[letters..].iter().take(2).take_while(|b| **b == b'=').count()
 }
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn every_known_shape_is_masked_and_keeps_its_prefix() {
+    fn every_known_form_is_masked_and_keeps_its_prefix() {
         let secrets = [
             (iam_token(), "t1.****"),
             (format!("c1.a.{}", "b".repeat(43)), "c1.****"),
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_value_is_masked_whatever_its_shape() {
+    fn a_known_value_is_masked_whatever_its_form() {
         let masks = Masks::default();
         masks.add(&SecretString::from("hunter2-secret"));
         masks.add(&SecretString::from("hunter2-secret-longer"));

@@ -1,31 +1,31 @@
-//! `google.rpc.Status`: how the APIs say why they refused a call.
+//! `google.rpc.Status`: the error of an API call.
 //!
 //! Source: yandex-cloud/docs, `en/_includes/errors-handling.md`.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A canonical gRPC status code, less `OK`.
+/// A canonical gRPC status code other than `OK`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Code {
-    /// The caller withdrew the call.
+    /// The caller cancelled the call.
     Cancelled = 1,
     /// No other code fits.
     Unknown = 2,
-    /// The request is wrong whatever the state of the server.
+    /// The request is invalid, whatever the state of the server.
     InvalidArgument = 3,
-    /// The server ran out of time.
+    /// The deadline of the server has passed.
     DeadlineExceeded = 4,
-    /// The resource does not exist, or the caller may not know that it does.
+    /// The resource does not exist, or the caller is not allowed to know that it does.
     NotFound = 5,
-    /// The resource exists already.
+    /// The resource already exists.
     AlreadyExists = 6,
-    /// The caller has no right to do this.
+    /// The caller does not have the permission.
     PermissionDenied = 7,
-    /// A quota or a rate limit is used up.
+    /// A quota or a rate limit is exceeded.
     ResourceExhausted = 8,
-    /// The state of the resource forbids it.
+    /// The resource is not in the required state.
     FailedPrecondition = 9,
     /// A conflict with another call.
     Aborted = 10,
@@ -35,15 +35,15 @@ pub enum Code {
     Unimplemented = 12,
     /// The server failed.
     Internal = 13,
-    /// The server cannot answer now.
+    /// The service is temporarily unavailable.
     Unavailable = 14,
-    /// Data is lost for good.
+    /// Data is lost or corrupted.
     DataLoss = 15,
-    /// No credentials, or bad ones.
+    /// The credentials are missing or not valid.
     Unauthenticated = 16,
 }
 
-/// Every code with its name and the HTTP status the REST API answers it with.
+/// Every code with its name and the HTTP status that the REST API returns with it.
 const CODES: [(Code, &str, u16); 16] = [
     (Code::Cancelled, "CANCELLED", 499),
     (Code::Unknown, "UNKNOWN", 500),
@@ -74,8 +74,7 @@ impl Code {
         usize::try_from(number).ok().and_then(|n| CODES.get(n.wrapping_sub(1))).map_or(Self::Unknown, |row| row.0)
     }
 
-    /// The code that an answer stands for when it has an HTTP status but no `google.rpc.Status`,
-    /// as from a proxy or a load balancer in between.
+    /// The code of a response that has an HTTP status but no `google.rpc.Status`, e.g. from a proxy or a load balancer.
     pub fn from_http(status: u16) -> Self {
         match status {
             400 => Self::InvalidArgument,
@@ -87,24 +86,24 @@ impl Code {
     }
 }
 
-/// Why a call was refused: the body of an answer that is not 2xx, or the `error` of an Operation.
+/// Why a call was refused: the body of a response that is not 2xx, or the `error` of an Operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
     /// The canonical code.
     pub code: Code,
-    /// The server's own words; may be empty.
+    /// The server's message; may be empty.
     pub message: String,
-    /// `google.protobuf.Any` values that say more, as received.
+    /// Further details: `google.protobuf.Any` values as received.
     pub details: Vec<Value>,
 }
 
 impl Status {
-    /// Reads a status out of a JSON text; `None` when the text is something else.
+    /// Parses the JSON of a status; `None` when the text is something else.
     pub fn from_json(body: &[u8]) -> Option<Self> {
         Self::from_value(&serde_json::from_slice(body).ok()?)
     }
 
-    /// Reads a status out of a JSON value; `None` when the value is something else.
+    /// Reads a status from a JSON value; `None` when the value is something else.
     pub fn from_value(value: &Value) -> Option<Self> {
         #[derive(Deserialize)]
         struct Wire {
@@ -127,7 +126,7 @@ impl Status {
         })
     }
 
-    /// `(field, description)` of every field that the server found wrong.
+    /// `(field, description)` of every field that is invalid by the server's rules.
     pub fn field_violations(&self) -> Vec<(&str, &str)> {
         let violations = self.detail("BadRequest").map(|detail| &detail["fieldViolations"]);
         violations
@@ -138,7 +137,7 @@ impl Status {
             .collect()
     }
 
-    /// Whether a quota is used up, which trying again does not help, rather than a rate limit.
+    /// Whether a quota is exceeded, rather than a rate limit: a retry does not help.
     pub fn is_quota(&self) -> bool {
         self.code == Code::ResourceExhausted
             && (self.detail("QuotaFailure").is_some() || self.message.starts_with("Quota limit "))
@@ -152,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_names_its_own_code() {
+    fn every_number_is_that_of_its_code() {
         for (index, (code, name, _)) in CODES.iter().enumerate() {
             assert_eq!(*code as usize, index + 1);
             assert_eq!(Code::from_number(index as u64 + 1), *code);
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_status_is_read_by_its_http_status() {
+    fn a_response_without_a_status_gets_the_code_of_its_http_status() {
         let expected = [
             (400, Code::InvalidArgument),
             (401, Code::Unauthenticated),
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_is_told_from_a_rate_limit() {
+    fn a_quota_is_distinguished_from_a_rate_limit() {
         let rate = Status { code: Code::ResourceExhausted, message: "Too many requests".into(), details: vec![] };
         assert!(!rate.is_quota());
         let by_message = Status { message: "Quota limit iam.accessKeys.count exceeded".into(), ..rate.clone() };
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_status_is_not_taken_for_one() {
+    fn text_that_is_not_a_status_is_not_parsed_as_one() {
         for body in ["", "<html>", "[]", "{}", r#"{"code":"x"}"#, r#"{"message":"m"}"#] {
             assert_eq!(Status::from_json(body.as_bytes()), None, "{body}");
         }

@@ -1,6 +1,6 @@
-//! Caches on disk: `<cache folder>/<kind>/<name>`, 0600 in 0700 folders of the user's own.
+//! Caches on disk: `<cache directory>/<kind>/<name>`, files of mode 0600 in directories of mode 0700.
 //!
-//! A cache that cannot be used, for whatever reason, is no cache: it never makes a command fail.
+//! A cache that cannot be used, for whatever reason, is treated as empty: it never makes a command fail.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use serde::de::DeserializeOwned;
 use crate::env::Env;
 use crate::private_file;
 
-/// A cached thing is small; a file that is not is not ours.
-const LARGEST_FILE: u64 = 64 * 1024;
+/// A larger file, in bytes, was not written by this program.
+const MAX_FILE: u64 = 64 * 1024;
 
-/// The kinds of things that are cached, each in a folder of its own.
+/// The kinds of cached values, each with its directory.
 const KINDS: [&str; 3] = ["tokens", "keys", "endpoints"];
 
-/// Cached things of one kind.
+/// The cache of one kind of values.
 #[derive(Debug, Clone)]
 pub struct Store {
     /// `None`: nothing is cached.
-    folder: Option<PathBuf>,
+    directory: Option<PathBuf>,
 }
 
 impl Store {
@@ -35,72 +35,76 @@ impl Store {
         Self::of("keys", home)
     }
 
-    /// Addresses of services.
+    /// Endpoints of services.
     pub fn endpoints(home: Option<&Path>) -> Self {
         Self::of("endpoints", home)
     }
 
     fn of(kind: &str, home: Option<&Path>) -> Self {
-        Self { folder: home.map(|home| home.join(kind)) }
+        Self { directory: home.map(|home| home.join(kind)) }
     }
 
-    /// What is kept under this name. A file that others could have written, or can read, is not used.
+    /// The value cached under this name. A file that other users could have written, or can read, is not used.
     pub fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        read(&self.file(name)?)
+        read_trusted(&self.file(name)?)
     }
 
-    /// Keeps something under this name.
+    /// Caches a value under this name.
     pub fn save<T: Serialize>(&self, name: &str, value: &T) {
-        let Some(path) = self.trusted_folder().map(|folder| folder.join(name).with_extension("json")) else { return };
+        let Some(path) = self.trusted_directory().map(|directory| directory.join(name).with_extension("json")) else {
+            return;
+        };
         if let Ok(text) = serde_json::to_vec(value) {
-            // Without it the next command does the work again.
+            // Without the file the next command does the work again.
             let _ = private_file::replace(&path, &text);
         }
     }
 
-    /// Removes what is kept under this name.
+    /// Removes the value cached under this name.
     pub fn remove(&self, name: &str) {
         if let Some(path) = self.file(name) {
             let _ = std::fs::remove_file(path);
         }
     }
 
-    /// Removes everything that `is_stale` says so of.
+    /// Removes the values that are stale.
     pub fn sweep<T: DeserializeOwned>(&self, is_stale: impl Fn(T) -> bool) {
-        let Some(files) = self.folder.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) else { return };
+        let Some(files) = self.directory.as_ref().and_then(|directory| std::fs::read_dir(directory).ok()) else {
+            return;
+        };
         for path in files.flatten().map(|file| file.path()).filter(|path| path.extension() == Some("json".as_ref())) {
-            if read(&path).is_some_and(&is_stale) {
+            if read_trusted(&path).is_some_and(&is_stale) {
                 let _ = std::fs::remove_file(path);
             }
         }
     }
 
-    /// Waits until no other process holds the lock of this name. `None` means that there is no cache to lock; the lock
-    /// ends with the file, and with the process however that ends.
+    /// Waits until no other process holds the lock of this name. `None` means that there is no cache to lock. The lock is
+    /// released when the file is closed, also by a crash.
     pub async fn lock(&self, name: &str) -> Option<File> {
-        let file = private_file::open_lock(&self.trusted_folder()?.join(name).with_extension("lock")).ok()?;
+        let file = private_file::open_lock(&self.trusted_directory()?.join(name).with_extension("lock")).ok()?;
         // Waiting blocks, and Ctrl-C and `--timeout` must work meanwhile.
         tokio::task::spawn_blocking(move || file.lock().is_ok().then_some(file)).await.ok()?
     }
 
     fn file(&self, name: &str) -> Option<PathBuf> {
-        Some(self.folder.as_ref()?.join(name).with_extension("json"))
+        Some(self.directory.as_ref()?.join(name).with_extension("json"))
     }
 
-    /// The folder, made if need be, if nobody else can put files there.
-    fn trusted_folder(&self) -> Option<&Path> {
-        let folder = self.folder.as_deref()?;
-        private_file::create_folder(folder).ok()?;
-        is_trusted(folder).then_some(folder)
+    /// The directory, created if it is missing, if no other user can write to it.
+    fn trusted_directory(&self) -> Option<&Path> {
+        let directory = self.directory.as_deref()?;
+        private_file::create_directory(directory).ok()?;
+        is_trusted(directory).then_some(directory)
     }
 }
 
-/// The folder of all caches; `None` when they are turned off, or their place is not known.
-pub fn home(env: &Env) -> Option<PathBuf> {
+/// The directory of all caches; `None` when they are turned off, or the directory is not known.
+pub fn directory(env: &Env) -> Option<PathBuf> {
     env.cache_home().filter(|_| env.var("YC_RS_NO_CACHE").is_none_or(|value| value == "0"))
 }
 
-/// Forgets everything that is cached. Locks stay, since somebody may hold them.
+/// Removes everything that is cached. Lock files stay, since another process may hold them.
 ///
 /// # Errors
 /// A file cannot be removed.
@@ -121,17 +125,17 @@ pub fn clear(home: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+fn read_trusted<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let metadata = std::fs::symlink_metadata(path).ok()?;
-    let sound = metadata.is_file() && metadata.len() <= LARGEST_FILE && !private_file::others_can_read(path);
-    if !sound || !private_file::is_own(path) || !is_trusted(path.parent()?) {
+    let is_private = metadata.is_file() && metadata.len() <= MAX_FILE && !private_file::others_can_read(path);
+    if !is_private || !private_file::is_own(path) || !is_trusted(path.parent()?) {
         return None;
     }
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
-fn is_trusted(folder: &Path) -> bool {
-    private_file::is_own(folder) && !private_file::others_can_write(folder)
+fn is_trusted(directory: &Path) -> bool {
+    private_file::is_own(directory) && !private_file::others_can_write(directory)
 }
 
 #[cfg(test)]
@@ -141,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_found_by_name_until_it_is_removed() {
+    fn a_cached_value_is_found_by_name_until_it_is_removed() {
         let home = tempfile::tempdir().unwrap();
         let store = Store::tokens(Some(home.path()));
         store.save("a", &1);
@@ -169,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_folder_nothing_is_kept_and_nothing_fails() {
+    fn without_a_directory_nothing_is_cached_and_nothing_fails() {
         let store = Store::tokens(None);
         store.save("a", &1);
         assert_eq!(store.load::<u8>("a"), None);
@@ -181,7 +185,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_others_can_read_or_write_is_not_used() {
+    fn a_file_that_other_users_can_read_or_write_is_not_used() {
         use std::os::unix::fs::PermissionsExt;
         let home = tempfile::tempdir().unwrap();
         let store = Store::tokens(Some(home.path()));
@@ -200,7 +204,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_stands_in_a_file_is_no_error(text in proptest::collection::vec(any::<u8>(), 0..64)) {
+        fn no_content_of_a_file_is_an_error(text in proptest::collection::vec(any::<u8>(), 0..64)) {
             let home = tempfile::tempdir().unwrap();
             let store = Store::tokens(Some(home.path()));
             store.save("a", &1);

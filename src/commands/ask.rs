@@ -95,7 +95,7 @@ impl Choice {
 
 /// A line of the conversation.
 pub fn say(text: &str) {
-    say_part(&format!("{}\n", escape::inline(text)));
+    say_part(&format!("{}\n", escape::single_line(text)));
 }
 
 fn say_part(text: &str) {

@@ -53,7 +53,7 @@ impl Local<'_> {
     /// Tells the user what was done, on a terminal or not.
     pub fn confirm(&self, text: &str) {
         if self.flags.no_user_output != Some(true) {
-            let shown = if self.env.terminal.stderr { escape::inline(text) } else { text.into() };
+            let shown = if self.env.terminal.stderr { escape::single_line(text) } else { text.into() };
             // Nothing can be done when standard error is closed, and the work is done.
             let _ = writeln!(std::io::stderr(), "{}", self.log.masks.mask(&shown));
         }

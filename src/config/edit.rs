@@ -48,7 +48,7 @@ pub fn update<T>(env: &Env, change: impl FnOnce(&mut Document) -> Result<T>) -> 
     })?;
     let link = folder.join(FILE);
     let cannot = |error: io::Error| Error::internal(format!("cannot write {}: {error}", link.display()));
-    private_file::create_folder(&folder).map_err(cannot)?;
+    private_file::create_directory(&folder).map_err(cannot)?;
     let lock = private_file::open_lock(&folder.join("config.lock")).map_err(cannot)?;
     lock.lock().map_err(cannot)?;
     let path = target(&link)?;

@@ -131,5 +131,5 @@ impl Render {
 }
 
 fn escape_for_terminal(text: &[u8]) -> Vec<u8> {
-    escape::lines(&String::from_utf8_lossy(text)).into_owned().into_bytes()
+    escape::multiline(&String::from_utf8_lossy(text)).into_owned().into_bytes()
 }

@@ -9,7 +9,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(digest(&SHA256, bytes).as_ref())
 }
 
-/// The SHA-256 of the parts, joined by newlines: a name for something that must not, or cannot, be a file name itself.
+/// The SHA-256 of the parts, joined by newlines: a file name for values that must not, or cannot, be one.
 pub fn fingerprint(parts: &[&str]) -> String {
     sha256_hex(parts.join("\n").as_bytes())
 }

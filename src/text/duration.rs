@@ -1,11 +1,11 @@
-//! Durations: as people write them, and as protobuf JSON carries them.
+//! Durations, in the notation of flags and in that of protobuf JSON.
 
 use std::time::Duration;
 
-/// Reads a duration such as `15m`, `1h30m`, `1.5h`, `3600s` or `90d`.
+/// Parses a duration such as `15m`, `1h30m`, `1.5h`, `3600s` or `90d`.
 ///
 /// # Errors
-/// The text is no number with a unit; the message says what is wrong and shows the form.
+/// The text is not a number with a unit; the message says what is wrong and gives examples.
 pub fn parse(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|error| format!("{error} (write a number with its unit, e.g. 15m, 1h30m, 3600s)"))
@@ -24,7 +24,7 @@ pub fn to_protobuf(duration: Duration) -> String {
     }
 }
 
-/// The duration as people write it: `1h 30m`.
+/// The duration for messages, e.g. `1h 30m`.
 pub fn human(duration: Duration) -> impl std::fmt::Display {
     humantime::format_duration(duration)
 }
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_forms_of_the_manual_are_read() {
+    fn the_documented_forms_are_parsed() {
         let forms = [
             ("15m", 900),
             ("1h30m", 5400),
@@ -52,14 +52,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused_with_the_form_to_use() {
+    fn a_malformed_duration_is_refused_with_examples() {
         for text in ["", "1", "h", "1x", "-1h", "1h-", "١h", "1h 1", "99999999999999999999h"] {
             assert!(parse(text).unwrap_err().contains("1h30m"), "{text}");
         }
     }
 
     #[test]
-    fn fractions_have_as_many_digits_as_protobuf_json_gives_them() {
+    fn fractions_have_the_digits_of_protobuf_json() {
         let cases = [
             (Duration::from_secs(3600), "3600s"),
             (Duration::from_millis(1500), "1.500s"),
@@ -73,12 +73,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_never_panics(text in ".{0,24}") {
+        fn parsing_never_panics(text in ".{0,24}") {
             let _ = parse(&text);
         }
 
         #[test]
-        fn what_is_shown_can_be_read_again(seconds in 0u64..10_000_000, millis in 0u32..1000) {
+        fn a_printed_duration_can_be_parsed_again(seconds in 0u64..10_000_000, millis in 0u32..1000) {
             let duration = Duration::new(seconds, millis * 1_000_000);
             prop_assert_eq!(parse(&human(duration).to_string()), Ok(duration));
         }

@@ -1,19 +1,19 @@
-//! Making text from elsewhere safe to show: control characters and bidirectional overrides are written as escapes.
+//! Escapes of control characters and bidirectional overrides, which make external text safe to show.
 //!
-//! A terminal acts on such characters, so a server, or whoever named a resource there, could otherwise move the
-//! cursor, recolour the screen or make one text look like another.
+//! A terminal acts on such characters. The name of a resource could otherwise move the cursor, change colours or make
+//! one text look like another.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Text to be shown on one line: line breaks and tabs are escaped too.
-pub fn inline(text: &str) -> Cow<'_, str> {
-    matching(text, |c| matches!(c, '\n' | '\t') || is_hidden(c))
+/// Escapes text that is shown on one line, line breaks and tabs too.
+pub fn single_line(text: &str) -> Cow<'_, str> {
+    chars_where(text, |c| matches!(c, '\n' | '\t') || is_hidden(c))
 }
 
-/// Text to be shown as a block: line breaks and tabs stay.
-pub fn lines(text: &str) -> Cow<'_, str> {
-    matching(text, is_hidden)
+/// Escapes text that is shown on lines of its own; line breaks and tabs stay.
+pub fn multiline(text: &str) -> Cow<'_, str> {
+    chars_where(text, is_hidden)
 }
 
 /// Whether a terminal would act on the character instead of showing it.
@@ -29,14 +29,14 @@ pub fn is_hidden(c: char) -> bool {
     }
 }
 
-/// Replaces the characters that `hidden` names by `\n`, `\t`, `\r` or `\u` and four hexadecimal digits.
-pub(crate) fn matching(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let Some(first) = text.find(&hidden) else { return Cow::Borrowed(text) };
+/// Replaces the characters that meet a condition by `\n`, `\t`, `\r` or `\u` and four hexadecimal digits.
+pub(crate) fn chars_where(text: &str, is_hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let Some(first) = text.find(&is_hidden) else { return Cow::Borrowed(text) };
     let mut shown = String::with_capacity(text.len() + 16);
     shown.push_str(&text[..first]);
     for c in text[first..].chars() {
         match c {
-            c if !hidden(c) => shown.push(c),
+            c if !is_hidden(c) => shown.push(c),
             '\n' => shown.push_str("\\n"),
             '\t' => shown.push_str("\\t"),
             '\r' => shown.push_str("\\r"),
@@ -63,24 +63,24 @@ mod tests {
             ("Ключ: «S3» 😀 \\ \"q\"", "Ключ: «S3» 😀 \\ \"q\""),
         ];
         for (text, shown) in table {
-            assert_eq!(inline(text), shown);
-            assert_eq!(lines(text), shown);
+            assert_eq!(single_line(text), shown);
+            assert_eq!(multiline(text), shown);
         }
-        assert_eq!(inline("a\n\tb"), r"a\n\tb");
-        assert_eq!(lines("a\n\tb"), "a\n\tb");
+        assert_eq!(single_line("a\n\tb"), r"a\n\tb");
+        assert_eq!(multiline("a\n\tb"), "a\n\tb");
     }
 
     #[test]
     fn harmless_text_is_not_copied() {
-        assert!(matches!(inline("Ключ 1"), Cow::Borrowed(_)));
+        assert!(matches!(single_line("Ключ 1"), Cow::Borrowed(_)));
     }
 
     proptest! {
         #[test]
-        fn nothing_hidden_is_left(text in "\\PC*|[\\x00-\\xff\\u{2000}-\\u{2070}]*") {
-            prop_assert!(!inline(&text).chars().any(|c| c.is_control() || is_hidden(c)));
-            prop_assert!(!lines(&text).chars().any(is_hidden));
-            prop_assert_eq!(inline(&inline(&text)).into_owned(), inline(&text).into_owned());
+        fn no_hidden_character_is_left(text in "\\PC*|[\\x00-\\xff\\u{2000}-\\u{2070}]*") {
+            prop_assert!(!single_line(&text).chars().any(|c| c.is_control() || is_hidden(c)));
+            prop_assert!(!multiline(&text).chars().any(is_hidden));
+            prop_assert_eq!(single_line(&single_line(&text)).into_owned(), single_line(&text).into_owned());
         }
     }
 }

@@ -1,20 +1,22 @@
-//! What IDs and names of resources look like.
+//! The form of IDs and names of resources.
 
-/// Checks that a text can be the ID of a resource, so that nothing but that resource can be meant in a URL.
+/// Checks that a text can be the ID of a resource, so that it cannot change the meaning of a URL that contains it.
 ///
 /// # Errors
 /// The text cannot be an ID; the message names it and the rule.
 pub fn check_id(id: &str) -> Result<(), String> {
-    let problem = if id.is_empty() {
-        "is empty"
-    } else if id.chars().count() > 50 {
-        "has more than 50 characters"
-    } else if id.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/') || id.starts_with('.') {
-        "has characters that no ID has"
-    } else {
-        return Ok(());
-    };
-    Err(format!("'{id}' is not an ID: it {problem}"))
+    if id.is_empty() {
+        return Err("'' is not an ID: it is empty".to_owned());
+    }
+    if id.chars().count() > 50 {
+        return Err(format!("'{id}' is not an ID: it has more than 50 characters"));
+    }
+    if id.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/') || id.starts_with('.') {
+        return Err(format!(
+            "'{id}' is not an ID: an ID has no spaces, no control characters, no '/', and no '.' first"
+        ));
+    }
+    Ok(())
 }
 
 /// As [`check_id`], for clap: returns the ID.
@@ -29,7 +31,7 @@ pub fn parse_id(text: &str) -> Result<String, String> {
 /// last no hyphen.
 ///
 /// # Errors
-/// It cannot; the message names `what` is named so, the text and the rule.
+/// It cannot; the message has `what` is named, the text and the rule.
 ///
 /// Source: `yandex/cloud/iam/v1/service_account_service.proto`, `filter`.
 pub fn check_name(what: &str, name: &str) -> Result<(), String> {
@@ -52,11 +54,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_id_is_taken_for_an_id() {
+    fn only_a_text_in_the_form_of_an_id_is_accepted() {
         assert_eq!(parse_id("aje6t3vsbj8l").unwrap(), "aje6t3vsbj8l");
         assert_eq!(parse_id("a%2Fb").unwrap(), "a%2Fb");
-        for wrong in ["", "a b", "..", ".", "a/b", "a\n", &"x".repeat(51)] {
-            assert!(parse_id(wrong).is_err(), "{wrong:?}");
+        for invalid in ["", "a b", "..", ".", "a/b", "a\n", &"x".repeat(51)] {
+            assert!(parse_id(invalid).is_err(), "{invalid:?}");
         }
     }
 }

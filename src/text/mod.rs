@@ -1,4 +1,4 @@
-//! Rules and encodings of text that need nothing else of this program.
+//! Rules and encodings of text, which use no other module of the program.
 
 pub mod digest;
 pub mod duration;

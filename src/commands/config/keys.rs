@@ -177,7 +177,7 @@ impl Key {
             }
             Kind::Word => word(text),
             Kind::Format => settings::choice::<Format>(text).map(|_| text.into()),
-            Kind::Url => endpoints::checked(text).map(Value::String),
+            Kind::Url => endpoints::check_url(text).map(Value::String),
             Kind::Address => address(text),
             Kind::Certificates => certificates(text),
         };
@@ -262,9 +262,9 @@ fn word(text: &str) -> Result<Value, String> {
 
 fn address(text: &str) -> Result<Value, String> {
     if text.contains("://") {
-        return endpoints::checked(text).map(|_| text.into());
+        return endpoints::check_url(text).map(|_| text.into());
     }
-    if text.contains(['/', '?', '#', '@']) || endpoints::checked(&format!("https://{text}")).is_err() {
+    if text.contains(['/', '?', '#', '@']) || endpoints::check_url(&format!("https://{text}")).is_err() {
         return Err(format!("is '{text}', but must be HOST:PORT or a URL"));
     }
     Ok(text.into())

@@ -67,7 +67,8 @@ impl CredentialsFile {
     pub fn check(&self, profile: &str, storage: &Storage) -> Result<()> {
         let check = || -> Result<(), String> {
             let path = self.resolve()?;
-            private_file::create_folder(private_file::folder_of(&path)).map_err(|error| cannot_write(&error))?;
+            private_file::create_directory(private_file::parent_directory(&path))
+                .map_err(|error| cannot_write(&error))?;
             private_file::open_lock(&lock_path(&path)).map_err(|error| cannot_write(&error))?;
             private_file::check_replaceable(&path).map_err(|error| cannot_write(&error))?;
             let dummies = KEYS.map(|key| (key, "x"));

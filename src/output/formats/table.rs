@@ -103,7 +103,7 @@ fn scalar_text(value: &Value) -> String {
 /// The text with the characters escaped that would break the row, and for a terminal those that it would act on.
 fn escape_cell(text: String, terminal: bool) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    match escape::matching(&text, |c| breaks(c) || terminal && escape::is_hidden(c)) {
+    match escape::chars_where(&text, |c| breaks(c) || terminal && escape::is_hidden(c)) {
         Cow::Borrowed(_) => text,
         Cow::Owned(escaped) => escaped,
     }

@@ -14,7 +14,7 @@ pub(super) fn render(output: &Output, documents: &Documents, terminal: bool) -> 
         Output::List { columns, .. } => Ok(table::render_columns(documents, columns, terminal)),
         Output::Bare { field, .. } => bare_field(documents, field, terminal),
         Output::Value(Value::String(value)) => {
-            let shown = if terminal { escape::lines(value) } else { value.into() };
+            let shown = if terminal { escape::multiline(value) } else { value.into() };
             Ok(format!("{shown}\n"))
         }
         Output::Value(value) => Ok(yaml::document(value, terminal)),
@@ -31,6 +31,6 @@ fn bare_field(documents: &Documents, field: &str, terminal: bool) -> Result<Stri
     let Some(value) = document.as_ref().and_then(|document| document.get(field)).and_then(Value::as_str) else {
         return Err(Error::internal(format!("the response has no field '{field}'")));
     };
-    let shown = if terminal { escape::inline(value) } else { value.into() };
+    let shown = if terminal { escape::single_line(value) } else { value.into() };
     Ok(format!("{shown}\n"))
 }

@@ -108,7 +108,7 @@ fn describe_expected(expected: &str, found: &str) -> String {
     }
     match shown.as_str() {
         "" => format!("expected {expected}, but the expression ends"),
-        shown => format!("expected {expected}, found `{}`", escape::inline(shown)),
+        shown => format!("expected {expected}, found `{}`", escape::single_line(shown)),
     }
 }
 
