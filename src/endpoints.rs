@@ -312,8 +312,9 @@ mod tests {
         }
         for host in ["http://example.com", "http://127.0.0.1.example.com", "http://localhost.evil", "http://10.0.0.1"] {
             let error = resolve(None, &[("YC_ENDPOINT_URL_IAM", host)], "").unwrap_err().to_string();
-            assert!(error.contains("YC_ENDPOINT_URL_IAM") && error.contains(host), "{error}");
-            assert!(resolve(Some(host), &[], "").unwrap_err().to_string().starts_with("--endpoint is"), "{host}");
+            let rule = format!("is '{host}', but plain http is only allowed for this machine; write https://");
+            assert_eq!(error, format!("YC_ENDPOINT_URL_IAM {rule}"));
+            assert_eq!(resolve(Some(host), &[], "").unwrap_err().to_string(), format!("--endpoint {rule}"));
         }
     }
 
@@ -323,8 +324,10 @@ mod tests {
             assert!(resolve(None, &[("YC_ENDPOINT_URL_IAM", endpoint)], "").is_err(), "{endpoint}");
         }
         let error = resolve(None, &[], "endpoints.iam = 'x'").unwrap_err().to_string();
-        assert!(error.contains("'profiles.p.endpoints.iam' is 'x'"), "{error}");
+        let rule = "is 'x', which is not a URL (relative URL without a base); write https://HOST[:PORT]";
+        assert_eq!(error, format!("'profiles.p.endpoints.iam' {rule}"));
         let error = resolve(None, &[], "endpoints.aim = 'https://x'").unwrap_err().to_string();
-        assert!(error.contains("'profiles.p.endpoints.aim' is not a service; the services are iam"), "{error}");
+        let rule = "is not a service; the services are iam, operation, resource-manager, auth, sts, storage";
+        assert_eq!(error, format!("'profiles.p.endpoints.aim' {rule}"));
     }
 }

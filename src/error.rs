@@ -368,12 +368,12 @@ mod tests {
 
     #[test]
     fn the_hint_nearest_to_the_cause_stays() {
-        assert!(Error::usage("x").hint("first").hint("second").to_text().contains("hint: first\n"));
+        assert_eq!(Error::usage("x").hint("first").hint("second").to_text(), "ERROR: x\nhint: first\n");
     }
 
     #[test]
     fn an_urgent_hint_comes_before_the_one_there_is() {
-        assert!(Error::usage("x").hint("later").urgent_hint("now").to_text().ends_with("\nhint: now\nlater\n"));
-        assert!(Error::usage("x").urgent_hint("now").to_text().ends_with("\nhint: now\n"));
+        assert_eq!(Error::usage("x").hint("later").urgent_hint("now").to_text(), "ERROR: x\nhint: now\nlater\n");
+        assert_eq!(Error::usage("x").urgent_hint("now").to_text(), "ERROR: x\nhint: now\n");
     }
 }

@@ -129,8 +129,8 @@ impl Http {
     ///
     /// # Errors
     /// No response arrived, or it is a redirect or larger than 64 MiB; or the options or the request are malformed.
-    /// The error is marked [`outcome_unknown`](Error::outcome_unknown) when a request that must not be repeated may
-    /// have been processed.
+    /// The error is marked [`outcome_unknown`](crate::error::Error::outcome_unknown) when a request that must not be
+    /// repeated may have been processed.
     pub async fn send(&self, request: Request<'_>) -> Result<Response> {
         let transport = self.transport()?;
         let request = PreparedRequest::new(request, &self.trace_id, &self.log)?;

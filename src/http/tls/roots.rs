@@ -21,7 +21,7 @@ use crate::error::Error;
 ///
 /// Source: the crate openssl-probe 0.2, `CERTIFICATE_FILE_NAMES`.
 #[cfg(not(any(windows, target_os = "macos")))]
-pub(super) const BUNDLES: [&str; 11] = [
+const BUNDLES: [&str; 11] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "/etc/pki/tls/certs/ca-bundle.crt",

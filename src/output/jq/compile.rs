@@ -67,14 +67,14 @@ pub(super) fn compile_with(
 ) -> Result<jaq_core::Filter<JustLut<Val>>, String> {
     // jaq's own `env` reads the process and panics on a variable that is not UTF-8; a definition goes before it.
     let env = if with_env { parse_definitions("def env: $ENV;") } else { Vec::new() };
-    let arena = Arena::default();
-    let modules =
-        Loader::new(definitions.into_iter().chain(env)).load(&arena, File { code: expression, path: () }).map_err(
-            |errors| errors.first().map(|(_, error)| describe_load_error(expression, error)).unwrap_or_default(),
-        )?;
-    load::import(&modules, |_| Err("modules are not supported".to_owned())).map_err(|errors| {
+    let load_error = |errors: load::Errors<&str, ()>| {
         errors.first().map(|(_, error)| describe_load_error(expression, error)).unwrap_or_default()
-    })?;
+    };
+    let arena = Arena::default();
+    let modules = Loader::new(definitions.into_iter().chain(env))
+        .load(&arena, File { code: expression, path: () })
+        .map_err(load_error)?;
+    load::import(&modules, |_| Err("modules are not supported".to_owned())).map_err(load_error)?;
     Compiler::default().with_funs(functions).with_global_vars(with_env.then_some("$ENV")).compile(modules).map_err(
         |errors| {
             let undefined = errors.first().and_then(|(_, errors)| errors.first());
