@@ -130,13 +130,13 @@ impl Endpoints {
             if let Some(given) = env.var(variable) {
                 *endpoint = Some(check_url(given).map_err(|rule| Error::usage(format!("{variable} {rule}")))?);
             } else if let Some(given) = table.and_then(|table| table.get(*key)) {
-                let wrong = |rule: String| profile.wrong(&format!("endpoints.{key}"), &rule);
-                let given = given.as_str().ok_or_else(|| wrong("must be a quoted string".to_owned()))?;
-                *endpoint = Some(check_url(given).map_err(wrong)?);
+                let invalid = |rule: String| profile.wrong(&format!("endpoints.{key}"), &rule);
+                let given = given.as_str().ok_or_else(|| invalid("must be a quoted string".to_owned()))?;
+                *endpoint = Some(check_url(given).map_err(invalid)?);
             } else if let (&"storage", Some(given)) = (key, profile.text("storage-endpoint")?) {
                 // The key that `yc` has for it.
-                let wrong = |rule: String| profile.wrong("storage-endpoint", &rule);
-                *endpoint = Some(check_url(&with_scheme(given, "https")).map_err(wrong)?);
+                let invalid = |rule: String| profile.wrong("storage-endpoint", &rule);
+                *endpoint = Some(check_url(&with_scheme(given, "https")).map_err(invalid)?);
             }
         }
         Ok(Self {

@@ -27,26 +27,26 @@ pub struct Store {
 impl Store {
     /// IAM tokens.
     pub fn tokens(home: Option<&Path>) -> Self {
-        Self::of("tokens", home)
+        Self::of_kind("tokens", home)
     }
 
     /// Ephemeral keys.
     pub fn keys(home: Option<&Path>) -> Self {
-        Self::of("keys", home)
+        Self::of_kind("keys", home)
     }
 
     /// Endpoints of services.
     pub fn endpoints(home: Option<&Path>) -> Self {
-        Self::of("endpoints", home)
+        Self::of_kind("endpoints", home)
     }
 
-    fn of(kind: &str, home: Option<&Path>) -> Self {
+    fn of_kind(kind: &str, home: Option<&Path>) -> Self {
         Self { directory: home.map(|home| home.join(kind)) }
     }
 
     /// The value cached under this name. A file that other users could have written, or can read, is not used.
     pub fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        read_trusted(&self.file(name)?)
+        read_trusted(&self.path(name)?)
     }
 
     /// Caches a value under this name.
@@ -62,7 +62,7 @@ impl Store {
 
     /// Removes the value cached under this name.
     pub fn remove(&self, name: &str) {
-        if let Some(path) = self.file(name) {
+        if let Some(path) = self.path(name) {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -87,7 +87,7 @@ impl Store {
         tokio::task::spawn_blocking(move || file.lock().is_ok().then_some(file)).await.ok()?
     }
 
-    fn file(&self, name: &str) -> Option<PathBuf> {
+    fn path(&self, name: &str) -> Option<PathBuf> {
         Some(self.directory.as_ref()?.join(name).with_extension("json"))
     }
 
