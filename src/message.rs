@@ -50,17 +50,14 @@ pub enum Spelling {
 pub const ANY: Message = Message { name: "Any", fields: &[] };
 
 impl Field {
-    /// A plain field.
     pub const fn scalar(name: &'static str) -> Self {
         Self { name, kind: FieldKind::Scalar }
     }
 
-    /// A point in time.
     pub const fn timestamp(name: &'static str) -> Self {
         Self { name, kind: FieldKind::Timestamp }
     }
 
-    /// A free-form map.
     pub const fn map(name: &'static str) -> Self {
         Self { name, kind: FieldKind::Map }
     }

@@ -1,4 +1,4 @@
-//! This process and those that it starts: core dumps, and a command that takes its place.
+//! This process and those that it starts: core dumps, and a command that replaces it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -14,17 +14,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 #[cfg(unix)]
 static INHERITED_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 
-/// Has this process, and those that it starts, leave no core dump: it would keep the secrets on the disk.
+/// Disables core dumps of this process, and of those that it starts: they would have its secrets.
 pub fn disable_core_dumps() {
     #[cfg(unix)]
     {
         let inherited = *INHERITED_LIMIT.get_or_init(|| getrlimit(Resource::Core));
-        // Where this is refused, everything else still works.
+        // It is an additional protection: the program works without it.
         let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..inherited });
     }
 }
 
-/// Gives a command that takes the place of this process the limit of core dumps that it would have without it.
+/// Restores the limit of core dumps for a command that replaces this process.
 fn restore_core_limit() {
     #[cfg(unix)]
     if let Some(inherited) = INHERITED_LIMIT.get() {
@@ -32,7 +32,7 @@ fn restore_core_limit() {
     }
 }
 
-/// Runs the command in the place of this process; returns only when that fails.
+/// Replaces this process with the command; returns only when that fails.
 ///
 /// # Errors
 /// The command cannot be run.
@@ -42,7 +42,7 @@ pub fn replace_with(mut command: Command) -> io::Result<u8> {
     Err(std::os::unix::process::CommandExt::exec(&mut command))
 }
 
-/// Runs the command and returns its exit status: this process cannot be replaced here.
+/// Runs the command and returns its exit status: this system cannot replace a process.
 ///
 /// # Errors
 /// The command cannot be run.
@@ -53,16 +53,16 @@ pub fn replace_with(mut command: Command) -> io::Result<u8> {
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
-/// Looks for a program as `execvp` will, in the directories of `path`.
+/// Checks that `execvp` will find a program in the directories of `path`.
 ///
 /// # Errors
-/// The exit status of a shell that cannot run the program: 127 when it is not there, 126 when it may not be run.
+/// The exit status of a shell that cannot run the program: 127 when it is not found, 126 when it is not executable.
 pub fn find_program(program: &OsStr, path: Option<&str>) -> Result<(), u8> {
     let candidates: Vec<PathBuf> = match path {
         _ if !cfg!(unix) => return Ok(()),
         _ if program.as_encoded_bytes().contains(&b'/') => vec![program.into()],
         Some(path) => std::env::split_paths(path).map(|directory| directory.join(program)).collect(),
-        // Where the system looks then is for the system to say.
+        // The system has a default for a `PATH` that is not set.
         None => return Ok(()),
     };
     let exists = |path: &PathBuf| path.exists();
@@ -73,7 +73,7 @@ pub fn find_program(program: &OsStr, path: Option<&str>) -> Result<(), u8> {
     }
 }
 
-/// The exit status of a shell that cannot run a command: 127 when it is not there, else 126.
+/// The exit status of a shell that cannot run a command: 127 when it is not found, else 126.
 pub fn shell_status(error: &io::Error) -> u8 {
     if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
 }

@@ -89,7 +89,6 @@ impl Code {
 /// Why a call was refused: the body of a response that is not 2xx, or the `error` of an Operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
-    /// The canonical code.
     pub code: Code,
     /// The server's message; may be empty.
     pub message: String,

@@ -25,17 +25,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// IAM tokens.
     pub fn tokens(home: Option<&Path>) -> Self {
         Self::of_kind("tokens", home)
     }
 
-    /// Ephemeral keys.
     pub fn keys(home: Option<&Path>) -> Self {
         Self::of_kind("keys", home)
     }
 
-    /// Endpoints of services.
     pub fn endpoints(home: Option<&Path>) -> Self {
         Self::of_kind("endpoints", home)
     }

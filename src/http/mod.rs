@@ -47,7 +47,6 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How connections are made, and the limits of a request.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The maximum number of attempts.
     pub attempts: Attempts,
     /// The limit for name resolution, connection, proxy and TLS together; a shorter read timeout limits them too.
     pub connect_timeout: Duration,

@@ -10,10 +10,8 @@ use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::text::percent;
 
-/// A request.
 #[derive(Clone)]
 pub struct Request<'a> {
-    /// The method.
     pub method: Method,
     /// The full URL, with the query.
     pub url: &'a str,
@@ -21,26 +19,20 @@ pub struct Request<'a> {
     pub bearer: Option<&'a SecretString>,
     /// Further headers; they replace the usual ones of the same name.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
     pub body: Body,
-    /// Whether the request may be sent again.
     pub repeat: Repeat,
 }
 
 /// The body of a request.
 #[derive(Clone)]
 pub enum Body {
-    /// No body.
     Empty,
-    /// JSON.
     Json(Value),
     /// `application/x-www-form-urlencoded`: names and values, not yet encoded.
     Form(Vec<(&'static str, String)>),
     /// Any other content, sent as it is.
     Bytes {
-        /// The `Content-Type`.
         content_type: &'static str,
-        /// The content.
         content: Vec<u8>,
     },
 }

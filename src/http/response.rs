@@ -15,7 +15,6 @@ use crate::status::{Code, Status};
 
 /// The response to a request, whatever its status.
 pub struct Response {
-    /// The HTTP status.
     pub status: u16,
     /// The IDs of the attempt that got this response.
     pub ids: RequestIds,

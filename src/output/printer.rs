@@ -1,4 +1,4 @@
-//! The one place where a result leaves the program: rendered, filtered, and written to standard output.
+//! Printing of results: rendered, filtered, and written to standard output.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,17 +10,16 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub struct Printer {
     render: Arc<Render>,
-    /// The program itself, which runs a filter in a process of its own.
+    /// The path of this program, which runs a filter in a separate process.
     program: Option<PathBuf>,
 }
 
 impl Printer {
-    /// A printer of this form.
     pub fn new(render: Render, program: Option<PathBuf>) -> Self {
         Self { render: Arc::new(render), program }
     }
 
-    /// Prints a result that can be had again: a reader that went away is not an error.
+    /// Prints a result that can be printed again: a closed pipe is not an error.
     ///
     /// # Errors
     /// The filter fails, or standard output cannot be written.
@@ -28,8 +27,8 @@ impl Printer {
         self.write(output, false).await
     }
 
-    /// Prints the only copy of a secret: a reader that went away is an error, and a filter that may break down runs in
-    /// a process of its own, so that it takes nothing else with it.
+    /// Prints the only copy of a secret: a closed pipe is an error, and a filter that may crash runs in a separate
+    /// process, so that the secret is not lost.
     ///
     /// # Errors
     /// The filter fails, or standard output cannot be written.
@@ -38,7 +37,7 @@ impl Printer {
         self.write(output, true).await
     }
 
-    /// Prints a result without waiting for anything: there must be no filter.
+    /// Prints a result on this thread: there must be no filter.
     ///
     /// # Errors
     /// Standard output cannot be written.
@@ -46,7 +45,6 @@ impl Printer {
         stdout::write(&self.render.render(output)?)
     }
 
-    /// Whether a filter is run on the result.
     pub fn has_filter(&self) -> bool {
         self.render.filter.is_some()
     }
@@ -60,11 +58,11 @@ impl Printer {
         })
     }
 
-    /// The filter may run for ever and standard output may block for ever: neither may hold up Ctrl-C or `--timeout`.
+    /// The filter may never end, and standard output may block: neither must delay Ctrl-C or `--timeout`.
     async fn write(&self, output: Output, must_arrive: bool) -> Result<()> {
         let render = self.render.clone();
         let write = move || stdout::write_result(&render.render(&output)?, must_arrive);
         let written = tokio::task::spawn_blocking(write).await;
-        written.unwrap_or_else(|_| Err(Error::internal("printing the result failed")))
+        written.unwrap_or_else(|_| Err(Error::internal("the thread that prints the result panicked")))
     }
 }
