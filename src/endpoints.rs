@@ -116,19 +116,21 @@ impl Endpoints {
         let table = profile.table("endpoints")?;
         if let Some(unknown) = table.and_then(|table| table.keys().find(|key| !is_known(key))) {
             let known = SERVICES.map(|row| row.key).join(", ");
-            return Err(profile.wrong(&format!("endpoints.{unknown}"), &format!("is no service; there are: {known}")));
+            return Err(
+                profile.invalid(&format!("endpoints.{unknown}"), &format!("is not a service; there are: {known}"))
+            );
         }
         let mut replaced = [const { None }; SERVICES.len()];
         for (address, Row { key, variable, .. }) in replaced.iter_mut().zip(&SERVICES) {
             if let Some(given) = env.var(variable) {
                 *address = Some(checked(given).map_err(|rule| Error::usage(format!("{variable} {rule}")))?);
             } else if let Some(given) = table.and_then(|table| table.get(*key)) {
-                let wrong = |rule: String| profile.wrong(&format!("endpoints.{key}"), &rule);
-                let given = given.as_str().ok_or_else(|| wrong("must be a text in quotes".to_owned()))?;
+                let wrong = |rule: String| profile.invalid(&format!("endpoints.{key}"), &rule);
+                let given = given.as_str().ok_or_else(|| wrong("must be a quoted string".to_owned()))?;
                 *address = Some(checked(given).map_err(wrong)?);
-            } else if let (&"storage", Some(given)) = (key, profile.text("storage-endpoint")?) {
+            } else if let (&"storage", Some(given)) = (key, profile.string("storage-endpoint")?) {
                 // The key of `yc` for the same.
-                let wrong = |rule: String| profile.wrong("storage-endpoint", &rule);
+                let wrong = |rule: String| profile.invalid("storage-endpoint", &rule);
                 *address = Some(checked(&with_scheme(given, "https")).map_err(wrong)?);
             }
         }
@@ -212,8 +214,8 @@ fn installation(flag: Option<&str>, env: &Env, profile: &Profile) -> Result<Opti
     if let Some(text) = env.var("YC_ENDPOINT") {
         return address(text).map(Some).map_err(|rule| Error::usage(format!("YC_ENDPOINT {rule}")));
     }
-    let from_profile = profile.text("endpoint")?.map(address).transpose();
-    from_profile.map_err(|rule| profile.wrong("endpoint", &rule))
+    let from_profile = profile.string("endpoint")?.map(address).transpose();
+    from_profile.map_err(|rule| profile.invalid("endpoint", &rule))
 }
 
 fn position(service: Service) -> usize {
@@ -314,6 +316,6 @@ mod tests {
         let error = resolve(None, &[], "endpoints.iam = 'x'").unwrap_err().to_string();
         assert!(error.contains("'profiles.p.endpoints.iam' is 'x'"), "{error}");
         let error = resolve(None, &[], "endpoints.aim = 'https://x'").unwrap_err().to_string();
-        assert!(error.contains("'profiles.p.endpoints.aim' is no service; there are: iam"), "{error}");
+        assert!(error.contains("'profiles.p.endpoints.aim' is not a service; there are: iam"), "{error}");
     }
 }

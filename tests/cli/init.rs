@@ -81,7 +81,7 @@ fn without_a_terminal_the_missing_flags_are_named_and_nothing_is_written() {
         assert!(error.contains(flag), "{error}");
     }
     let error = user.run("init --profile a --token y0_a").failed(2);
-    assert!(error.contains("this is missing: --folder-id\n"), "{error}");
+    assert!(error.contains("these are missing: --folder-id\n"), "{error}");
     let error = user.run("init --profile a --token y0_a --folder-name my-folder").failed(2);
     assert!(error.contains("--cloud-id"), "{error}");
     let error = user.run("init --profile a --token y0_a --instance-service-account --folder-id b1gf").failed(2);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::access_key::account_id;
 use crate::api::temporary_access_key::{self, CREATE_REQUEST, CreateEphemeral, EPHEMERAL_KEY, LIFETIMES};
-use crate::auth::cache::Need;
+use crate::auth::token_cache::RequiredLifetime;
 use crate::commands::Outcome;
 use crate::commands::args::request_file::{ExampleArgs, FileArg};
 use crate::commands::delivery::{AwsProfileArgs, Delivery, ExportArg, Issued, RegionArg};
@@ -217,7 +217,7 @@ async fn issue_new(wanted: &Wanted, context: &Context<'_>) -> Result<Value> {
     let client = context.client()?;
     if let Some(life) = wanted.duration.max(wanted.least_life.map(|life| life.least)) {
         // A key does not outlive the token that it is issued with, so one that is long enough is had first.
-        client.tokens().token(Need::AtLeast(life)).await?;
+        client.tokens().token(RequiredLifetime::AtLeast(life)).await?;
     }
     let asked_at = Utc::now();
     let call = temporary_access_key::create_ephemeral(client, &request);
