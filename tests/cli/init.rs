@@ -271,7 +271,7 @@ fn what_the_flags_give_is_not_asked() {
     let manager = resource_manager(&mut user);
     user.configure("[profiles.a]\ntoken = 't1.old.x'\n");
     let Some(mut conversation) = Conversation::start(&user, "--profile a --cloud-id b1gmine") else { return };
-    conversation.answer("as before, with token", "");
+    conversation.answer("the current one: token", "");
     conversation.answer("Number [1]", "\n");
     conversation.answer("Which folder?", "");
     conversation.answer("Number [1]", "b1gf1\n");
