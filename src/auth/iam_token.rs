@@ -61,7 +61,7 @@ pub async fn create(http: &Http, iam: &str, proof: &Proof<'_>) -> Result<Respons
     post(http, &format!("{iam}/iam/v1/tokens"), None, body).await
 }
 
-/// An IAM token of a service account, for somebody who may act as it: `CreateForServiceAccount`.
+/// An IAM token of a service account, for a caller that may act as it: `CreateForServiceAccount`.
 ///
 /// # Errors
 /// The server refuses, or cannot be reached.

@@ -130,11 +130,11 @@ impl ServiceAccountKey {
             return Err("is empty".to_owned());
         }
         let fields = serde_json::from_str(text).map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
+            let position = format!("line {}, column {}", error.line(), error.column());
             if error.is_data() {
-                format!("is not a service account's key: a field has the wrong type ({place})")
+                format!("is not a service account's key: a field has the wrong type ({position})")
             } else {
-                format!("is not JSON ({place})")
+                format!("is not JSON ({position})")
             }
         })?;
         Self::from_fields(fields)
@@ -164,7 +164,7 @@ impl ServiceAccountKey {
     }
 }
 
-/// The DER within a PEM text. What stands before `BEGIN` is explanatory text (RFC 7468, 2): the cloud writes a line
+/// The DER within a PEM text. The text before `BEGIN` is explanatory text (RFC 7468, 2): the cloud writes a line
 /// there that helps secret scanners. Line ends may be LF or CRLF, or a `\n` that some tool escaped once too often.
 fn der(pem: &str) -> Result<Vec<u8>, String> {
     const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";

@@ -169,7 +169,7 @@ impl SignIn {
     /// The first source that is set holds no credential, or the profile has more than one.
     pub fn resolve(inputs: Inputs<'_>, impersonate: Option<String>, log: &Log) -> Result<Self> {
         let statuses = inputs.statuses()?;
-        let with_status = |wanted| SOURCES.iter().zip(&statuses).filter(move |(_, status)| **status == wanted);
+        let with_status = |status| SOURCES.iter().zip(&statuses).filter(move |(_, found)| **found == status);
         let used = with_status(SourceStatus::Used).map(|(row, _)| row).next();
         let Some(row) = used else {
             if let Some(key) = browser_key(inputs.profile) {

@@ -115,7 +115,7 @@ impl Config {
         });
         let list = names.join(", ");
         Ok(error.hint(match nearest(name, names.iter().copied()) {
-            _ if names.is_empty() => "to make one, type: yc-rs config profile create NAME".to_owned(),
+            _ if names.is_empty() => "to create one, type: yc-rs config profile create NAME".to_owned(),
             Some(near) => format!("did you mean '{near}'? the profiles are: {list}"),
             None => format!("the profiles are: {list}"),
         }))

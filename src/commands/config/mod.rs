@@ -63,7 +63,7 @@ fn list(local: &Local<'_>) -> Result<Output> {
     let profile = config.profile(local.requested_profile())?;
     match &config.path {
         Some(path) => local.log.note(&format!("these are the values of {} in {}", profile.title(), path.display())),
-        None => local.log.note("there is no configuration file; to make one, type: yc-rs init"),
+        None => local.log.note("there is no configuration file; to create one, type: yc-rs init"),
     }
     Ok(all_values(&profile))
 }

@@ -1,4 +1,4 @@
-//! `init`: sets up a profile, with flags alone or with questions at a terminal, which are in [`questions`].
+//! `init`: sets up a profile, with flags alone or with questions at a terminal, which are in `questions`.
 //!
 //! Nothing is written until every question is answered.
 

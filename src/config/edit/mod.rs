@@ -149,7 +149,7 @@ impl Document {
             table.set_implicit(true);
             Item::Table(table)
         });
-        let profiles = profiles.as_table_like_mut().ok_or_else(|| wrong_shape("profiles"))?;
+        let profiles = profiles.as_table_like_mut().ok_or_else(|| not_a_table("profiles"))?;
         if profiles.contains_key(name) {
             return Err(Error::usage(format!("there already is a profile '{name}'"))
                 .hint(format!("to use it, type: yc-rs config profile activate {name}")));
@@ -188,11 +188,11 @@ impl Document {
         let item = self.profile(profile)?;
         let mut parent = &mut *item;
         for (depth, key) in above.iter().enumerate() {
-            let table = parent.as_table_like_mut().ok_or_else(|| wrong_shape(&path[..depth].join(".")))?;
+            let table = parent.as_table_like_mut().ok_or_else(|| not_a_table(&path[..depth].join(".")))?;
             parent = table.entry(key).or_insert(Item::Table(Table::new()));
         }
         if !parent.is_table_like() {
-            return Err(wrong_shape(&above.join(".")));
+            return Err(not_a_table(&above.join(".")));
         }
         table::put(parent, last, table::to_item(value));
         for key in conflicting_keys {
@@ -212,11 +212,11 @@ impl Document {
     fn profile(&mut self, name: &str) -> Result<&mut Item> {
         self.check_profile(name)?;
         let profile = self.root.get_mut("profiles").and_then(|profiles| profiles.get_mut(name));
-        profile.filter(|profile| profile.is_table_like()).ok_or_else(|| wrong_shape(&format!("profiles.{name}")))
+        profile.filter(|profile| profile.is_table_like()).ok_or_else(|| not_a_table(&format!("profiles.{name}")))
     }
 }
 
-fn wrong_shape(key: &str) -> Error {
+fn not_a_table(key: &str) -> Error {
     Error::config(format!("'{key}' must be a table, but holds something else"))
 }
 

@@ -173,13 +173,13 @@ fn folder(flags: &GlobalFlags, levels: Levels<'_>) -> Result<Option<Setting<Fold
     let flag = |name, flag| given(flag).map(|value| Setting { value, origin: Origin::Flag(name) });
     let variable = "YC_FOLDER_ID";
     let variable = levels.env.var(variable).map(|value| Setting { value, origin: Origin::Variable(variable) });
-    let places = [
+    let levels = [
         (flag("--folder-id", &flags.folder_id), flag("--folder-name", &flags.folder_name)),
         (variable, None),
         (levels.profile_value("folder-id")?, levels.profile_value("folder-name")?),
     ];
-    for place in places {
-        match place {
+    for level in levels {
+        match level {
             (Some(id), _) => {
                 check_id(&id)?;
                 return Ok(Some(id.map(|id| Folder::Id(id.to_owned()))));
