@@ -261,7 +261,7 @@ mod tests {
     fn an_id_that_cannot_be_one_is_named_with_its_origin() {
         let flags = GlobalFlags { cloud_id: Some("a/b".into()), ..GlobalFlags::default() };
         let message = |flags: &GlobalFlags, vars: &[_], profile| resolve(flags, vars, profile).unwrap_err().to_string();
-        let rule = "'a/b' is not an ID: it has characters that no ID has";
+        let rule = "'a/b' is not an ID: an ID has no spaces, no control characters, no '/', and no '.' first";
         assert_eq!(message(&flags, &[], ""), format!("--cloud-id: {rule}"));
         let flags = GlobalFlags::default();
         assert_eq!(message(&flags, &[("YC_FOLDER_ID", "a/b")], ""), format!("YC_FOLDER_ID: {rule}"));
