@@ -64,10 +64,13 @@ impl Response {
         if let Some(status) = &self.refusal {
             return Err(self.error(status.clone()));
         }
-        serde_json::from_slice(&self.body).ok().filter(Value::is_object).ok_or_else(|| {
-            let message = format!("the server returned {} with a body that is not JSON", status_text(self.status));
-            self.error(Status { code: Code::Unknown, message, details: vec![] })
-        })
+        serde_json::from_slice(&self.body).ok().filter(Value::is_object).ok_or_else(|| self.not_json())
+    }
+
+    /// The error for a body that is not JSON.
+    pub fn not_json(&self) -> Error {
+        let message = format!("the server returned {} with a body that is not JSON", status_text(self.status));
+        self.error(Status { code: Code::Unknown, message, details: vec![] })
     }
 
     /// The error for a refusal, or a body that cannot be used, that the caller has parsed itself.
