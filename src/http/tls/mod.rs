@@ -8,9 +8,9 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use self::roots::{CertificateNames, PemBlock, RootSource};
+use self::roots::{CertificateNames, Issuers, PemBlock, RootSource};
 use crate::env::Env;
 use crate::error::{Error, Result};
 
@@ -23,7 +23,10 @@ pub(super) mod tests;
 /// # Errors
 /// `ca_bundle` cannot be read or holds no certificate.
 pub(super) fn config(ca_bundle: Option<&Path>, verify: bool, env: &Env) -> Result<ClientConfig> {
-    let provider = Arc::new(ring::default_provider());
+    let mut provider = ring::default_provider();
+    // AES-128 costs less than AES-256, which the library offers first; browsers offer it first too.
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    let provider = Arc::new(provider);
     let trust = if verify {
         let added = ca_bundle.map_or_else(|| Ok(RootCertStore::empty()), read_ca_bundle)?;
         Trust::Roots { added, system: roots::system_roots(env) }
@@ -44,7 +47,7 @@ pub(super) fn config(ca_bundle: Option<&Path>, verify: bool, env: &Env) -> Resul
 
 /// Reads the roots that the user trusts in addition to the system's.
 fn read_ca_bundle(path: &Path) -> Result<RootCertStore> {
-    let text = roots::read_pem(path)
+    let text = std::fs::read(path)
         .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", path.display())))?;
     let mut roots = RootCertStore::empty();
     let (usable, _) = roots.add_parsable_certificates(PemBlock::all(&text).filter_map(PemBlock::certificate));
@@ -98,11 +101,8 @@ impl ServerCertVerifier for Verifier {
         let check = |verifier: &dyn ServerCertVerifier| {
             verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         };
-        let issuers: Vec<_> =
-            intermediates.iter().chain([end_entity]).filter_map(|der| CertificateNames::read(der)).collect();
-        let is_issuer = |der: &[u8]| {
-            CertificateNames::read(der).is_some_and(|root| issuers.iter().any(|names| names.issuer == root.subject))
-        };
+        let names = intermediates.iter().chain([end_entity]).filter_map(|der| CertificateNames::read(der));
+        let issuers = Issuers(names.map(|names| names.issuer).collect());
         let mut roots = added.clone();
         let mut verdict = self.web_pki(&roots).and_then(|verifier| check(&*verifier));
         for source in system {
@@ -111,11 +111,11 @@ impl ServerCertVerifier for Verifier {
             }
             verdict = match source {
                 RootSource::Bundle(path) => {
-                    roots::add_bundle(&mut roots, path, is_issuer)?;
+                    roots::add_bundle(&mut roots, path, &issuers)?;
                     self.web_pki(&roots).and_then(|verifier| check(&*verifier))
                 }
                 RootSource::Directory(path) => {
-                    roots::add_directory(&mut roots, path, is_issuer);
+                    roots::add_directory(&mut roots, path, &issuers);
                     self.web_pki(&roots).and_then(|verifier| check(&*verifier))
                 }
                 #[cfg(any(windows, target_os = "macos"))]
