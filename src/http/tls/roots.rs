@@ -91,7 +91,7 @@ impl Issuers<'_> {
         let is_same = |issuer: &&[u8]| {
             issuer.len() == name.len() && issuer.iter().zip(name.clone()).all(|(byte, at)| der.byte(at) == Some(*byte))
         };
-        self.0.iter().any(|issuer| is_same(issuer))
+        self.0.iter().any(is_same)
     }
 }
 
@@ -153,7 +153,7 @@ impl Der for &[u8] {
     }
 }
 
-/// Base64 in lines of one length, of which only the characters are decoded that are asked for.
+/// Base64 in lines of one length, of which only the characters are decoded that are needed.
 struct PemLines<'a> {
     text: &'a [u8],
     /// The number of characters on a line.
