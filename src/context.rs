@@ -19,12 +19,12 @@ use crate::endpoints::Endpoints;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Attempts, Http, Options};
-use crate::input;
+use crate::input::{self, Files};
 use crate::interrupt::{InProgress, Stage};
 use crate::log::Log;
 use crate::output::Printer;
 use crate::store;
-use crate::text::ids;
+use crate::text::{ids, quote};
 
 /// The surroundings of one command.
 pub struct Context<'a> {
@@ -177,7 +177,12 @@ impl<'a> Context<'a> {
     /// # Errors
     /// It cannot be read, is not UTF-8, or standard input was read already.
     pub async fn read_input(&self, path: &str, reader: &'static str) -> Result<String> {
-        if path == "-" { self.read_stdin(reader).await } else { input::file(path, reader).await }
+        if path == "-" {
+            return self.read_stdin(reader).await;
+        }
+        let file = self.env.path(path).map_err(|rule| Error::usage(format!("{reader}: {rule}")))?;
+        let text = input::file(&file, Files::Pipes).await;
+        text.map_err(|rule| Error::usage(format!("{reader}: the file {} {rule}", quote::value(path))))
     }
 
     async fn read_stdin(&self, reader: &'static str) -> Result<String> {

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::text::path;
 
 /// The environment of one run.
 ///
@@ -89,6 +90,14 @@ impl Env {
 
     fn own_directory(&self, variable: &str, system: Option<&Path>) -> Option<PathBuf> {
         self.var(variable).map(PathBuf::from).or_else(|| system.map(|directory| directory.join("yc-rs")))
+    }
+
+    /// The path that a flag, a variable or a profile names: `~/` at its beginning means the home directory.
+    ///
+    /// # Errors
+    /// It begins with what a shell or another system should have expanded; the message quotes it.
+    pub fn path(&self, text: &str) -> Result<PathBuf, String> {
+        path::expand(text, self.home.as_deref())
     }
 
     /// The login name of the user, where a variable has it.

@@ -1,0 +1,90 @@
+//! How a value that the user gave is shown in a message: on one line, not too long, and never a secret.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
+
+use super::{escape, form};
+
+/// The longest value, in characters, that is shown in full.
+pub const LONGEST: usize = 80;
+
+/// The value between single quotation marks: escaped, and cut to [`LONGEST`] characters. One that looks like a secret is
+/// described in parentheses instead, e.g. `(an IAM token, not shown)`.
+pub fn value(text: &str) -> String {
+    match describe(text) {
+        Some(description) => description,
+        None => format!("'{}'", cut(&escape::single_line(text))),
+    }
+}
+
+/// As [`value`], without the quotation marks.
+pub fn bare(text: &str) -> String {
+    describe(text).unwrap_or_else(|| cut(&escape::single_line(text)).into_owned())
+}
+
+/// As [`value`], for a path.
+pub fn path(path: &Path) -> String {
+    value(&path.to_string_lossy())
+}
+
+/// A path without quotation marks and of any length, since it may have to be typed; one that looks like a secret is
+/// described.
+pub fn full_path(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    describe(&text).unwrap_or_else(|| escape::single_line(&text).into_owned())
+}
+
+/// The message of a library, such as a parser's, that may quote the text that it read: nothing of it when it holds a
+/// secret, else on one line and not too long.
+pub fn reason(message: impl fmt::Display) -> String {
+    let message = message.to_string();
+    describe(&message).unwrap_or_else(|| escape::single_line(&message).into_owned())
+}
+
+fn describe(text: &str) -> Option<String> {
+    form::secret_in(text).map(|form| format!("({form}, not shown)"))
+}
+
+fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST) {
+        None => Cow::Borrowed(text),
+        Some(_) => {
+            let end = text.char_indices().nth(LONGEST - 1).map_or(text.len(), |(at, _)| at);
+            Cow::Owned(format!("{}…", &text[..end]))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_shown_on_one_line_of_at_most_80_characters() {
+        assert_eq!(value("a\nb\u{1b}"), r"'a\nb\u001b'");
+        assert_eq!(value(""), "''");
+        assert_eq!(value(&"ж".repeat(80)), format!("'{}'", "ж".repeat(80)));
+        assert_eq!(value(&"ж".repeat(81)), format!("'{}…'", "ж".repeat(79)));
+        assert_eq!(bare("a\tb"), r"a\tb");
+        assert_eq!(full_path(&Path::new("/a").join("b/".repeat(60))), format!("/a/{}", "b/".repeat(60)));
+    }
+
+    #[test]
+    fn a_secret_is_described() {
+        assert_eq!(value("AQVNyDKEGi3RHfWyP3kgMCDbE3LPDjC1"), "(an API key, not shown)");
+        assert_eq!(bare("{\"private_key\": \"x\"}"), "(an authorized key in JSON, not shown)");
+        assert_eq!(path(Path::new("/tmp/y0_AgAAAAABcdefGhijkLmnop")), "(an OAuth token, not shown)");
+        assert_eq!(reason("unknown field `y0_AgAAAAABcdefGhijkLmnop`"), "(an OAuth token, not shown)");
+        assert_eq!(reason("unknown field `a`"), "unknown field `a`");
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_is_longer_than_a_line(text in "\\PC{0,200}") {
+            prop_assert!(bare(&text).chars().count() <= LONGEST);
+        }
+    }
+}
