@@ -25,8 +25,20 @@ pub struct Env {
     pub terminal: Terminal,
     /// The path of this program, where it is known.
     pub program: Option<PathBuf>,
-    /// Whether SIGINT is ignored, as in programs that a shell starts in the background.
-    pub ignores_interrupt: bool,
+    /// The signals that were ignored when the program was started.
+    pub ignored: IgnoredSignals,
+}
+
+/// Which of the signals that end a program are ignored, as SIGINT is in the background of a shell and SIGHUP after
+/// `nohup`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IgnoredSignals {
+    /// SIGINT.
+    pub interrupt: bool,
+    /// SIGTERM.
+    pub terminate: bool,
+    /// SIGHUP.
+    pub hang_up: bool,
 }
 
 /// Which of the standard streams are terminals.
@@ -69,7 +81,7 @@ impl Env {
                 stderr: std::io::stderr().is_terminal(),
             },
             program: std::env::current_exe().ok(),
-            ignores_interrupt: ignores_interrupt(),
+            ignored: ignored_signals(),
         })
     }
 
@@ -106,15 +118,16 @@ impl Env {
     }
 }
 
-/// Source: `proc_pid_status(5)`: `SigIgn` is a mask in hexadecimal, SIGINT its second bit. Elsewhere there is no safe way
-/// to find out.
-fn ignores_interrupt() -> bool {
-    let status = if cfg!(target_os = "linux") { std::fs::read_to_string("/proc/self/status") } else { return false };
-    let mask = status.ok().and_then(|status| {
+/// Source: `proc_pid_status(5)`: `SigIgn` is a mask in hexadecimal, in which the lowest bit is signal 1. Elsewhere there
+/// is no safe way to find out.
+fn ignored_signals() -> IgnoredSignals {
+    let status = if cfg!(target_os = "linux") { std::fs::read_to_string("/proc/self/status").ok() } else { None };
+    let mask = status.and_then(|status| {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
         u64::from_str_radix(mask.trim(), 16).ok()
     });
-    mask.is_some_and(|mask| mask & 0b10 != 0)
+    let ignores = |number: u32| mask.is_some_and(|mask| mask & (1 << (number - 1)) != 0);
+    IgnoredSignals { interrupt: ignores(2), terminate: ignores(15), hang_up: ignores(1) }
 }
 
 #[cfg(test)]

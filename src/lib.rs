@@ -177,11 +177,10 @@ fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console
 fn block_on<T>(context: &Context<'_>, work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .thread_stack_size(output::STACK_BYTES)
         .build()
         .map_err(|error| Error::internal(format!("cannot start: {error}")))?;
     let interrupted = |kind, message: &str| context.interrupted(kind, message);
-    let work = until_interrupted(context.flags.timeout, context.env.ignores_interrupt, interrupted, work);
+    let work = until_interrupted(context.flags.timeout, context.env.ignored, interrupted, work);
     let result = runtime.block_on(work);
     // A name resolution or a filter that was given up on may still be running on a thread of its own.
     runtime.shutdown_background();

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 
-use super::{Output, Render, jq_process, stdout};
+use tokio::sync::oneshot;
+
+use super::{Output, Render, STACK_BYTES, jq_process, stdout};
 use crate::error::{Error, Result};
 
 /// Writes results to standard output.
@@ -61,8 +64,19 @@ impl Printer {
     /// The filter may never end, and standard output may block: neither must delay Ctrl-C or `--timeout`.
     async fn write(&self, output: Output, must_arrive: bool) -> Result<()> {
         let render = self.render.clone();
+        let has_filter = self.has_filter();
         let write = move || stdout::write_result(&render.render(&output)?, must_arrive);
-        let written = tokio::task::spawn_blocking(write).await;
-        written.unwrap_or_else(|_| Err(Error::internal("the thread that prints the result panicked")))
+        let panicked = || Err(Error::internal("the thread that prints the result panicked"));
+        if !has_filter {
+            return tokio::task::spawn_blocking(write).await.unwrap_or_else(|_| panicked());
+        }
+        let (sender, written) = oneshot::channel();
+        // It may be given up on, and then nobody waits for what it sends.
+        let work = move || drop(sender.send(write()));
+        thread::Builder::new()
+            .stack_size(STACK_BYTES)
+            .spawn(work)
+            .map_err(|error| Error::internal(format!("cannot start a thread for the jq filter: {error}")))?;
+        written.await.unwrap_or_else(|_| panicked())
     }
 }
