@@ -150,9 +150,11 @@ impl<'a> Context<'a> {
             Some(Setting { value: Folder::Id(id), .. }) => Ok(id.clone()),
             Some(Setting { value: Folder::Name(name), origin }) => {
                 let cloud = self.settings.cloud_id.as_ref().ok_or_else(|| {
-                    Error::usage(format!("the folder '{name}' ({origin}) cannot be looked up: no cloud is given")).hint(
-                        "give --cloud-id, set YC_CLOUD_ID, or put 'cloud-id' into the profile; or give --folder-id",
-                    )
+                    Error::usage(format!(
+                        "the folder {} ({origin}) cannot be looked up: no cloud is given",
+                        quote::value(name)
+                    ))
+                    .hint("give --cloud-id, set YC_CLOUD_ID, or put 'cloud-id' into the profile; or give --folder-id")
                 })?;
                 ids::check_name(&origin.to_string(), name).map_err(Error::usage)?;
                 folder::id_by_name(self.client()?, &cloud.value, name).await

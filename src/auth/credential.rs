@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::Http;
 use crate::log::Log;
 use crate::private_file;
+use crate::text::quote;
 
 /// A credential that IAM tokens are obtained with.
 pub trait Credential: fmt::Debug {
@@ -172,6 +173,9 @@ impl<'a> Configured<'a> {
 /// Warns when a file that holds a credential can be read by others.
 pub fn warn_if_readable(path: &Path, log: &Log) {
     if private_file::others_can_read(path) {
-        log.warn(&format!("{0} holds a credential and can be read by others; type: chmod 600 {0}", path.display()));
+        log.warn(&format!(
+            "{0} holds a credential and can be read by others; type: chmod 600 {0}",
+            quote::full_path(path)
+        ));
     }
 }

@@ -21,6 +21,7 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::http::Response;
 use crate::text::digest::fingerprint;
+use crate::text::quote;
 
 /// An authorized key of a service account.
 #[derive(Debug)]
@@ -103,7 +104,7 @@ impl ServiceAccountKey {
         let path = configured.text()?;
         let invalid = |rule: String| {
             configured
-                .invalid(format!("('{path}') {rule}"))
+                .invalid(format!("({}) {rule}", quote::value(path)))
                 .hint("make a key file with: yc iam key create --service-account-name <NAME> --output <FILE>")
         };
         let text = std::fs::read_to_string(path).map_err(|error| invalid(format!("cannot be read: {error}")))?;

@@ -21,6 +21,7 @@ use crate::http::{Body, Http, Method, Request, Response, Url};
 use crate::status::{Code, Status};
 use crate::text::digest::fingerprint;
 use crate::text::percent;
+use crate::text::quote;
 
 /// The variables by which a job of GitHub Actions requests its token.
 const REQUEST_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
@@ -101,7 +102,7 @@ impl WorkloadIdentity {
     fn from_table(table: &toml::Table) -> Result<Self, String> {
         const FIELDS: [&str; 3] = ["service-account-id", "subject-token", "audience"];
         if let Some(unknown) = table.keys().find(|key| !FIELDS.contains(&key.as_str())) {
-            return Err(format!("has a field '{unknown}', but there are only: {}", FIELDS.join(", ")));
+            return Err(format!("has a field {}, but there are only: {}", quote::value(unknown), FIELDS.join(", ")));
         }
         let optional = |key: &str| match table.get(key) {
             None => Ok(None),
@@ -158,19 +159,22 @@ impl std::str::FromStr for SubjectToken {
             ("github-actions", _) => Ok(Self::GithubActions),
             (_, Some(("env", name))) if !name.is_empty() => Ok(Self::Variable(name.to_owned())),
             (_, Some(("file", path))) if !path.is_empty() => Ok(Self::File(path.to_owned())),
-            _ => Err(format!("has subject-token '{text}', but it must be github-actions, env:NAME or file:PATH")),
+            _ => Err(format!(
+                "has subject-token {}, but it must be github-actions, env:NAME or file:PATH",
+                quote::value(text)
+            )),
         }
     }
 }
 
 fn from_variable(name: &str, env: &Env) -> Result<SecretString> {
-    let token = env.var(name).ok_or_else(|| missing(&format!("the variable {name} is not set")))?;
+    let token = env.var(name).ok_or_else(|| missing(&format!("the variable {} is not set", quote::bare(name))))?;
     not_empty(token)
 }
 
 fn from_file(path: &str) -> Result<SecretString> {
     let token = std::fs::read_to_string(path)
-        .map_err(|error| missing(&format!("cannot read the token from '{path}': {error}")))?;
+        .map_err(|error| missing(&format!("cannot read the token from {}: {error}", quote::value(path))))?;
     not_empty(&token)
 }
 
@@ -187,7 +191,7 @@ fn missing(problem: &str) -> Error {
 
 fn github_variable<'a>(name: &str, env: &'a Env) -> Result<&'a str> {
     env.var(name).ok_or_else(|| {
-        missing(&format!("the variable {name} is not set"))
+        missing(&format!("the variable {} is not set", quote::bare(name)))
             .hint("this is for jobs of GitHub Actions that have the permission 'id-token: write'")
     })
 }

@@ -9,7 +9,7 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use secrecy::SecretString;
 
 use crate::error::{Error, Kind, Result};
-use crate::text::escape;
+use crate::text::{escape, quote};
 
 /// A line of text, without white space around it.
 ///
@@ -72,7 +72,7 @@ pub async fn choose(title: &str, choices: &[Choice]) -> Result<usize> {
         if let Some(position) = choices.iter().position(|choice| choice.names.contains(&answer)) {
             return Ok(position);
         }
-        say(&format!("'{answer}' is not one of 1 to {}", choices.len()));
+        say(&format!("{} is not one of 1 to {}", quote::value(&answer), choices.len()));
     }
 }
 

@@ -8,6 +8,7 @@ use clap_mangen::Man;
 
 use super::Cli;
 use crate::error::{Error, Result};
+use crate::text::quote;
 
 /// Write the manual pages to a directory
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub fn write(args: &Args) -> Result<()> {
     let mut tree = Cli::command();
     tree.build();
     fs::create_dir_all(directory).and_then(|()| write_pages(&tree, directory)).map_err(|error| {
-        Error::internal(format!("cannot write the manual pages to '{}': {error}", directory.display()))
+        Error::internal(format!("cannot write the manual pages to {}: {error}", quote::path(directory)))
     })
 }
 

@@ -17,6 +17,7 @@ use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
 use crate::private_file;
 use crate::text::digest::fingerprint;
+use crate::text::quote;
 
 /// A request for temporary credentials.
 #[derive(Debug)]
@@ -130,7 +131,7 @@ async fn from_flags(id: String, path: &str, context: &Context<'_>) -> Result<Sig
     let text = SecretString::from(context.read_input(path, "--secret-access-key-file").await?);
     let secret = text.expose_secret().trim();
     if secret.is_empty() || secret.contains(char::is_whitespace) {
-        let problem = format!("--secret-access-key-file '{path}' must hold the secret and nothing else");
+        let problem = format!("--secret-access-key-file {} must hold the secret and nothing else", quote::value(path));
         return Err(Error::usage(problem));
     }
     if path != "-" {
@@ -142,7 +143,7 @@ async fn from_flags(id: String, path: &str, context: &Context<'_>) -> Result<Sig
 fn from_aws_profile(name: &str, context: &Context<'_>) -> Result<Signer> {
     let file = CredentialsFile::locate(None, context.env)?;
     let key = file.read(name)?;
-    let source = format!("the profile '{name}' of {}", file.path().display());
+    let source = format!("the profile {} of {}", quote::value(name), quote::full_path(file.path()));
     if key.session_token.is_some() {
         return Err(temporary(&format!("{source} has a session token")));
     }
@@ -183,7 +184,8 @@ fn from_environment(context: &Context<'_>) -> Result<Signer> {
 
 fn warn_if_readable(path: &Path, context: &Context<'_>) {
     if private_file::others_can_read(path) {
-        let message = format!("{0} holds a secret and can be read by others; type: chmod 600 {0}", path.display());
+        let message =
+            format!("{0} holds a secret and can be read by others; type: chmod 600 {0}", quote::full_path(path));
         context.log.warn(&message);
     }
 }

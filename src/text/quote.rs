@@ -23,6 +23,11 @@ pub fn bare(text: &str) -> String {
     describe(text).unwrap_or_else(|| cut(&escape::single_line(text)).into_owned())
 }
 
+/// Several values without quotation marks, separated by commas.
+pub fn list(values: &[&str]) -> String {
+    values.iter().map(|value| bare(value)).collect::<Vec<_>>().join(", ")
+}
+
 /// As [`value`], for a path.
 pub fn path(path: &Path) -> String {
     value(&path.to_string_lossy())

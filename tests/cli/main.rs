@@ -36,6 +36,7 @@ mod interrupts;
 mod key_cache;
 mod load;
 mod network;
+mod never_shown;
 mod operations;
 mod output;
 mod programs;

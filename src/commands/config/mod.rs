@@ -14,6 +14,7 @@ use crate::config::{Config, Profile, nearest};
 use crate::error::{Error, Kind, Result};
 use crate::input;
 use crate::output::{Format, Output};
+use crate::text::quote;
 use keys::{Input, Key};
 
 /// Read and change the configuration
@@ -61,7 +62,9 @@ fn list(local: &Local<'_>) -> Result<Output> {
     let config = Config::load(local.env)?;
     let profile = config.profile(local.requested_profile())?;
     match &config.path {
-        Some(path) => local.log.note(&format!("these are the values of {} in {}", profile.title(), path.display())),
+        Some(path) => {
+            local.log.note(&format!("these are the values of {} in {}", profile.title(), quote::full_path(path)))
+        }
         None => local.log.note("there is no configuration file; to create one, type: yc-rs init"),
     }
     Ok(all_values(&profile))
@@ -94,14 +97,14 @@ fn get(args: &GetArgs, local: &Local<'_>) -> Result<Output> {
         (Some(value), _) => Ok(Output::Value(to_json(value))),
         (None, _) => {
             let message = match &profile.name {
-                Some(name) => format!("'{key}' is not set in profile '{name}'"),
-                None => format!("'{key}' is not set: no profile is chosen"),
+                Some(name) => format!("{} is not set in profile {}", quote::value(key), quote::value(name)),
+                None => format!("{} is not set: no profile is chosen", quote::value(key)),
             };
             let error = Error::new(Kind::NotSet, message);
             let is_key = Key::find(key).is_ok();
             let near = nearest(key, keys::names()).or(nearest(key, values.keys().map(String::as_str)));
             Err(match near.filter(|_| !is_key) {
-                Some(near) => error.hint(format!("did you mean '{near}'?")),
+                Some(near) => error.hint(format!("did you mean {}?", quote::value(near))),
                 None => error.hint("to see what is set, type: yc-rs config list"),
             })
         }
@@ -139,7 +142,7 @@ async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
     })?;
     confirm_copy(&updated, local);
     if let Some(name) = updated.value {
-        local.confirm(&format!("Profile '{name}' created and activated"));
+        local.confirm(&format!("Profile {} created and activated", quote::value(&name)));
     }
     Ok(Output::Nothing)
 }
@@ -189,8 +192,8 @@ pub(super) fn confirm_copy<T>(updated: &Updated<T>, local: &Local<'_>) {
     if let Some(from) = &updated.copied_from {
         local.confirm(&format!(
             "The profiles of {} were copied to {}, which is used from now on",
-            from.display(),
-            updated.path.display()
+            quote::full_path(from),
+            quote::full_path(&updated.path)
         ));
     }
 }

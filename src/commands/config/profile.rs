@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::config::edit;
 use crate::error::{Error, Result};
 use crate::output::{Format, Output};
+use crate::text::quote;
 
 /// Manage profiles
 #[derive(Debug, Subcommand)]
@@ -69,7 +70,7 @@ fn create(name: &str, local: &Local<'_>) -> Result<Output> {
         Ok(())
     })?;
     confirm_copy(&updated, local);
-    local.confirm(&format!("Profile '{name}' created and activated"));
+    local.confirm(&format!("Profile {} created and activated", quote::value(name)));
     Ok(Output::Nothing)
 }
 
@@ -80,7 +81,7 @@ fn activate(name: &str, local: &Local<'_>) -> Result<Output> {
         Ok(())
     })?;
     confirm_copy(&updated, local);
-    local.confirm(&format!("Profile '{name}' activated"));
+    local.confirm(&format!("Profile {} activated", quote::value(name)));
     Ok(Output::Nothing)
 }
 
@@ -109,7 +110,8 @@ fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
     let updated = edit::update(local.env, |document| {
         document.check_profile(name)?;
         let config = document.config()?;
-        let refusal = |reason: &str| Error::usage(format!("the profile '{name}' cannot be deleted: {reason}"));
+        let refusal =
+            |reason: &str| Error::usage(format!("the profile {} cannot be deleted: {reason}", quote::value(name)));
         if config.names()?.len() == 1 {
             return Err(refusal("it is the only one").hint("to create another, type: yc-rs config profile create NAME"));
         }
@@ -119,7 +121,7 @@ fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
         document.delete_profile(name)
     })?;
     confirm_copy(&updated, local);
-    local.confirm(&format!("Profile '{name}' deleted"));
+    local.confirm(&format!("Profile {} deleted", quote::value(name)));
     Ok(Output::Nothing)
 }
 

@@ -18,6 +18,7 @@ use crate::config::settings::GlobalFlags;
 use crate::config::{Config, Profile};
 use crate::error::{Error, Result};
 use crate::input;
+use crate::text::quote;
 
 /// Set up a profile, asking for what is not given
 #[derive(Debug, ClapArgs)]
@@ -88,7 +89,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     };
     let is_new = !config.names()?.contains(&profile.as_str());
     if is_new {
-        profile_name(&profile).map_err(|rule| Error::usage(format!("'{profile}': {rule}")))?;
+        profile_name(&profile).map_err(|rule| Error::usage(format!("{}: {rule}", quote::value(&profile))))?;
     }
     let existing = existing(&config, &profile)?;
     let mut setup = Setup { profile, is_new, values: Vec::new() };
@@ -112,7 +113,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     let updated = edit::update(local.env, |document| setup.apply(document))?;
     confirm_copy(&updated, local);
     let done = if is_new { "created" } else { "updated" };
-    local.confirm(&format!("Profile '{}' {done} and activated", setup.profile));
+    local.confirm(&format!("Profile {} {done} and activated", quote::value(&setup.profile)));
     Ok(())
 }
 
@@ -157,7 +158,7 @@ fn given_other(flags: &GlobalFlags) -> Result<Vec<(Key, Value)>> {
 fn checked(name: &str, text: &str) -> Result<(Key, Value)> {
     let key = Key::find(name)?;
     let value = key.value(text, Input::Argument)?;
-    value.map(|value| (key, value)).ok_or_else(|| Error::usage(format!("{name} is not set by '{text}'")))
+    value.map(|value| (key, value)).ok_or_else(|| Error::usage(format!("{name} is not set by {}", quote::value(text))))
 }
 
 /// The profile as it is now; an empty one when it is new.

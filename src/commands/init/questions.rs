@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::env::Env;
 use crate::error::Result;
 use crate::status::Code;
+use crate::text::quote;
 
 /// The name of the profile to set up.
 pub(super) async fn profile(config: &Config) -> Result<String> {
@@ -35,7 +36,9 @@ pub(super) async fn profile(config: &Config) -> Result<String> {
     }
     loop {
         match profile_name(&ask::line("Name of the new profile").await?) {
-            Ok(name) if names.contains(&name.as_str()) => ask::say(&format!("there already is a profile '{name}'")),
+            Ok(name) if names.contains(&name.as_str()) => {
+                ask::say(&format!("there already is a profile {}", quote::value(&name)))
+            }
             Ok(name) => return Ok(name),
             Err(rule) => ask::say(&rule),
         }

@@ -15,6 +15,7 @@ use super::{BOM, Config, FILE, invalid_file, read_if_present, with_position, yc}
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::private_file;
+use crate::text::quote;
 
 /// The name of the profile that is created when there is none and none is named.
 pub const FIRST_PROFILE: &str = "default";
@@ -49,7 +50,7 @@ pub fn update<T>(env: &Env, change: impl FnOnce(&mut Document) -> Result<T>) -> 
         Error::config("there is no home directory for the configuration").hint("set YC_RS_CONFIG_DIR to a directory")
     })?;
     let link = directory.join(FILE);
-    let cannot = |error: io::Error| Error::internal(format!("cannot write {}: {error}", link.display()));
+    let cannot = |error: io::Error| Error::internal(format!("cannot write {}: {error}", quote::full_path(&link)));
     private_file::create_directory(&directory).map_err(cannot)?;
     let lock = private_file::open_lock(&directory.join("config.lock")).map_err(cannot)?;
     lock.lock().map_err(cannot)?;
@@ -95,7 +96,7 @@ fn follow_link(path: &Path) -> Result<PathBuf> {
         return Ok(path.to_owned());
     }
     fs::canonicalize(path).map_err(|error| {
-        Error::config(format!("{} is a symbolic link to a file that does not exist: {error}", path.display()))
+        Error::config(format!("{} is a symbolic link to a file that does not exist: {error}", quote::full_path(path)))
             .hint("create the file that it points to, or remove the link")
     })
 }
@@ -151,8 +152,8 @@ impl Document {
         });
         let profiles = profiles.as_table_like_mut().ok_or_else(|| not_a_table("profiles"))?;
         if profiles.contains_key(name) {
-            return Err(Error::usage(format!("there already is a profile '{name}'"))
-                .hint(format!("to use it, type: yc-rs config profile activate {name}")));
+            return Err(Error::usage(format!("there already is a profile {}", quote::value(name)))
+                .hint(format!("to use it, type: yc-rs config profile activate {}", quote::bare(name))));
         }
         profiles.insert(name, Item::Table(Table::new()));
         Ok(())
@@ -217,7 +218,7 @@ impl Document {
 }
 
 fn not_a_table(key: &str) -> Error {
-    Error::config(format!("'{key}' must be a table, but holds something else"))
+    Error::config(format!("{} must be a table, but holds something else", quote::value(key)))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::output::Format;
 use crate::text::ids;
+use crate::text::quote;
 
 pub use flags::{Color, ErrorFormat, GlobalFlags, parse_secret};
 
@@ -196,7 +197,7 @@ pub(crate) fn parse_choice<T: ValueEnum>(name: &str) -> Result<T, String> {
     T::from_str(name, false).map_err(|_| {
         let names: Vec<_> = T::value_variants().iter().filter_map(T::to_possible_value).collect();
         let names: Vec<_> = names.iter().map(clap::builder::PossibleValue::get_name).collect();
-        format!("is '{name}', but must be one of: {}", names.join(", "))
+        format!("is {}, but must be one of: {}", quote::value(name), names.join(", "))
     })
 }
 

@@ -16,6 +16,7 @@ use super::{Credentials, Storage};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::private_file;
+use crate::text::quote;
 
 /// The keys that are written, in this order.
 const KEYS: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
@@ -107,7 +108,7 @@ impl CredentialsFile {
             let document = Document::parse(&content)?;
             let section = document.section(profile)?.ok_or_else(|| {
                 let names: Vec<_> = document.sections.iter().map(|section| section.name.as_str()).collect();
-                format!("has no profile '{profile}'; there are: {}", names.join(", "))
+                format!("has no profile {}; there are: {}", quote::value(profile), quote::list(&names))
             })?;
             let value = |key| section.entries.iter().find(|entry| entry.name == key).map(|entry| document.value(entry));
             Ok(ProfileKey {
@@ -135,8 +136,11 @@ impl CredentialsFile {
         let path =
             fs::canonicalize(&self.path).map_err(|error| format!("is a symbolic link that leads nowhere: {error}"))?;
         if !private_file::is_own(&path) {
-            let link =
-                if metadata.is_symlink() { format!("leads to {}, which ", path.display()) } else { String::new() };
+            let link = if metadata.is_symlink() {
+                format!("leads to {}, which ", quote::full_path(&path))
+            } else {
+                String::new()
+            };
             return Err(format!("{link}belongs to another user"));
         }
         let metadata = fs::metadata(&path).map_err(|error| format!("cannot be read: {error}"))?;
@@ -150,7 +154,7 @@ impl CredentialsFile {
     }
 
     fn describe(&self, problem: &str) -> String {
-        format!("the AWS credentials file {} {problem}", self.path.display())
+        format!("the AWS credentials file {} {problem}", quote::full_path(&self.path))
     }
 }
 

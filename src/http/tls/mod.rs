@@ -13,6 +13,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use self::roots::{CertificateNames, PemBlock, RootSource};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::text::quote;
 
 mod roots;
 #[cfg(test)]
@@ -45,11 +46,11 @@ pub(super) fn config(ca_bundle: Option<&Path>, verify: bool, env: &Env) -> Resul
 /// Reads the roots that the user trusts in addition to the system's.
 fn read_ca_bundle(path: &Path) -> Result<RootCertStore> {
     let text = roots::read_pem(path)
-        .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", path.display())))?;
+        .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", quote::full_path(path))))?;
     let mut roots = RootCertStore::empty();
     let (usable, _) = roots.add_parsable_certificates(PemBlock::all(&text).filter_map(PemBlock::certificate));
     if usable == 0 {
-        let message = format!("the CA bundle {} holds no certificate that can be used", path.display());
+        let message = format!("the CA bundle {} holds no certificate that can be used", quote::full_path(path));
         return Err(Error::config(message).hint("it must have PEM blocks that begin -----BEGIN CERTIFICATE-----"));
     }
     Ok(roots)
