@@ -182,7 +182,7 @@ impl<'a> Context<'a> {
         if path == "-" {
             return self.read_stdin(reader).await;
         }
-        let file = self.env.path(path).map_err(|rule| Error::usage(format!("{reader}: {rule}")))?;
+        let file = self.env.path_of(reader, path.as_ref())?;
         let text = input::file(&file, Files::Pipes).await;
         text.map_err(|rule| Error::usage(format!("{reader}: the file {} {rule}", quote::value(path))))
     }

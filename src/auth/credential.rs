@@ -112,6 +112,8 @@ pub struct Configured<'a> {
     pub text: Option<&'a str>,
     /// The profile in use.
     pub profile: &'a Profile,
+    /// The environment.
+    pub env: &'a Env,
     /// Where warnings go.
     pub log: &'a Log,
 }

@@ -180,8 +180,8 @@ impl SignIn {
             return Ok(Self { credential, source: Source::MetadataService, impersonate });
         };
         let origin = inputs.origin(row);
-        let Inputs { profile, .. } = inputs;
-        let credential = (row.read)(&Configured { origin: &origin, text: inputs.text(row), profile, log })?;
+        let Inputs { profile, env, .. } = inputs;
+        let credential = (row.read)(&Configured { origin: &origin, text: inputs.text(row), profile, env, log })?;
         if let Some(secret) = credential.secret() {
             log.masks.add(secret);
         }

@@ -18,6 +18,7 @@ use crate::endpoints::{Service, is_loopback};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Body, Http, Method, Request, Response, Url};
+use crate::input::{self, Files};
 use crate::status::{Code, Status};
 use crate::text::digest::fingerprint;
 use crate::text::percent;
@@ -126,7 +127,11 @@ impl WorkloadIdentity {
                     github_token(self.audience.as_deref(), services.http, services.env).await?
                 }
                 SubjectToken::Variable(name) => from_variable(name, services.env)?,
-                SubjectToken::File(path) => from_file(path)?,
+                SubjectToken::File(path) => {
+                    let file = services.env.path(path).map_err(|rule| missing(&rule))?;
+                    let token = input::file(&file, Files::Regular).await;
+                    not_empty(&token.map_err(|rule| unreadable(path, &rule))?)?
+                }
             };
             services.log.masks.add(&token);
             Ok(token)
@@ -142,7 +147,7 @@ impl WorkloadIdentity {
                 return Ok(format!("job of GitHub Actions {}", fingerprint(&[github_variable(REQUEST_TOKEN, env)?])));
             }
             SubjectToken::Variable(name) => from_variable(name, env)?,
-            SubjectToken::File(path) => from_file(path)?,
+            SubjectToken::File(path) => from_file(path, env)?,
         };
         Ok(match issuer_and_subject(&token) {
             Some((issuer, subject)) => format!("job {issuer} {subject}"),
@@ -172,10 +177,15 @@ fn from_variable(name: &str, env: &Env) -> Result<SecretString> {
     not_empty(token)
 }
 
-fn from_file(path: &str) -> Result<SecretString> {
-    let token = std::fs::read_to_string(path)
-        .map_err(|error| missing(&format!("cannot read the token from {}: {error}", quote::value(path))))?;
+fn from_file(path: &str, env: &Env) -> Result<SecretString> {
+    let file = env.path(path).map_err(|rule| missing(&rule))?;
+    let bytes = input::regular_file(&file, input::LIMIT).map_err(|error| format!("cannot be read: {error}"));
+    let token = bytes.and_then(input::decode).map_err(|rule| unreadable(path, &rule))?;
     not_empty(&token)
+}
+
+fn unreadable(path: &str, rule: &str) -> Error {
+    missing(&format!("the file of the token, {}, {rule}", quote::value(path)))
 }
 
 fn not_empty(token: &str) -> Result<SecretString> {

@@ -7,14 +7,14 @@ pub mod origin;
 pub mod settings;
 pub mod yc;
 
-use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::input;
 use crate::text::quote;
 use origin::Origin;
 
@@ -219,7 +219,10 @@ const FILE: &str = "config.toml";
 /// The file's path and text, if there is such a file.
 fn read_if_present(path: Option<PathBuf>) -> Result<Option<(PathBuf, String)>> {
     let Some(path) = path else { return Ok(None) };
-    match fs::read_to_string(&path) {
+    let text = input::regular_file(&path, input::LARGE_LIMIT).and_then(|bytes| {
+        input::decode_document(bytes).map_err(|rule| io::Error::new(ErrorKind::InvalidData, format!("it {rule}")))
+    });
+    match text {
         Ok(text) => Ok(Some((path, text))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::config(format!("cannot read {}: {error}", quote::full_path(&path)))),

@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::credentials::aws_file::CredentialsFile;
 use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
+use crate::input;
 use crate::private_file;
 use crate::text::digest::fingerprint;
 use crate::text::quote;
@@ -129,15 +130,12 @@ pub async fn signer(source: KeySource, context: &Context<'_>) -> Result<Signer> 
 
 async fn from_flags(id: String, path: &str, context: &Context<'_>) -> Result<Signer> {
     let text = SecretString::from(context.read_input(path, "--secret-access-key-file").await?);
-    let secret = text.expose_secret().trim();
-    if secret.is_empty() || secret.contains(char::is_whitespace) {
-        let problem = format!("--secret-access-key-file {} must hold the secret and nothing else", quote::value(path));
-        return Err(Error::usage(problem));
-    }
+    let secret = input::secret(text.expose_secret())
+        .map_err(|rule| Error::usage(format!("--secret-access-key-file: {} {rule}", quote::value(path))))?;
     if path != "-" {
         warn_if_readable(path.as_ref(), context);
     }
-    Ok(Signer { key: SigningKey { id, secret: secret.into() }, source: "--access-key-id".to_owned() })
+    Ok(Signer { key: SigningKey { id, secret }, source: "--access-key-id".to_owned() })
 }
 
 fn from_aws_profile(name: &str, context: &Context<'_>) -> Result<Signer> {
@@ -171,7 +169,8 @@ fn from_environment(context: &Context<'_>) -> Result<Signer> {
         if let Some(token) = token.filter(|_| id_name.starts_with("AWS_")) {
             return Err(temporary(&format!("{id_name} comes with {token}")));
         }
-        let key = SigningKey { id: id.to_owned(), secret: secret.into() };
+        let secret = input::secret(secret).map_err(|rule| Error::usage(format!("{secret_name} {rule}")))?;
+        let key = SigningKey { id: id.to_owned(), secret };
         return Ok(Signer { key, source: id_name.to_owned() });
     }
     let error = Error::no_credentials("there is no static key to sign with");

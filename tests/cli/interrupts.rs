@@ -203,7 +203,7 @@ fn an_endless_filter_on_a_new_key_is_interrupted_with_the_name_of_the_key() {
 
 /// A signal that arrives before the program handles it ends the program too, but not with this exit status.
 #[cfg(target_os = "linux")]
-fn wait_until_listening(child: &Child) {
+pub fn wait_until_listening(child: &Child) {
     // SIGHUP, SIGINT and SIGTERM.
     const MASK: u64 = 0b100_0000_0000_0011;
     let status = format!("/proc/{}/status", child.id());

@@ -32,6 +32,8 @@ mod help;
 mod identity;
 mod init;
 #[cfg(unix)]
+mod input_files;
+#[cfg(unix)]
 mod interrupts;
 mod key_cache;
 mod load;

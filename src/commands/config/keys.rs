@@ -15,7 +15,9 @@ use crate::auth::token::{self, Token};
 use crate::config::settings;
 use crate::config::{nearest, yc};
 use crate::endpoints;
+use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::input;
 use crate::output::Format;
 use crate::text::ids;
 use crate::text::quote;
@@ -160,6 +162,26 @@ impl Key {
         }
     }
 
+    /// As [`Key::value`] for an argument of the command line: the path of a file may begin with `~/`, and the file may be a
+    /// pipe, which holds up neither signals nor `--timeout`.
+    ///
+    /// # Errors
+    /// The text breaks the key's rule, or begins with what a shell should have expanded.
+    pub async fn argument(self, text: &str, env: &Env) -> Result<Option<Value>> {
+        match self.kind {
+            ValueKind::KeyContents | ValueKind::KeyFile | ValueKind::Certificates => {
+                let path = env.path_of(self.name, text.as_ref())?;
+                input::blocking(move || self.value(&path.to_string_lossy(), Input::Argument)).await
+            }
+            ValueKind::SubjectToken => {
+                let path = text.strip_prefix("file:").unwrap_or_default();
+                env.path_of(self.name, path.as_ref())?;
+                self.value(text, Input::Argument)
+            }
+            _ => self.value(text, Input::Argument),
+        }
+    }
+
     /// Whether `-` stands for standard input.
     pub fn reads_stdin(&self) -> bool {
         matches!(self.kind, ValueKind::Token | ValueKind::KeyContents)
@@ -220,9 +242,9 @@ impl Key {
 }
 
 fn read_file(path: &str) -> Result<String, String> {
-    let bytes = std::fs::read(path)
+    let bytes = input::any_file(path.as_ref(), input::LARGE_LIMIT)
         .map_err(|error| format!("names the file {}, which cannot be read: {error}", quote::value(path)))?;
-    String::from_utf8(bytes).map_err(|_| format!("names the file {}, which is not UTF-8", quote::value(path)))
+    input::decode(bytes).map_err(|rule| format!("names the file {}, which {rule}", quote::value(path)))
 }
 
 /// The fields of a key, which are checked by making a key of them.

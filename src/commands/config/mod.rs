@@ -34,9 +34,9 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it may have to wait for standard input.
-    pub fn reads_stdin(&self) -> bool {
-        matches!(self, Self::Set(Deferred(args)) if args.value == "-")
+    /// Whether it may have to wait, for standard input or a file.
+    pub fn may_wait(&self) -> bool {
+        matches!(self, Self::Set(_))
     }
 }
 
@@ -127,7 +127,7 @@ async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
     let key = Key::find(&args.key)?;
     let value = match args.value.as_str() {
         "-" if key.reads_stdin() => key.value(&input::stdin(key.name).await?, Input::Stdin)?,
-        given => key.value(given, Input::Argument)?,
+        given => key.argument(given, local.env).await?,
     };
     if let Some(note) = key.note(value.as_ref()) {
         local.log.note(note);

@@ -16,6 +16,7 @@ use crate::auth::sign_in;
 use crate::config::edit::{self, Document, FIRST_PROFILE};
 use crate::config::settings::GlobalFlags;
 use crate::config::{Config, Profile};
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::input;
 use crate::text::quote;
@@ -70,7 +71,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     let config = document.config()?;
     let credential = given_credential(args, local).await?;
     let folder = given_folder(local.flags)?;
-    let other = given_other(local.flags)?;
+    let other = given_other(local).await?;
     let name = match local.requested_profile() {
         None if config.names()?.is_empty() => Some(FIRST_PROFILE.to_owned()),
         requested => requested.map(str::to_owned),
@@ -135,7 +136,7 @@ async fn given_credential(args: &Args, local: &Local<'_>) -> Result<Option<(Key,
     if let Some((other, _)) = given.next() {
         return Err(Error::usage(format!("--{name} and --{other} are both given, but a profile has one credential")));
     }
-    Ok(Some(checked(name, &text)?))
+    Ok(Some(checked_argument(name, &text, local.env).await?))
 }
 
 /// The cloud and the folder that flags give.
@@ -145,14 +146,26 @@ fn given_folder(flags: &GlobalFlags) -> Result<Vec<(Key, Value)>> {
 }
 
 /// The endpoint and the account to impersonate that flags give.
-fn given_other(flags: &GlobalFlags) -> Result<Vec<(Key, Value)>> {
+async fn given_other(local: &Local<'_>) -> Result<Vec<(Key, Value)>> {
+    let flags = local.flags;
     let bundle = flags.ca_bundle.as_ref().map(|path| path.display().to_string());
     let given = [
         ("endpoint", flags.endpoint.clone()),
         ("ca-bundle", bundle),
         ("impersonate-service-account-id", flags.impersonate_service_account_id.clone()),
     ];
-    given.into_iter().filter_map(|(name, text)| Some(checked(name, &text?))).collect()
+    let mut values = Vec::new();
+    for (name, text) in given.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+        values.push(checked_argument(name, &text, local.env).await?);
+    }
+    Ok(values)
+}
+
+/// As [`checked`], for an argument or an answer that may name a file.
+async fn checked_argument(name: &str, text: &str, env: &Env) -> Result<(Key, Value)> {
+    let key = Key::find(name)?;
+    let value = key.argument(text, env).await?;
+    value.map(|value| (key, value)).ok_or_else(|| Error::usage(format!("{name} is not set by {}", quote::value(text))))
 }
 
 fn checked(name: &str, text: &str) -> Result<(Key, Value)> {

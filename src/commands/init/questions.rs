@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value as Json;
 use toml::Value;
 
-use super::{Setup, checked};
+use super::{Setup, checked, checked_argument};
 use crate::api::pages::{MAX_PAGE_SIZE, Pages};
 use crate::api::{cloud, folder};
 use crate::auth::sign_in;
@@ -94,11 +94,7 @@ pub(super) async fn credential(existing: &Profile, env: &Env) -> Result<Vec<(Key
 async fn key_file(env: &Env) -> Result<(Key, Value)> {
     loop {
         let answer = ask::line("Path of the key file").await?;
-        let path = match (answer.strip_prefix("~/"), &env.home) {
-            (Some(rest), Some(home)) => home.join(rest).to_string_lossy().into_owned(),
-            _ => answer,
-        };
-        match checked("service-account-key", &path) {
+        match checked_argument("service-account-key", &answer, env).await {
             Ok(credential) => return Ok(credential),
             Err(error) => ask::say(&error.to_string()),
         }

@@ -15,6 +15,7 @@ use self::ini::{Document, with_profile};
 use super::{Credentials, Storage};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::input;
 use crate::private_file;
 use crate::text::quote;
 
@@ -49,14 +50,12 @@ impl CredentialsFile {
                 Error::usage("there is no home directory, so the path of the AWS credentials file is not known");
             env.home.clone().ok_or_else(|| error.hint("name the file: --aws-credentials-file FILE"))
         };
-        let named = given.or_else(|| env.var("AWS_SHARED_CREDENTIALS_FILE").map(Path::new));
-        let path = match named {
-            // Shells leave the tilde alone in `--flag=~/…`, and AWS clients read it in the variable.
-            Some(path) => match path.strip_prefix("~") {
-                Ok(rest) => home()?.join(rest),
-                Err(_) => path.to_owned(),
-            },
-            None => home()?.join(".aws/credentials"),
+        const VARIABLE: &str = "AWS_SHARED_CREDENTIALS_FILE";
+        // Shells leave the tilde alone in `--flag=~/…`, and AWS clients read it in the variable.
+        let path = match (given, env.var(VARIABLE)) {
+            (Some(path), _) => env.path_of("--aws-credentials-file", path)?,
+            (None, Some(path)) => env.path_of(VARIABLE, path.as_ref())?,
+            (None, None) => home()?.join(".aws/credentials"),
         };
         Ok(Self { path })
     }
@@ -104,7 +103,8 @@ impl CredentialsFile {
     /// The file cannot be read, or the profile does not stand in it once.
     pub fn read(&self, profile: &str) -> Result<ProfileKey> {
         let read = || -> Result<ProfileKey, String> {
-            let content = fs::read(&self.path).map_err(|error| format!("cannot be read: {error}"))?;
+            let content = input::regular_file(&self.path, input::LARGE_LIMIT)
+                .map_err(|error| format!("cannot be read: {error}"))?;
             let document = Document::parse(&content)?;
             let section = document.section(profile)?.ok_or_else(|| {
                 let names: Vec<_> = document.sections.iter().map(|section| section.name.as_str()).collect();
@@ -178,7 +178,7 @@ fn cannot_write(error: &io::Error) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    match fs::read(path) {
+    match input::regular_file(path, input::LARGE_LIMIT) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         result => result.map_err(|error| format!("cannot be read: {error}")),
     }

@@ -5,9 +5,9 @@
 //! presented its chain, and only those roots are parsed that the chain names as an issuer. The library itself compares
 //! these names byte for byte: it could not have used a root that is left out here.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -16,6 +16,7 @@ use rustls::{OtherError, RootCertStore};
 
 use crate::env::Env;
 use crate::error::Error;
+use crate::input;
 
 /// Where systems keep their bundle of roots.
 ///
@@ -95,10 +96,14 @@ pub(super) fn add_directory(roots: &mut RootCertStore, path: &Path, is_issuer: i
     roots.add_parsable_certificates(found.certs.into_iter().filter(|der| is_issuer(der)));
 }
 
-/// Reads a file of PEM blocks. Most are ASCII; bytes that are not UTF-8 can only be in comments.
+/// Reads a file of PEM blocks.
 pub(super) fn read_pem(path: &Path) -> io::Result<String> {
-    let bytes = fs::read(path)?;
-    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    input::regular_file(path, input::LARGE_LIMIT).map(pem_text)
+}
+
+/// The text of PEM blocks. Most are ASCII; bytes that are no text can only be in comments.
+pub(super) fn pem_text(bytes: Vec<u8>) -> String {
+    input::decode_document(bytes.clone()).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// A certificate in a PEM text, from behind its first line.
