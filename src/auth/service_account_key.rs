@@ -11,7 +11,7 @@ use ring::signature::RsaKeyPair;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::credential::{Configured, Credential, Services, Source, warn_if_readable};
+use super::credential::{Configured, Credential, Services, Source};
 use super::iam_token::{self, IamToken, Proof};
 use super::jwt;
 use crate::endpoints::Service;
@@ -110,7 +110,7 @@ impl ServiceAccountKey {
         let bytes = input::regular_file(&file, input::LIMIT);
         let bytes = bytes.map_err(|error| invalid(format!("cannot be read: {error}")))?;
         let text = SecretString::from(input::decode(bytes).map_err(invalid)?);
-        warn_if_readable(&file, configured.log);
+        configured.log.warn_if_readable(&file);
         Ok(Box::new(Self::from_json(text.expose_secret()).map_err(invalid)?))
     }
 

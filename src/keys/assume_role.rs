@@ -1,7 +1,5 @@
 //! Temporary credentials from STS: the static key that signs, the call, and the cache.
 
-use std::path::Path;
-
 use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -16,7 +14,6 @@ use crate::credentials::aws_file::CredentialsFile;
 use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
 use crate::input;
-use crate::private_file;
 use crate::text::digest::fingerprint;
 use crate::text::quote;
 
@@ -133,7 +130,7 @@ async fn from_flags(id: String, path: &str, context: &Context<'_>) -> Result<Sig
     let secret = input::secret(text.expose_secret())
         .map_err(|rule| Error::usage(format!("--secret-access-key-file: {} {rule}", quote::value(path))))?;
     if path != "-" {
-        warn_if_readable(path.as_ref(), context);
+        context.log.warn_if_readable(&context.env.path_of("--secret-access-key-file", path.as_ref())?);
     }
     Ok(Signer { key: SigningKey { id, secret }, source: "--access-key-id".to_owned() })
 }
@@ -147,7 +144,7 @@ fn from_aws_profile(name: &str, context: &Context<'_>) -> Result<Signer> {
     }
     match (key.access_key_id, key.secret) {
         (Some(id), Some(secret)) if !id.is_empty() => {
-            warn_if_readable(file.path(), context);
+            context.log.warn_if_readable(file.path());
             Ok(Signer { key: SigningKey { id, secret }, source })
         }
         _ => Err(Error::no_credentials(format!("{source} lacks aws_access_key_id or aws_secret_access_key"))),
@@ -179,14 +176,6 @@ fn from_environment(context: &Context<'_>) -> Result<Signer> {
          AWS_SECRET_ACCESS_KEY, or YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY; to create a key: yc-rs iam \
          access-key create",
     ))
-}
-
-fn warn_if_readable(path: &Path, context: &Context<'_>) {
-    if private_file::others_can_read(path) {
-        let message =
-            format!("{0} holds a secret and can be read by others; type: chmod 600 {0}", quote::full_path(path));
-        context.log.warn(&message);
-    }
 }
 
 fn half_a_key(set: &str, missing: &str) -> Error {

@@ -14,13 +14,14 @@ use crate::config::{Config, Profile, nearest};
 use crate::error::{Error, Kind, Result};
 use crate::input;
 use crate::output::{Format, Output};
-use crate::text::quote;
+use crate::secret::{MASK, is_secret_field};
+use crate::text::{form, quote};
 use keys::{Input, Key};
 
 /// Read and change the configuration
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print the values of the profile in use, secrets included
+    /// Print the values of the profile in use
     List(Deferred<ListArgs>),
     /// Print a value of the profile in use
     Get(Deferred<GetArgs>),
@@ -46,7 +47,7 @@ impl Command {
 /// The configuration cannot be read or written, or holds no such profile or value.
 pub async fn run(command: Command, local: &Local<'_>) -> Result<Output> {
     match command {
-        Command::List(Deferred(ListArgs {})) => list(local),
+        Command::List(Deferred(args)) => list(&args, local),
         Command::Get(Deferred(args)) => get(&args, local),
         Command::Set(Deferred(args)) => set(&args, local).await,
         Command::Unset(Deferred(args)) => unset(&args, local),
@@ -54,11 +55,22 @@ pub async fn run(command: Command, local: &Local<'_>) -> Result<Output> {
     }
 }
 
-/// Print the values of the profile in use, secrets included
+/// Print the values of the profile in use
 #[derive(Debug, Args)]
-pub struct ListArgs {}
+pub struct ListArgs {
+    #[command(flatten)]
+    secrets: SecretsArg,
+}
 
-fn list(local: &Local<'_>) -> Result<Output> {
+/// Whether secrets are shown on a terminal.
+#[derive(Debug, Args)]
+pub struct SecretsArg {
+    /// Show tokens and private keys on a terminal too, where they are masked by default
+    #[arg(long)]
+    show_secrets: bool,
+}
+
+fn list(args: &ListArgs, local: &Local<'_>) -> Result<Output> {
     let config = Config::load(local.env)?;
     let profile = config.profile(local.requested_profile())?;
     match &config.path {
@@ -67,12 +79,32 @@ fn list(local: &Local<'_>) -> Result<Output> {
         }
         None => local.log.note("there is no configuration file; to create one, type: yc-rs init"),
     }
-    Ok(all_values(&profile))
+    Ok(all_values(&profile, &args.secrets, local))
 }
 
-/// All values of a profile.
-fn all_values(profile: &Profile) -> Output {
-    Output::Value(Json::Object(profile.values().iter().map(|(key, value)| (key.clone(), to_json(value))).collect()))
+/// All values of a profile. On a terminal, where somebody else may see them, secrets are masked.
+fn all_values(profile: &Profile, secrets: &SecretsArg, local: &Local<'_>) -> Output {
+    let values = Json::Object(profile.values().iter().map(|(key, value)| (key.clone(), to_json(value))).collect());
+    if secrets.show_secrets || !local.env.terminal.stdout {
+        return Output::Value(values);
+    }
+    let masked = with_masks("", &values);
+    if masked != values {
+        local.log.note("secrets are masked; to show them, give --show-secrets");
+    }
+    Output::Value(masked)
+}
+
+/// The value of this name with masks in the place of secrets.
+fn with_masks(name: &str, value: &Json) -> Json {
+    // `subject-token` says where the token is.
+    let is_secret = |text: &str| form::secret_in(text).is_some() || (is_secret_field(name) && name != "subject-token");
+    match value {
+        Json::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), with_masks(name, value))).collect(),
+        Json::Array(items) => items.iter().map(|item| with_masks(name, item)).collect(),
+        Json::String(text) if is_secret(text) => MASK.into(),
+        other => other.clone(),
+    }
 }
 
 /// Print a value of the profile in use
@@ -187,13 +219,19 @@ fn profile_to_change(document: &mut Document, local: &Local<'_>) -> Result<(Stri
     }
 }
 
-/// Confirms that the profiles of `yc` were copied, if this was the first write.
+/// Confirms what was copied: the profiles of `yc` for the first write, or the file whose private key was replaced.
 pub(super) fn confirm_copy<T>(updated: &Updated<T>, local: &Local<'_>) {
     if let Some(from) = &updated.copied_from {
         local.confirm(&format!(
             "The profiles of {} were copied to {}, which is used from now on",
             quote::full_path(from),
             quote::full_path(&updated.path)
+        ));
+    }
+    if let Some(backup) = &updated.backup {
+        local.confirm(&format!(
+            "The private key of the profile was replaced; the previous configuration is in {}",
+            quote::full_path(backup)
         ));
     }
 }

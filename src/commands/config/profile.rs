@@ -4,7 +4,7 @@ use clap::Subcommand;
 use clap_complete::ArgValueCandidates;
 use serde_json::json;
 
-use super::confirm_copy;
+use super::{SecretsArg, confirm_copy};
 use crate::commands::completion;
 use crate::commands::deferred::Deferred;
 use crate::commands::local::Local;
@@ -23,8 +23,8 @@ pub enum Command {
     Activate(Deferred<NameArgs>),
     /// List the profiles
     List(Deferred<ListArgs>),
-    /// Print the values of a profile, secrets included
-    Get(Deferred<NameArgs>),
+    /// Print the values of a profile
+    Get(Deferred<GetArgs>),
     /// Delete a profile
     Delete(Deferred<NameArgs>),
 }
@@ -45,6 +45,15 @@ pub struct NameArgs {
     name: String,
 }
 
+/// A profile whose values are printed.
+#[derive(Debug, clap::Args)]
+pub struct GetArgs {
+    #[command(flatten)]
+    profile: NameArgs,
+    #[command(flatten)]
+    secrets: SecretsArg,
+}
+
 /// List the profiles
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {}
@@ -58,7 +67,7 @@ pub(super) fn run(command: Command, local: &Local<'_>) -> Result<Output> {
         Command::Create(Deferred(args)) => create(&args.name, local),
         Command::Activate(Deferred(args)) => activate(&args.name, local),
         Command::List(Deferred(ListArgs {})) => list(local),
-        Command::Get(Deferred(args)) => get(&args.name, local),
+        Command::Get(Deferred(args)) => get(&args, local),
         Command::Delete(Deferred(args)) => delete(&args.name, local),
     }
 }
@@ -101,9 +110,9 @@ fn list(local: &Local<'_>) -> Result<Output> {
     Ok(Output::Value(lines.join("\n").into()))
 }
 
-fn get(name: &str, local: &Local<'_>) -> Result<Output> {
-    let profile = Config::load(local.env)?.profile(Some(name))?;
-    Ok(super::all_values(&profile))
+fn get(args: &GetArgs, local: &Local<'_>) -> Result<Output> {
+    let profile = Config::load(local.env)?.profile(Some(&args.profile.name))?;
+    Ok(super::all_values(&profile, &args.secrets, local))
 }
 
 fn delete(name: &str, local: &Local<'_>) -> Result<Output> {

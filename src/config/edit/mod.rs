@@ -28,6 +28,8 @@ pub struct Document {
     bom: bool,
     /// Whether the lines end in CR LF.
     crlf: bool,
+    /// Whether a private key was replaced by another credential.
+    replaces_private_key: bool,
 }
 
 /// The result of [`update`].
@@ -39,7 +41,12 @@ pub struct Updated<T> {
     pub path: PathBuf,
     /// The file of `yc` whose profiles were copied, when this was the first write.
     pub copied_from: Option<PathBuf>,
+    /// The copy of the previous file, when a private key in it was replaced.
+    pub backup: Option<PathBuf>,
 }
+
+/// The name of the copy of the previous file.
+const BACKUP: &str = "config.toml.bak";
 
 /// Changes the configuration; nothing is written when the change fails, or changes nothing.
 ///
@@ -60,10 +67,16 @@ pub fn update<T>(env: &Env, change: impl FnOnce(&mut Document) -> Result<T>) -> 
     let value = change(&mut document)?;
     let after = document.to_text();
     let changed = after != before;
+    let mut backup = None;
     if changed {
+        if document.replaces_private_key && copied_from.is_none() {
+            // It may be the only copy of the key.
+            let path = backup.insert(directory.join(BACKUP));
+            private_file::replace(path, before.as_bytes()).map_err(cannot)?;
+        }
         private_file::replace(&path, after.as_bytes()).map_err(cannot)?;
     }
-    Ok(Updated { value, path, copied_from: copied_from.filter(|_| changed) })
+    Ok(Updated { value, path, copied_from: copied_from.filter(|_| changed), backup })
 }
 
 /// The configuration as it is now, and the file of `yc` if it comes from there.
@@ -103,7 +116,7 @@ fn follow_link(path: &Path) -> Result<PathBuf> {
 
 impl Default for Document {
     fn default() -> Self {
-        Self { root: DocumentMut::new(), path: None, bom: false, crlf: false }
+        Self { root: DocumentMut::new(), path: None, bom: false, crlf: false, replaces_private_key: false }
     }
 }
 
@@ -117,7 +130,7 @@ impl Document {
         let root =
             plain.parse().map_err(|error: toml_edit::TomlError| with_position(plain, error.span(), error.message()));
         let crlf = plain.contains("\r\n") && !plain.replace("\r\n", "").contains('\n');
-        Ok(Self { root: root?, path: None, bom: text.starts_with(BOM), crlf })
+        Ok(Self { root: root?, path: None, bom: text.starts_with(BOM), crlf, replaces_private_key: false })
     }
 
     /// The text of the configuration.
@@ -185,6 +198,19 @@ impl Document {
     /// # Errors
     /// There is no such profile, or something on the path is not a table.
     pub fn set(&mut self, profile: &str, path: &[&str], value: &Value, conflicting_keys: &[&str]) -> Result<()> {
+        let private_key = self.private_key(profile);
+        self.put(profile, path, value, conflicting_keys)?;
+        self.replaces_private_key |= private_key.is_some() && private_key != self.private_key(profile);
+        Ok(())
+    }
+
+    /// The private key that a profile holds.
+    fn private_key(&mut self, profile: &str) -> Option<String> {
+        let key = self.profile(profile).ok()?.get("service-account-key")?.get("private_key")?;
+        key.as_str().map(str::to_owned)
+    }
+
+    fn put(&mut self, profile: &str, path: &[&str], value: &Value, conflicting_keys: &[&str]) -> Result<()> {
         let Some((last, above)) = path.split_last() else { return Ok(()) };
         let item = self.profile(profile)?;
         let mut parent = &mut *item;
