@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use crate::status::{Code, Status};
+use crate::text::quote;
 
 /// The result of most functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -56,8 +57,10 @@ pub enum Kind {
     /// The user pressed Ctrl-C, which is SIGINT.
     Interrupted,
     /// SIGTERM has arrived.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has this signal"))]
     Terminated,
     /// SIGHUP has arrived: the terminal is gone.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has this signal"))]
     HungUp,
     /// The result cannot be written.
     Output,
@@ -107,12 +110,13 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    fn named(&self) -> [(&'static str, Option<&String>); 4] {
+    fn named(&self) -> [(&'static str, Option<String>); 4] {
+        let shown = |id: &Option<String>| id.as_deref().map(quote::request_id);
         [
-            ("server-request-id", self.server_request.as_ref()),
-            ("client-request-id", self.client_request.as_ref()),
-            ("server-trace-id", self.server_trace.as_ref()),
-            ("client-trace-id", self.client_trace.as_ref()),
+            ("server-request-id", shown(&self.server_request)),
+            ("client-request-id", shown(&self.client_request)),
+            ("server-trace-id", shown(&self.server_trace)),
+            ("client-trace-id", shown(&self.client_trace)),
         ]
     }
 }
@@ -327,7 +331,7 @@ impl Error {
         }
         for (name, id) in self.0.ids.named() {
             if let Some(id) = id {
-                object.insert(name.replace('-', "_"), id.clone().into());
+                object.insert(name.replace('-', "_"), id.into());
             }
         }
         Value::Object(object)

@@ -257,7 +257,7 @@ mod tests {
     fn a_file_is_regular_and_not_too_large() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        std::fs::write(&path, "abcd").unwrap();
+        crate::private_file::replace(&path, b"abcd").unwrap();
         assert_eq!(regular_file(&path, 4).unwrap(), b"abcd");
         assert_eq!(regular_file(&path, 3).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(regular_file(directory.path(), 4).unwrap_err().to_string(), "it is a directory");

@@ -84,7 +84,7 @@ impl PreparedRequest {
         let url = Url::parse(request.url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-            .ok_or_else(|| Error::config(format!("{} is not an http or https URL", quote::value(&request.url))))?;
+            .ok_or_else(|| Error::config(format!("{} is not an http or https URL", quote::value(request.url))))?;
         let host = host_and_port(&url);
 
         let mut headers = HeaderMap::new();

@@ -1,7 +1,7 @@
 //! Text from files, variables and standard input: its encoding, what is refused in it, and the paths that lead to it.
 
+use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,13 +20,6 @@ fn encodings(text: &str) -> [Vec<u8>; 4] {
     ]
 }
 
-/// Writes a file with these bytes and returns its path.
-fn write(user: &User, name: &str, bytes: &[u8]) -> PathBuf {
-    let path = user.write_file(name, "");
-    std::fs::write(&path, bytes).unwrap();
-    path
-}
-
 #[test]
 fn a_text_is_read_in_every_encoding_from_files_and_standard_input() {
     let mut user = User::signed_in();
@@ -38,22 +31,21 @@ fn a_text_is_read_in_every_encoding_from_files_and_standard_input() {
         Ran::of(child).ok();
     }
     for bytes in encodings("{\"description\": \"Ключ\"}") {
-        let path = write(&user, "request.json", &bytes);
+        let path = user.write_bytes("request.json", &bytes);
         let shown = user.run(&format!("iam access-key create --jq .access_key.description -r {}", path.display()));
         assert_eq!(shown.ok(), "Ключ\n");
     }
     for bytes in encodings("{\"Statement\": []}") {
-        let path = write(&user, "policy.json", &bytes);
+        let path = user.write_bytes("policy.json", &bytes);
         user.run(&format!("iam access-key issue-ephemeral --policy {}", path.display())).ok();
     }
     for bytes in encodings(&format!("current = 'p'\n[profiles.p]\ntoken = '{token}'")) {
-        user.configure("");
-        std::fs::write(user.config_dir().join("config.toml"), bytes).unwrap();
+        user.write_bytes("config/config.toml", &bytes);
         assert_eq!(user.run("config get token").ok(), format!("{token}\n"));
     }
     user.unset("YC_IAM_TOKEN");
     for bytes in encodings(&key) {
-        let path = write(&user, "key.json", &bytes);
+        let path = user.write_bytes("key.json", &bytes);
         user.set("YC_SERVICE_ACCOUNT_KEY_FILE", path.to_str().unwrap());
         assert_eq!(user.run("iam whoami --jq .id").ok(), format!("{ADMIN_ID}\n"));
         user.run(&format!("config set service-account-key {}", path.display())).ok();
@@ -64,7 +56,7 @@ fn a_text_is_read_in_every_encoding_from_files_and_standard_input() {
 fn certificates_are_read_in_every_encoding() {
     let user = User::signed_in().over_https();
     for bytes in encodings(user.cloud.ca_pem()) {
-        let path = write(&user, "bundle.pem", &bytes);
+        let path = user.write_bytes("bundle.pem", &bytes);
         user.run(&format!("iam access-key list --ca-bundle {}", path.display())).ok();
     }
 }
@@ -82,7 +74,7 @@ fn white_space_at_the_end_of_a_variable_does_not_matter() {
 #[test]
 fn a_control_character_is_refused_and_shown_escaped() {
     let mut user = User::signed_in();
-    let policy = write(&user, "policy.json", b"{\"Statement\": \"\x1b[2J\"}");
+    let policy = user.write_bytes("policy.json", b"{\"Statement\": \"\x1b[2J\"}");
     let error = user.run(&format!("iam access-key issue-ephemeral --policy {}", policy.display())).failed(2);
     let shown = policy.display();
     assert_eq!(error, format!("ERROR: --policy: the file '{shown}' has the control character \\u001b\n"));
@@ -218,7 +210,8 @@ fn run_with_pipe(user: &User, line: &str, text: &str) -> Ran {
     user.make_pipe("pipe");
     let text = text.to_owned();
     // To open it waits until the program does.
-    let writer = thread::spawn(move || std::fs::write(pipe, text).unwrap());
+    let writer =
+        thread::spawn(move || OpenOptions::new().write(true).open(pipe).unwrap().write_all(text.as_bytes()).unwrap());
     let ran = user.run(&line.replace("PIPE", "pipe"));
     writer.join().unwrap();
     ran
@@ -306,7 +299,7 @@ fn a_pipe_in_a_variable_a_profile_or_the_configuration_is_refused_at_once() {
 #[test]
 fn a_file_that_is_too_large_is_refused() {
     let user = User::signed_in();
-    let path = write(&user, "large", &vec![b' '; 1024 * 1024 + 1]);
+    let path = user.write_bytes("large", &vec![b' '; 1024 * 1024 + 1]);
     let shown = path.display();
     let error = user.run(&format!("iam access-key create -r {shown}")).failed(2);
     assert_eq!(error, format!("ERROR: --request-file: the file '{shown}' cannot be read: it is larger than 1 MiB\n"));

@@ -75,7 +75,7 @@ fn list(args: &ListArgs, local: &Local<'_>) -> Result<Output> {
     let profile = config.profile(local.requested_profile())?;
     match &config.path {
         Some(path) => {
-            local.log.note(&format!("these are the values of {} in {}", profile.title(), quote::full_path(path)))
+            local.log.note(&format!("these are the values of {} in {}", profile.title(), quote::full_path(path)));
         }
         None => local.log.note("there is no configuration file; to create one, type: yc-rs init"),
     }

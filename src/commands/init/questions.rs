@@ -37,7 +37,7 @@ pub(super) async fn profile(config: &Config) -> Result<String> {
     loop {
         match profile_name(&ask::line("Name of the new profile").await?) {
             Ok(name) if names.contains(&name.as_str()) => {
-                ask::say(&format!("there already is a profile {}", quote::value(&name)))
+                ask::say(&format!("there already is a profile {}", quote::value(&name)));
             }
             Ok(name) => return Ok(name),
             Err(rule) => ask::say(&rule),

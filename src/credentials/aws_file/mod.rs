@@ -45,12 +45,12 @@ impl CredentialsFile {
     /// # Errors
     /// Neither is given and there is no home directory.
     pub fn locate(given: Option<&Path>, env: &Env) -> Result<Self> {
+        const VARIABLE: &str = "AWS_SHARED_CREDENTIALS_FILE";
         let home = || {
             let error =
                 Error::usage("there is no home directory, so the path of the AWS credentials file is not known");
             env.home.clone().ok_or_else(|| error.hint("name the file: --aws-credentials-file FILE"))
         };
-        const VARIABLE: &str = "AWS_SHARED_CREDENTIALS_FILE";
         // Shells leave the tilde alone in `--flag=~/…`, and AWS clients read it in the variable.
         let path = match (given, env.var(VARIABLE)) {
             (Some(path), _) => env.path_of("--aws-credentials-file", path)?,

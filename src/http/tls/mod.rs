@@ -57,7 +57,7 @@ impl CaBundle {
         let bytes = input::bytes(path, Files::Pipes, input::LARGE_LIMIT).await;
         let bytes = bytes
             .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", quote::full_path(path))))?;
-        Ok(Self { path: path.to_owned(), text: roots::pem_text(bytes) })
+        Ok(Self { path: path.to_owned(), text: roots::pem_text(&bytes) })
     }
 
     fn roots(&self) -> Result<RootCertStore> {

@@ -17,6 +17,7 @@ use rustls::{OtherError, RootCertStore};
 use crate::env::Env;
 use crate::error::Error;
 use crate::input;
+use crate::text::quote;
 
 /// Where systems keep their bundle of roots.
 ///
@@ -83,7 +84,7 @@ pub(super) fn add_bundle(
     is_issuer: impl Fn(&[u8]) -> bool,
 ) -> Result<(), rustls::Error> {
     let text = read_pem(path).map_err(|error| {
-        let message = format!("cannot read the system's root certificates in {}: {error}", path.display());
+        let message = format!("cannot read the system's root certificates in {}: {error}", quote::full_path(path));
         rustls::Error::Other(OtherError(Arc::new(Error::config(message))))
     })?;
     roots.add_parsable_certificates(PemBlock::all(&text).filter_map(|block| block.certificate_if(&is_issuer)));
@@ -98,12 +99,12 @@ pub(super) fn add_directory(roots: &mut RootCertStore, path: &Path, is_issuer: i
 
 /// Reads a file of PEM blocks.
 pub(super) fn read_pem(path: &Path) -> io::Result<String> {
-    input::regular_file(path, input::LARGE_LIMIT).map(pem_text)
+    input::regular_file(path, input::LARGE_LIMIT).map(|bytes| pem_text(&bytes))
 }
 
 /// The text of PEM blocks. Most are ASCII; bytes that are no text can only be in comments.
-pub(super) fn pem_text(bytes: Vec<u8>) -> String {
-    input::decode_document(bytes.clone()).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned())
+pub(super) fn pem_text(bytes: &[u8]) -> String {
+    input::decode_document(bytes.to_owned()).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// A certificate in a PEM text, from behind its first line.
