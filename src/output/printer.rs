@@ -64,19 +64,30 @@ impl Printer {
     /// The filter may never end, and standard output may block: neither must delay Ctrl-C or `--timeout`.
     async fn write(&self, output: Output, must_arrive: bool) -> Result<()> {
         let render = self.render.clone();
-        let has_filter = self.has_filter();
-        let write = move || stdout::write_result(&render.render(&output)?, must_arrive);
-        let panicked = || Err(Error::internal("the thread that prints the result panicked"));
-        if !has_filter {
-            return tokio::task::spawn_blocking(write).await.unwrap_or_else(|_| panicked());
+        self.on_thread(move || stdout::write_result(&render.render(&output)?, must_arrive)).await?
+    }
+
+    /// Starts work that renders results on a thread of its own, which has a stack of [`STACK_BYTES`] when there is a
+    /// filter, and returns what the work returns.
+    ///
+    /// # Errors
+    /// The thread cannot be started, or panicked.
+    pub fn on_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T>> {
+        let (sender, done) = oneshot::channel();
+        // The result may be given up on, and then nobody waits for what is sent.
+        let work = move || drop(sender.send(work()));
+        let started = if self.has_filter() {
+            thread::Builder::new().stack_size(STACK_BYTES).spawn(work).map(drop)
+        } else {
+            drop(tokio::task::spawn_blocking(work));
+            Ok(())
+        };
+        async move {
+            started.map_err(|error| Error::internal(format!("cannot start a thread for the jq filter: {error}")))?;
+            done.await.map_err(|_| Error::internal("the thread that prints the result panicked"))
         }
-        let (sender, written) = oneshot::channel();
-        // It may be given up on, and then nobody waits for what it sends.
-        let work = move || drop(sender.send(write()));
-        thread::Builder::new()
-            .stack_size(STACK_BYTES)
-            .spawn(work)
-            .map_err(|error| Error::internal(format!("cannot start a thread for the jq filter: {error}")))?;
-        written.await.unwrap_or_else(|_| panicked())
     }
 }
