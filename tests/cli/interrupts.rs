@@ -255,3 +255,16 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
         assert_eq!(Ran::of(child).ok(), format!("{key}\n"), "{name}");
     }
 }
+
+/// A stack of the size that a filter has does not fit into so little address space.
+#[cfg(target_os = "linux")]
+#[test]
+fn only_a_filter_needs_a_large_stack() {
+    let user = User::signed_in();
+    user.write_file("request.json", "{}");
+    for line in ["iam access-key list", "iam access-key create -r request.json", "config set region ru-central1"] {
+        let script = format!("ulimit -v 250000; exec yc-rs {line}");
+        let ran = user.program("sh").args(["-c", &script]).output().unwrap();
+        assert!(ran.status.success(), "{line}: {ran:?}");
+    }
+}
