@@ -3,5 +3,9 @@
 pub mod digest;
 pub mod duration;
 pub mod escape;
+pub mod form;
 pub mod ids;
+pub mod path;
 pub mod percent;
+pub mod plain;
+pub mod quote;

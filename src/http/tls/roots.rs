@@ -6,7 +6,6 @@
 //! are decoded, to find the name. The library itself compares these names byte for byte: it could not have used a root
 //! that is left out here.
 
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +18,8 @@ use rustls::{OtherError, RootCertStore};
 
 use crate::env::Env;
 use crate::error::Error;
+use crate::input;
+use crate::text::quote;
 
 /// Where systems keep their bundle of roots.
 ///
@@ -97,8 +98,8 @@ impl Issuers<'_> {
 
 /// Adds the roots of a bundle that are among the issuers.
 pub(super) fn add_bundle(roots: &mut RootCertStore, path: &Path, issuers: &Issuers<'_>) -> Result<(), rustls::Error> {
-    let text = fs::read(path).map_err(|error| {
-        let message = format!("cannot read the system's root certificates in {}: {error}", path.display());
+    let text = input::regular_file(path, input::LARGE_LIMIT).map_err(|error| {
+        let message = format!("cannot read the system's root certificates in {}: {error}", quote::full_path(path));
         rustls::Error::Other(OtherError(Arc::new(Error::config(message))))
     })?;
     roots.add_parsable_certificates(PemBlock::all(&text).filter_map(|block| block.certificate_if_among(issuers)));
@@ -109,6 +110,12 @@ pub(super) fn add_bundle(roots: &mut RootCertStore, path: &Path, issuers: &Issue
 pub(super) fn add_directory(roots: &mut RootCertStore, path: &Path, issuers: &Issuers<'_>) {
     let found = rustls_native_certs::load_certs_from_paths(None, Some(path));
     roots.add_parsable_certificates(found.certs.into_iter().filter(|der| issuers.include_subject_of(der)));
+}
+
+/// The text of PEM blocks, from a file of the user's own, which may be UTF-16. Bytes that are no text are kept: they can
+/// only be in comments.
+pub(super) fn pem_text(bytes: Vec<u8>) -> Vec<u8> {
+    input::decode_document(bytes.clone()).map_or(bytes, String::into_bytes)
 }
 
 /// A certificate in a PEM text, from behind its first line.
