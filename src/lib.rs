@@ -18,6 +18,7 @@ mod http;
 mod input;
 mod interrupt;
 mod keys;
+mod lock;
 mod log;
 mod message;
 mod output;
@@ -135,7 +136,7 @@ fn log(flags: &GlobalFlags, env: &Env, console: &Console) -> Log {
 /// Runs a command on the configuration, which needs neither settings nor a client.
 fn run_config(command: commands::config::Command, local: &Local<'_>) -> Result<()> {
     let printer = local.printer()?;
-    if !printer.has_filter() && !command.reads_stdin() {
+    if !printer.has_filter() && !command.may_wait() {
         // Nothing here waits for anything, so a runtime would be for nothing.
         let output = poll_once(commands::config::run(command, local))?;
         return printer.print_now(&output);

@@ -147,7 +147,7 @@ impl TokenSource<'_> {
         if let Some(token) = self.cache.load(identity, asked_at).filter(good) {
             return Ok(token);
         }
-        let _lock = self.cache.lock(identity).await;
+        let _lock = self.cache.lock(identity, &self.log).await?;
         if let Some(token) = self.cache.load(identity, Utc::now()).filter(good) {
             return Ok(token);
         }

@@ -113,7 +113,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
         let found = ask_folder(&document, &setup, local).await?;
         setup.values.extend(found);
     }
-    let updated = edit::update(local.env, |document| setup.apply(document))?;
+    let updated = edit::update(local.env, &local.log, |document| setup.apply(document)).await?;
     confirm_copy(&updated, local);
     let done = if is_new { "created" } else { "updated" };
     local.confirm(&format!("Profile '{}' {done} and activated", setup.profile));

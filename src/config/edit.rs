@@ -12,6 +12,8 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, RawString, Table, TableLi
 use super::{BOM, CREDENTIALS, Config, FILE, at, place, read_first, unknown_profile, yc};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::lock::{Lock, LockError};
+use crate::log::Log;
 use crate::private_file;
 
 /// The name of the profile that is made when there is none and none is named.
@@ -41,16 +43,20 @@ pub struct Updated<T> {
 /// Changes the configuration; nothing is written when the change fails, or comes to nothing.
 ///
 /// # Errors
-/// Those of the change; the file cannot be read or written; there is no folder for it.
-pub fn update<T>(env: &Env, change: impl FnOnce(&mut Document) -> Result<T>) -> Result<Updated<T>> {
+/// Those of the change; the file cannot be read or written, or another process holds its lock for too long; there is no
+/// directory for it.
+pub async fn update<T>(env: &Env, log: &Log, change: impl FnOnce(&mut Document) -> Result<T>) -> Result<Updated<T>> {
     let folder = env.config_home().ok_or_else(|| {
         Error::config("there is no home folder to keep the configuration in").hint("set YC_RS_CONFIG_DIR to a folder")
     })?;
     let link = folder.join(FILE);
     let cannot = |error: io::Error| Error::internal(format!("cannot write {}: {error}", link.display()));
     private_file::create_directory(&folder).map_err(cannot)?;
-    let lock = private_file::open_lock(&folder.join("config.lock")).map_err(cannot)?;
-    lock.lock().map_err(cannot)?;
+    let _lock = match Lock::acquire(&folder.join("config.lock"), &link, log).await {
+        Ok(lock) => lock,
+        Err(LockError::Unusable(error)) => return Err(cannot(error)),
+        Err(LockError::Held(error)) => return Err(error),
+    };
     let path = target(&link)?;
     let (mut document, copied_from) = read(env, &path)?;
     let before = document.to_text();

@@ -28,6 +28,13 @@ pub enum Command {
     Delete(Deferred<NameArgs>),
 }
 
+impl Command {
+    /// Whether it may have to wait for a lock.
+    pub fn may_wait(&self) -> bool {
+        !matches!(self, Self::List(_) | Self::Get(_))
+    }
+}
+
 /// A profile that is to be made.
 #[derive(Debug, clap::Args)]
 pub struct CreateArgs {
@@ -52,33 +59,35 @@ pub struct ListArgs {}
 ///
 /// # Errors
 /// The configuration cannot be read or written, or the profile is not there, or must stay.
-pub(super) fn run(command: Command, local: &Local<'_>) -> Result<Output> {
+pub(super) async fn run(command: Command, local: &Local<'_>) -> Result<Output> {
     match command {
-        Command::Create(Deferred(args)) => create(&args.name, local),
-        Command::Activate(Deferred(args)) => activate(&args.name, local),
+        Command::Create(Deferred(args)) => create(&args.name, local).await,
+        Command::Activate(Deferred(args)) => activate(&args.name, local).await,
         Command::List(Deferred(ListArgs {})) => list(local),
         Command::Get(Deferred(args)) => get(&args.name, local),
-        Command::Delete(Deferred(args)) => delete(&args.name, local),
+        Command::Delete(Deferred(args)) => delete(&args.name, local).await,
     }
 }
 
-fn create(name: &str, local: &Local<'_>) -> Result<Output> {
-    let updated = edit::update(local.env, |document| {
+async fn create(name: &str, local: &Local<'_>) -> Result<Output> {
+    let updated = edit::update(local.env, &local.log, |document| {
         document.create_profile(name)?;
         document.set_current(name);
         Ok(())
-    })?;
+    })
+    .await?;
     confirm_copy(&updated, local);
     local.confirm(&format!("Profile '{name}' created and activated"));
     Ok(Output::Nothing)
 }
 
-fn activate(name: &str, local: &Local<'_>) -> Result<Output> {
-    let updated = edit::update(local.env, |document| {
+async fn activate(name: &str, local: &Local<'_>) -> Result<Output> {
+    let updated = edit::update(local.env, &local.log, |document| {
         document.check_profile(name)?;
         document.set_current(name);
         Ok(())
-    })?;
+    })
+    .await?;
     confirm_copy(&updated, local);
     local.confirm(&format!("Profile '{name}' activated"));
     Ok(Output::Nothing)
@@ -105,8 +114,8 @@ fn get(name: &str, local: &Local<'_>) -> Result<Output> {
     Ok(super::values(&profile))
 }
 
-fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
-    let updated = edit::update(local.env, |document| {
+async fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
+    let updated = edit::update(local.env, &local.log, |document| {
         document.check_profile(name)?;
         let config = document.config()?;
         let refused = |reason: &str| Error::usage(format!("the profile '{name}' cannot be deleted: {reason}"));
@@ -117,7 +126,8 @@ fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
             return Err(refused("it is in use").hint("type first: yc-rs config profile activate OTHER-NAME"));
         }
         document.delete_profile(name)
-    })?;
+    })
+    .await?;
     confirm_copy(&updated, local);
     local.confirm(&format!("Profile '{name}' deleted"));
     Ok(Output::Nothing)
