@@ -12,7 +12,7 @@ use crate::api::sigv4::SigningKey;
 use crate::api::sts::{self, AssumeRole};
 use crate::api::temporary_access_key::EphemeralKey;
 use crate::context::Context;
-use crate::credentials::aws_file::CredentialsFile;
+use crate::credentials::aws_file::AwsFiles;
 use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
 use crate::private_file;
@@ -41,7 +41,7 @@ pub enum KeySource {
         /// The file with the secret; `-` for standard input.
         secret_file: String,
     },
-    /// In this profile of the AWS credentials file.
+    /// In this profile of the AWS credentials file, or else of the AWS configuration file.
     AwsProfile(String),
     /// In the environment.
     Environment,
@@ -140,15 +140,14 @@ async fn from_flags(id: String, path: &str, context: &Context<'_>) -> Result<Sig
 }
 
 fn from_aws_profile(name: &str, context: &Context<'_>) -> Result<Signer> {
-    let file = CredentialsFile::locate(None, context.env)?;
-    let key = file.read(name)?;
-    let source = format!("the profile '{name}' of {}", file.path().display());
-    if key.session_token.is_some() {
+    let key = AwsFiles::locate(None, context.env)?.read(name)?;
+    let source = format!("the profile '{name}' of {}", key.path.display());
+    if key.is_temporary {
         return Err(temporary(&format!("{source} has a session token")));
     }
     match (key.access_key_id, key.secret) {
-        (Some(id), Some(secret)) if !id.is_empty() => {
-            warn_if_readable(file.path(), context);
+        (Some(id), Some(secret)) => {
+            warn_if_readable(&key.path, context);
             Ok(Signer { key: SigningKey { id, secret }, source })
         }
         _ => Err(Error::no_credentials(format!("{source} lacks aws_access_key_id or aws_secret_access_key"))),
@@ -173,11 +172,15 @@ fn from_environment(context: &Context<'_>) -> Result<Signer> {
         let key = SigningKey { id: id.to_owned(), secret: secret.into() };
         return Ok(Signer { key, source: id_name.to_owned() });
     }
+    if let Some(profile) = env.var("AWS_PROFILE") {
+        let signer = from_aws_profile(profile, context);
+        return signer.map_err(|error| error.context("AWS_PROFILE names the key to sign with"));
+    }
     let error = Error::no_credentials("there is no static key to sign with");
     Err(error.hint(
         "give --access-key-id and --secret-access-key-file, or --source-aws-profile, or set AWS_ACCESS_KEY_ID and \
-         AWS_SECRET_ACCESS_KEY, or YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY; to create a key: yc-rs iam \
-         access-key create",
+         AWS_SECRET_ACCESS_KEY, YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY, or AWS_PROFILE; to create a key: \
+         yc-rs iam access-key create",
     ))
 }
 
