@@ -80,7 +80,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     };
     let terminal = local.env.terminal;
     let all_given = name.is_some() && credential.is_some() && !folder.is_empty();
-    let asks = !all_given && terminal.stdin && terminal.stderr && local.flags.no_user_output != Some(true);
+    let asks = !all_given && terminal.stdin && terminal.stderr && local.flags.allows_questions();
 
     if !asks {
         let existing = name.as_deref().map(|name| existing(&config, name)).transpose()?.unwrap_or_default();

@@ -28,6 +28,8 @@ mod errors;
 #[cfg(unix)]
 mod exec;
 mod export;
+#[cfg(unix)]
+mod flags;
 mod help;
 mod identity;
 mod init;
@@ -35,6 +37,8 @@ mod init;
 mod interrupts;
 mod key_cache;
 mod load;
+#[cfg(unix)]
+mod locks;
 mod network;
 mod operations;
 mod output;
