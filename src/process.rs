@@ -84,6 +84,11 @@ impl CannotRun {
 /// # Errors
 /// Why it cannot be run.
 pub fn find_program(program: &OsStr, path: Option<&str>) -> Result<(), CannotRun> {
+    find(program, path, INTERPRETERS)
+}
+
+/// The same; `depth` is how many interpreters are looked at.
+fn find(program: &OsStr, path: Option<&str>, depth: u8) -> Result<(), CannotRun> {
     let candidates: Vec<PathBuf> = match path {
         _ if !cfg!(unix) => return Ok(()),
         _ if program.as_encoded_bytes().contains(&b'/') => vec![program.into()],
@@ -92,7 +97,8 @@ pub fn find_program(program: &OsStr, path: Option<&str>) -> Result<(), CannotRun
         None => return Ok(()),
     };
     match candidates.iter().find(|path| is_program(path)) {
-        Some(found) => check_interpreter(found, path, INTERPRETERS),
+        Some(found) if depth > 0 => check_interpreter(found, path, depth - 1),
+        Some(_) => Ok(()),
         None if !program.is_empty() && candidates.iter().any(|path| path.exists()) => Err(CannotRun::NotExecutable),
         None => Err(CannotRun::NotFound),
     }
@@ -126,16 +132,17 @@ fn check_interpreter(script: &Path, path: Option<&str>, depth: u8) -> Result<(),
     if file.file_name() == Some("env".as_ref()) {
         let Some(named) = words.find(|word| *word != "-S") else { return Ok(()) };
         // With other options, or with variables to set, `env` is left to say itself what is wrong.
-        return match named.starts_with('-') || named.contains('=') {
-            true => Ok(()),
-            false => find_program(OsStr::new(named), path).map_err(|reason| match reason {
-                CannotRun::NotFound => CannotRun::NoInterpreter(named.to_owned()),
-                CannotRun::NotExecutable => CannotRun::InterpreterNotExecutable(named.to_owned()),
-                reason => reason,
-            }),
-        };
+        if named.starts_with('-') || named.contains('=') {
+            return Ok(());
+        }
+        return find(OsStr::new(named), path, depth).map_err(|reason| match reason {
+            CannotRun::NotFound => CannotRun::NoInterpreter(named.to_owned()),
+            CannotRun::NotExecutable => CannotRun::InterpreterNotExecutable(named.to_owned()),
+            reason => reason,
+        });
     }
-    if depth == 0 { Ok(()) } else { check_interpreter(file, path, depth - 1) }
+    // Without a slash it would be looked for in `PATH`, but the system takes it from the working directory.
+    find(Path::new(".").join(file).as_os_str(), path, depth)
 }
 
 /// The first line of a file, without the line feed at its end.

@@ -85,7 +85,7 @@ pub struct AssumeRoleArgs {
 /// The root certificates that AWS clients are told to trust, for this command alone, unless this program is told
 /// otherwise by flag or variable.
 ///
-/// Source: AWS SDKs and Tools Reference Guide, "AWS_CA_BUNDLE".
+/// Source: AWS SDKs and Tools Reference Guide, "General configuration settings", `ca_bundle`.
 pub fn aws_ca_bundle(flags: &GlobalFlags, env: &Env) -> Option<PathBuf> {
     let is_given = flags.ca_bundle.is_some() || env.var("YC_CA_BUNDLE").is_some();
     env.var("AWS_CA_BUNDLE").filter(|_| !is_given).map(PathBuf::from)
@@ -197,17 +197,19 @@ async fn request(
 }
 
 fn role_arn(text: &str) -> Result<String, String> {
-    match ROLE_ARN_LENGTH.contains(&text.chars().count()) && !text.chars().any(char::is_control) {
-        true => Ok(text.to_owned()),
-        false => Err("a role ARN has 20 to 2048 printable characters; it identifies nothing".to_owned()),
+    if ROLE_ARN_LENGTH.contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err("a role ARN has 20 to 2048 printable characters; it identifies nothing".to_owned())
     }
 }
 
 fn role_session_name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-    match ROLE_SESSION_NAME_LENGTH.contains(&text.len()) && text.chars().all(fits) {
-        true => Ok(text.to_owned()),
-        false => Err("a role session name has 2 to 64 ASCII letters, digits and characters of _+=,.@-".to_owned()),
+    if ROLE_SESSION_NAME_LENGTH.contains(&text.len()) && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("a role session name has 2 to 64 ASCII letters, digits and characters of _+=,.@-".to_owned())
     }
 }
 

@@ -64,10 +64,10 @@ pub fn check_region_flag(flag: Option<&str>) -> Result<()> {
 const RULE: &str = "must be letters, digits and hyphens, e.g. ru-central1";
 
 fn check(name: &str, value: &str) -> Result<String> {
-    match is_region(value) {
-        true => Ok(value.to_owned()),
-        false => Err(Error::usage(format!("{name} is '{value}', but {RULE}"))),
+    if is_region(value) {
+        return Ok(value.to_owned());
     }
+    Err(Error::usage(format!("{name} is '{value}', but {RULE}")))
 }
 
 fn is_region(text: &str) -> bool {

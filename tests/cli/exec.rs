@@ -229,6 +229,7 @@ fn an_interpreter_that_cannot_be_run_is_found_before_there_is_a_key() {
         (format!("#!{plain}\n"), 126, forbidden(&plain)),
         (format!("#!{directory}\n"), 126, forbidden(&directory)),
         ("#!/usr/bin/env plain\n".to_owned(), 126, forbidden("plain")),
+        ("#!/usr/bin/env by-script\n".to_owned(), 127, missing("/nonexistent/interpreter")),
     ] {
         write_script(&user, "script", &text);
         for command in ["./script", "script"] {

@@ -27,7 +27,7 @@ impl<'a> Document<'a> {
                 }
                 (Some(entry), None) => dropped.extend(entry.lines.clone()),
                 (None, Some(value)) => {
-                    added.push((anchor, [indent, key.as_bytes(), b" = ", value.as_bytes()].concat()))
+                    added.push((anchor, [indent, key.as_bytes(), b" = ", value.as_bytes()].concat()));
                 }
                 (None, None) => {}
             }

@@ -52,10 +52,12 @@ impl ProfileWriter {
         let content = read_if_there(&target).map_err(describe)?;
         let document = Document::parse(&content).map_err(describe)?;
         let found = findings::before_writing(&document, FileKind::Credentials, &profile, lifetime);
-        notes.extend(notes_of(found, FileKind::Credentials, files.credentials(), &profile)?);
+        notes.extend(notes_of(&found, FileKind::Credentials, files.credentials(), &profile)?);
         let is_new = findings::section(&document, FileKind::Credentials, &profile).is_ok_and(|found| found.is_none());
         let replacement = Replacement::prepare(&target, content.len() + ROOM).map_err(cannot)?;
-        notes.iter().for_each(|note| log.note(note));
+        for note in &notes {
+            log.note(note);
+        }
         Ok(Self { files, profile, is_new, storage: None, replacement, target, _lock: lock })
     }
 
@@ -133,13 +135,12 @@ pub(super) fn with_profile(
 fn check_value(key: &str, value: &str) -> Result<(), String> {
     let is_plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
     let is_comment = value.starts_with(['#', ';']);
-    match is_plain && !is_comment {
-        true => Ok(()),
-        false => Err(format!(
-            "cannot hold the value for {key}: it is empty, looks like a comment, or has white space or control \
-             characters"
-        )),
+    if is_plain && !is_comment {
+        return Ok(());
     }
+    Err(format!(
+        "cannot hold the value for {key}: it is empty, looks like a comment, or has white space or control characters"
+    ))
 }
 
 /// The notes on the configuration file, which SDKs read together with the credentials file.
@@ -148,14 +149,15 @@ fn config_notes(files: &AwsFiles, profile: &str, lifetime: Lifetime) -> Result<V
     let describe = |problem: String| Error::usage(format!("{} {problem}", FileKind::Config.name(path)));
     let content = read_if_there(path).map_err(describe)?;
     let document = Document::parse(&content).map_err(describe)?;
-    notes_of(findings::before_writing(&document, FileKind::Config, profile, lifetime), FileKind::Config, path, profile)
+    let found = findings::before_writing(&document, FileKind::Config, profile, lifetime);
+    notes_of(&found, FileKind::Config, path, profile)
 }
 
 /// The notes among the findings.
 ///
 /// # Errors
 /// One of them is not a note.
-fn notes_of(findings: Vec<Finding>, kind: FileKind, path: &Path, profile: &str) -> Result<Vec<String>> {
+fn notes_of(findings: &[Finding], kind: FileKind, path: &Path, profile: &str) -> Result<Vec<String>> {
     let message = |finding: &Finding| format!("{} {}", kind.name(path), finding.message(profile));
     match findings.iter().find(|finding| !finding.is_note()) {
         Some(refusal) => Err(Error::usage(message(refusal))),

@@ -14,7 +14,8 @@ pub(super) fn check(value: &str) -> Result<(), String> {
 /// A line for each variable. Such a file can unset nothing, and AWS clients take an empty variable for one that is not
 /// set.
 pub(super) fn text(variables: &[Variable<'_>]) -> String {
-    variables.iter().map(|variable| format!("{}={}\n", variable.name, variable.value.unwrap_or_default())).collect()
+    let line = |variable: &Variable<'_>| format!("{}={}\n", variable.name, variable.value.unwrap_or_default());
+    variables.iter().map(line).collect()
 }
 
 #[cfg(test)]
