@@ -59,8 +59,10 @@ pub fn replace_with(mut command: Command) -> io::Result<u8> {
 pub enum CannotRun {
     /// There is no such program.
     NotFound,
-    /// It is not a program, or may not be run.
+    /// It may not be run.
     NotExecutable,
+    /// It is a directory.
+    Directory,
     /// Its first line names an interpreter that is not there.
     NoInterpreter(String),
     /// Its first line names an interpreter that may not be run.
@@ -74,7 +76,7 @@ impl CannotRun {
     pub fn shell_status(&self) -> u8 {
         match self {
             Self::NotFound | Self::NoInterpreter(_) | Self::CarriageReturn => 127,
-            Self::NotExecutable | Self::InterpreterNotExecutable(_) => 126,
+            Self::NotExecutable | Self::Directory | Self::InterpreterNotExecutable(_) => 126,
         }
     }
 }
@@ -99,7 +101,9 @@ fn find(program: &OsStr, path: Option<&str>, depth: u8) -> Result<(), CannotRun>
     match candidates.iter().find(|path| is_program(path)) {
         Some(found) if depth > 0 => check_interpreter(found, path, depth - 1),
         Some(_) => Ok(()),
-        None if !program.is_empty() && candidates.iter().any(|path| path.exists()) => Err(CannotRun::NotExecutable),
+        None if program.is_empty() => Err(CannotRun::NotFound),
+        None if candidates.iter().any(|path| path.is_file()) => Err(CannotRun::NotExecutable),
+        None if candidates.iter().any(|path| path.exists()) => Err(CannotRun::Directory),
         None => Err(CannotRun::NotFound),
     }
 }
@@ -137,7 +141,7 @@ fn check_interpreter(script: &Path, path: Option<&str>, depth: u8) -> Result<(),
         }
         return find(OsStr::new(named), path, depth).map_err(|reason| match reason {
             CannotRun::NotFound => CannotRun::NoInterpreter(named.to_owned()),
-            CannotRun::NotExecutable => CannotRun::InterpreterNotExecutable(named.to_owned()),
+            CannotRun::NotExecutable | CannotRun::Directory => CannotRun::InterpreterNotExecutable(named.to_owned()),
             reason => reason,
         });
     }

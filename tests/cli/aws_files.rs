@@ -321,9 +321,10 @@ fn a_mount_point_is_found_before_there_is_a_key() {
     }
     let _mounted = Mounted(&target);
     let message = no_key_is_made(&user, "f");
-    assert!(
-        message.starts_with("ERROR: the AWS credentials file f cannot be written: Device or resource busy"),
-        "{message}"
+    assert_eq!(
+        message,
+        "ERROR: the AWS credentials file f is a mount point, so it cannot be replaced; mount the directory of the file \
+         instead\n"
     );
     assert_eq!(names(user.home()), ["f", "source"]);
 }
@@ -369,5 +370,19 @@ fn a_key_that_is_not_issued_leaves_the_file_as_it_was() {
     user.run("iam access-key create --aws-credentials-file f --retry 1").failed(5);
     assert_eq!((fs::read_to_string(&file).unwrap().as_str(), mode(&file)), ("[a]\n", 0o644));
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), modified);
+    assert_eq!(names(user.home()), ["f"]);
+}
+
+#[test]
+fn a_command_that_is_interrupted_leaves_the_file_as_it_was() {
+    let user = User::signed_in();
+    let file = user.write_file("f", "[a]\n");
+    let hold = user.cloud.hold(crate::route::ISSUE);
+    let child = user.start("iam access-key issue-ephemeral --aws-credentials-file f".split(' '));
+    hold.wait_until_arrived();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    assert_eq!(Ran::of(child).code, 130);
+    hold.release();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "[a]\n");
     assert_eq!(names(user.home()), ["f"]);
 }

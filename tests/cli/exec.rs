@@ -177,18 +177,18 @@ fn a_command_that_cannot_be_run_is_found_before_there_is_a_key() {
     user.set("PATH", user.home().to_str().unwrap().to_owned());
     user.write_file("plain", "text");
     let not_found = |name: &str| format!("ERROR: cannot run '{name}': there is no such command\n{SHELL_HINT}");
-    let no_program = |name: &str| {
+    let not_executable = |name: &str| {
         format!(
-            "ERROR: cannot run '{name}': it is not a program, or may not be run\nhint: to let it be run, type: chmod +x \
-             {name}; to run a script without that, type: sh {name}\n"
+            "ERROR: cannot run '{name}': the file is not executable\nhint: to make it executable, type: chmod +x FILE; or \
+             name the interpreter of the script: yc-rs iam access-key exec -- sh FILE\n"
         )
     };
     for (command, status, message) in [
         ("nonesuch", 127, not_found("nonesuch")),
         ("./nonesuch", 127, not_found("./nonesuch")),
-        ("plain", 126, no_program("plain")),
-        ("./plain", 126, no_program("./plain")),
-        ("/", 126, no_program("/")),
+        ("plain", 126, not_executable("plain")),
+        ("./plain", 126, not_executable("./plain")),
+        ("/", 126, format!("ERROR: cannot run '/': it is a directory\n{SHELL_HINT}")),
         ("", 127, not_found("")),
     ] {
         assert_eq!(exec(&user, &[command]).failed(status), message);
@@ -215,7 +215,7 @@ fn an_interpreter_that_cannot_be_run_is_found_before_there_is_a_key() {
     write_script(&user, "by-script", "#!/nonexistent/interpreter\n");
     let by_script = user.home().join("by-script").display().to_string();
     let missing = |name: &str| format!("there is no interpreter '{name}', which its first line names\n");
-    let forbidden = |name: &str| format!("the interpreter '{name}', which its first line names, may not be run\n");
+    let forbidden = |name: &str| format!("the interpreter '{name}', which its first line names, is not executable\n");
     let carriage_return = "its first line ends in a carriage return, so its interpreter is not found\n".to_owned();
     for (text, status, reason) in [
         (include_str!("../data/F8-crlf.sh").to_owned(), 127, carriage_return.clone()),

@@ -44,9 +44,13 @@ impl ProfileWriter {
         let mut notes = config_notes(&files, &profile, lifetime)?;
         let target = resolve(files.credentials()).map_err(describe)?;
         create_directory(parent_directory(&target)).map_err(cannot)?;
-        let lock = match Lock::acquire(&lock_path(&target), files.credentials(), log).await {
+        let lock_file = lock_path(&target);
+        let lock = match Lock::acquire(&lock_file, files.credentials(), log).await {
             Ok(lock) => lock,
-            Err(LockError::Unusable(error)) => return Err(cannot(error)),
+            Err(LockError::Unusable(error)) => {
+                let lock_file = lock_file.display();
+                return Err(describe(format!("cannot be written: its lock file {lock_file} cannot be used: {error}")));
+            }
             Err(LockError::Held(error)) => return Err(error),
         };
         let content = read_if_there(&target).map_err(describe)?;
@@ -54,7 +58,12 @@ impl ProfileWriter {
         let found = findings::before_writing(&document, FileKind::Credentials, &profile, lifetime);
         notes.extend(notes_of(&found, FileKind::Credentials, files.credentials(), &profile)?);
         let is_new = findings::section(&document, FileKind::Credentials, &profile).is_ok_and(|found| found.is_none());
-        let replacement = Replacement::prepare(&target, content.len() + ROOM).map_err(cannot)?;
+        let replacement = Replacement::prepare(&target, content.len() + ROOM).map_err(|error| match error.kind() {
+            io::ErrorKind::ResourceBusy => describe(
+                "is a mount point, so it cannot be replaced; mount the directory of the file instead".to_owned(),
+            ),
+            _ => cannot(error),
+        })?;
         for note in &notes {
             log.note(note);
         }
@@ -77,7 +86,7 @@ impl ProfileWriter {
         Ok(Self { storage: Some(storage), ..self })
     }
 
-    /// The file and the profile.
+    /// The file.
     pub fn path(&self) -> &Path {
         self.files.credentials()
     }

@@ -69,20 +69,25 @@ fn cannot_run(program: &OsStr, reason: &CannotRun) -> Error {
     let (message, hint) = match reason {
         CannotRun::NotFound => (format!("cannot run '{name}': there is no such command"), SHELL_HINT.to_owned()),
         CannotRun::NotExecutable => (
-            format!("cannot run '{name}': it is not a program, or may not be run"),
-            format!("to let it be run, type: chmod +x {name}; to run a script without that, type: sh {name}"),
+            format!("cannot run '{name}': the file is not executable"),
+            "to make it executable, type: chmod +x FILE; or name the interpreter of the script: yc-rs iam access-key exec \
+             -- sh FILE"
+                .to_owned(),
         ),
+        CannotRun::Directory => (format!("cannot run '{name}': it is a directory"), SHELL_HINT.to_owned()),
         CannotRun::NoInterpreter(interpreter) => (
             format!("cannot run '{name}': there is no interpreter '{interpreter}', which its first line names"),
-            format!("install it, correct the first line, or run the script by another interpreter: sh {name}"),
+            "install the interpreter, or correct the first line".to_owned(),
         ),
         CannotRun::InterpreterNotExecutable(interpreter) => (
-            format!("cannot run '{name}': the interpreter '{interpreter}', which its first line names, may not be run"),
-            format!("correct the first line, or run the script by another interpreter: sh {name}"),
+            format!(
+                "cannot run '{name}': the interpreter '{interpreter}', which its first line names, is not executable"
+            ),
+            "make the interpreter executable, or correct the first line".to_owned(),
         ),
         CannotRun::CarriageReturn => (
             format!("cannot run '{name}': its first line ends in a carriage return, so its interpreter is not found"),
-            format!("write the file with the line ends of Unix; type: sed -i 's/\\r$//' {name}"),
+            "the script has the line ends of Windows; to convert it, type: sed -i 's/\\r$//' FILE".to_owned(),
         ),
     };
     Error::new(Kind::NotRun(reason.shell_status()), message).hint(hint)
