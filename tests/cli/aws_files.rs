@@ -222,8 +222,8 @@ fn what_the_user_should_know_is_noted_on_a_terminal() {
         noted("default", "[default]\naws_access_key_id = YCAJEold\n"),
         format!(
             "note: the AWS configuration file {config} has 'ignore_configured_endpoint_urls' in line 2, so AWS SDKs ignore \
-             the 'endpoint_url' of the profile 'default'\nnote: the AWS credentials file {file} has the permanent key \
-             YCAJEold in line 2, which the ephemeral access key replaces in the profile 'default'\n"
+             the 'endpoint_url' of the profile 'default'\nnote: the AWS credentials file {file} has a permanent \
+             key in line 2, which the ephemeral access key replaces in the profile 'default'\n"
         )
     );
     assert_eq!(noted("q", ""), "");

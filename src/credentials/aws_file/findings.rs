@@ -68,7 +68,7 @@ pub(super) enum Rule {
     /// A note: the endpoint of the profile is ignored.
     IgnoredEndpoints,
     /// A note: a key that does not expire is overwritten by one that does.
-    PermanentKey { id: String },
+    PermanentKey,
 }
 
 impl FileKind {
@@ -100,7 +100,7 @@ impl Finding {
     }
 
     pub(super) fn is_note(&self) -> bool {
-        matches!(self.rule, Rule::ByteOrderMark | Rule::Services | Rule::IgnoredEndpoints | Rule::PermanentKey { .. })
+        matches!(self.rule, Rule::ByteOrderMark | Rule::Services | Rule::IgnoredEndpoints | Rule::PermanentKey)
     }
 
     /// What is wrong, and with which line, as the predicate of a sentence about the file.
@@ -142,8 +142,8 @@ impl Finding {
                 "has 'ignore_configured_endpoint_urls' in line {line}, so AWS SDKs ignore the 'endpoint_url' of the \
                  profile '{profile}'"
             ),
-            Rule::PermanentKey { id } => format!(
-                "has the permanent key {id} in line {line}, which the ephemeral access key replaces in the profile \
+            Rule::PermanentKey => format!(
+                "has a permanent key in line {line}, which the ephemeral access key replaces in the profile \
                  '{profile}'"
             ),
         }
@@ -239,7 +239,7 @@ pub(super) fn before_writing(
         && let Some(entry) = section.entry("aws_access_key_id", document)
         && TOKENS.iter().all(|token| section.entry(token, document).is_none())
     {
-        findings.push(at(entry, Rule::PermanentKey { id: document.value(entry) }));
+        findings.push(at(entry, Rule::PermanentKey));
     }
     findings
 }

@@ -102,7 +102,7 @@ impl ProfileWriter {
     /// # Errors
     /// The file cannot be written; it is then as it was.
     pub fn write(self, credentials: &Credentials) -> Result<()> {
-        let Self { files, profile, storage, replacement, target, .. } = self;
+        let Self { files, profile, storage, replacement, target, _lock, is_new: _ } = self;
         let write = || -> Result<(), String> {
             let content = with_profile(&read_if_there(&target)?, &profile, credentials, storage.as_ref())?;
             replacement.commit(&content).map_err(|error| cannot_write(&error))
