@@ -13,7 +13,7 @@ use super::ini::{Document, Entry, Section};
 /// The section whose keys Python's `configparser` takes for a part of every other section.
 const DEFAULTS: &str = "DEFAULT";
 
-/// A key that has a session token.
+/// The names of a session token; the second is the older one.
 pub(super) const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
 
 /// Which of the two files.
