@@ -306,6 +306,22 @@ fn with_flags_alone_nothing_is_asked_at_a_terminal_either() {
 }
 
 #[test]
+fn with_no_input_or_yes_nothing_is_asked_at_a_terminal() {
+    for flag in ["--no-input", "--yes"] {
+        let user = User::new();
+        let Some(conversation) = Conversation::start(&user, &format!("--token t1.a.b {flag}")) else { return };
+        let (code, shown) = conversation.end();
+        assert_eq!(code, 2, "{shown}");
+        assert!(
+            shown.starts_with("ERROR: ")
+                && shown.contains("init cannot ask without a terminal, and these are missing: --folder-id"),
+            "{shown}"
+        );
+        assert_eq!(config_text(&user), "");
+    }
+}
+
+#[test]
 fn a_credential_that_is_refused_ends_the_conversation() {
     let user = User::new();
     let Some(conversation) = Conversation::start(&user, "--token y0_wrong") else { return };

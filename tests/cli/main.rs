@@ -28,6 +28,8 @@ mod errors;
 #[cfg(unix)]
 mod exec;
 mod export;
+#[cfg(unix)]
+mod flags;
 mod help;
 mod identity;
 mod init;
@@ -37,6 +39,8 @@ mod input_files;
 mod interrupts;
 mod key_cache;
 mod load;
+#[cfg(unix)]
+mod locks;
 mod network;
 mod never_shown;
 mod operations;
