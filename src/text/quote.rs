@@ -41,6 +41,19 @@ pub fn request_id(text: &str) -> String {
     known.map_or_else(|| cut(&escape::single_line(text)).into_owned(), describe_form)
 }
 
+/// A path without quotation marks; of a long one the end is shown, which tells more than the beginning.
+pub fn bare_path(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if let Some(description) = describe(&text) {
+        return description;
+    }
+    let shown = escape::single_line(&text);
+    match shown.chars().count() {
+        length if length > LONGEST => format!("…{}", shown.chars().skip(length + 1 - LONGEST).collect::<String>()),
+        _ => shown.into_owned(),
+    }
+}
+
 /// A path without quotation marks and of any length, since it may have to be typed; one that looks like a secret is
 /// described.
 pub fn full_path(path: &Path) -> String {
@@ -84,6 +97,9 @@ mod tests {
         assert_eq!(value(&"ж".repeat(80)), format!("'{}'", "ж".repeat(80)));
         assert_eq!(value(&"ж".repeat(81)), format!("'{}…'", "ж".repeat(79)));
         assert_eq!(bare("a\tb"), r"a\tb");
+        let long = Path::new("/a").join("b".repeat(80));
+        assert_eq!(bare_path(&long), format!("…{}", "b".repeat(79)));
+        assert_eq!(bare_path(Path::new("/a/b")), "/a/b");
         assert_eq!(full_path(&Path::new("/a").join("b/".repeat(60))), format!("/a/{}", "b/".repeat(60)));
     }
 

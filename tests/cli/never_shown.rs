@@ -245,6 +245,23 @@ fn a_value_is_shown_on_one_line_of_at_most_80_characters() {
 }
 
 #[test]
+fn a_long_value_is_cut_in_every_flag_and_variable() {
+    let mut user = User::signed_in().over_https();
+    let long = "long-name/".repeat(40);
+    for line in command_lines(&long) {
+        for shown in user.run_args(&line).err.lines().filter(|shown| shown.starts_with("ERROR:")) {
+            assert!(!shown.contains(&long[..81]), "{line:?}: {shown}");
+        }
+    }
+    for variable in ["YC_FOLDER_ID", "YC_FORMAT", "YC_PROFILE", "YC_CA_BUNDLE"] {
+        user.set(variable, &long);
+        let error = user.run("iam access-key list").failed(2);
+        assert!(!error.contains(&long[..81]), "{variable}: {error}");
+        user.unset(variable);
+    }
+}
+
+#[test]
 fn a_secret_is_described_by_what_it_looks_like() {
     let user = User::signed_in();
     let folder = format!("--folder-id={}", secrets(&user)[4].1);
