@@ -34,11 +34,12 @@ pub fn path(path: &Path) -> String {
     value(&path.to_string_lossy())
 }
 
-/// The ID of a request, as a server sends it: escaped and cut. It is random by its nature, so that only what looks like
-/// a known kind of secret is described.
+/// The ID of a request, as a server sends it: escaped and cut. It is random by its nature, so that digits in
+/// hexadecimal are shown, of which no secret of the cloud consists.
 pub fn request_id(text: &str) -> String {
-    let known = form::secret_in(text).filter(|form| *form != Form::Random);
-    known.map_or_else(|| cut(&escape::single_line(text)).into_owned(), describe_form)
+    let is_hexadecimal = text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f' | '-' | ':'));
+    let secret = form::secret_in(text).filter(|form| *form != Form::Random || !is_hexadecimal);
+    secret.map_or_else(|| cut(&escape::single_line(text)).into_owned(), describe_form)
 }
 
 /// A path without quotation marks; of a long one the end is shown, which tells more than the beginning.
