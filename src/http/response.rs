@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::{REQUEST_ID, retry};
 use crate::error::{Error, RequestIds, Result};
 use crate::status::{Code, Status};
+use crate::text::quote;
 
 /// The response to a request, whatever its status.
 pub struct Response {
@@ -123,7 +124,7 @@ fn refusal(http: u16, body: &[u8]) -> Status {
 /// Source: RFC 6749, section 5.2, for `error` and `error_description`.
 fn error_text(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    ["error_description", "message", "error"].iter().find_map(|name| body[name].as_str().map(str::to_owned))
+    ["error_description", "message", "error"].iter().find_map(|name| body[name].as_str().map(quote::bare))
 }
 
 /// The status with its standard reason, e.g. `502 Bad Gateway`.

@@ -137,7 +137,7 @@ async fn from_flags(id: String, path: &str, context: &Context<'_>) -> Result<Sig
 
 fn from_aws_profile(name: &str, context: &Context<'_>) -> Result<Signer> {
     let key = AwsFiles::locate(None, context.env)?.read(name)?;
-    let source = format!("the profile {} of {}", quote::value(name), quote::full_path(&key.path));
+    let source = format!("the profile {} of {}", quote::value(name), quote::bare_path(&key.path));
     if key.is_temporary {
         return Err(temporary(&format!("{source} has a session token")));
     }

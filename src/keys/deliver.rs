@@ -170,7 +170,7 @@ impl Delivery {
                     append(&file, &lines).map_err(|error| {
                         Error::new(
                             Kind::Output,
-                            format!("cannot write $GITHUB_ENV, {}: {error}", quote::full_path(&file)),
+                            format!("cannot write $GITHUB_ENV, {}: {error}", quote::bare_path(&file)),
                         )
                     })
                 })
@@ -182,7 +182,7 @@ impl Delivery {
                     "the key {} is in the profile {} of {}",
                     credentials.access_key_id,
                     quote::value(writer.profile()),
-                    quote::full_path(writer.path())
+                    quote::bare_path(writer.path())
                 );
                 on_blocking_thread(move || writer.write(&credentials)).await?;
                 context.log.note(&done);

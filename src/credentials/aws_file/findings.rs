@@ -92,7 +92,7 @@ impl FileKind {
     }
 
     pub(super) fn name(self, path: &Path) -> String {
-        format!("{} {}", self.describe(), quote::full_path(path))
+        format!("{} {}", self.describe(), quote::bare_path(path))
     }
 }
 

@@ -101,7 +101,7 @@ impl AwsFiles {
     }
 
     fn no_profile(&self, profile: &str) -> Error {
-        let content = match fs::read(&self.credentials) {
+        let content = match input::regular_file(&self.credentials, input::LARGE_LIMIT) {
             Ok(content) => content,
             Err(error) => return Error::usage(self.describe(&format!("cannot be read: {error}"))),
         };

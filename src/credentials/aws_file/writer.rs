@@ -49,7 +49,7 @@ impl ProfileWriter {
         let lock = match Lock::acquire(&lock_file, files.credentials(), log).await {
             Ok(lock) => lock,
             Err(LockError::Unusable(error)) => {
-                let lock_file = quote::full_path(&lock_file);
+                let lock_file = quote::bare_path(&lock_file);
                 return Err(describe(format!("cannot be written: its lock file {lock_file} cannot be used: {error}")));
             }
             Err(LockError::Held(error)) => return Err(error),
@@ -186,7 +186,7 @@ fn resolve(named: &Path) -> Result<PathBuf, String> {
     let path = fs::canonicalize(named).map_err(|error| format!("is a symbolic link that leads nowhere: {error}"))?;
     if !is_own(&path) {
         let link =
-            if metadata.is_symlink() { format!("leads to {}, which ", quote::full_path(&path)) } else { String::new() };
+            if metadata.is_symlink() { format!("leads to {}, which ", quote::bare_path(&path)) } else { String::new() };
         return Err(format!("{link}belongs to another user"));
     }
     let metadata = fs::metadata(&path).map_err(|error| format!("cannot be read: {error}"))?;
