@@ -11,7 +11,7 @@ mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::io;
 
 use secrecy::SecretString;
 
