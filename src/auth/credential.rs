@@ -36,6 +36,11 @@ pub trait Credential: fmt::Debug {
         false
     }
 
+    /// Whether another account's token may be obtained with it at any time.
+    fn may_change_subject(&self) -> bool {
+        false
+    }
+
     /// A name for whoever authenticates and by what, found without asking any service. It holds no secret.
     ///
     /// # Errors
@@ -111,6 +116,8 @@ pub struct Configured<'a> {
     pub text: Option<&'a str>,
     /// The profile in use.
     pub profile: &'a Profile,
+    /// The environment.
+    pub env: &'a Env,
     /// Where warnings go.
     pub log: &'a Log,
 }

@@ -16,4 +16,5 @@ pub mod token;
 pub mod token_cache;
 pub mod token_command;
 pub mod token_source;
+pub mod userinfo;
 pub mod workload_identity;

@@ -49,6 +49,10 @@ impl TokenCommand {
 }
 
 impl Credential for TokenCommand {
+    fn may_change_subject(&self) -> bool {
+        true
+    }
+
     fn name(&self, _env: &Env) -> Result<String> {
         Ok(format!("token-command {}", fingerprint(&[&format!("{:?}", self.0)])))
     }

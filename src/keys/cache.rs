@@ -98,12 +98,16 @@ impl CachedKey {
         }
     }
 
-    /// The cached key, or a new one, which is then cached. Of all processes that need it at the same time, one issues it
-    /// and the others wait.
+    /// The cached key, or a new one, which is then cached if `is_same` finds that it belongs to the same request. Of all
+    /// processes that need it at the same time, one issues it and the others wait.
     ///
     /// # Errors
     /// Those of issuing a key.
-    pub async fn or_new(&self, issue: impl Future<Output = Result<EphemeralKey>>) -> Result<EphemeralKey> {
+    pub async fn or_new(
+        &self,
+        issue: impl Future<Output = Result<EphemeralKey>>,
+        is_same: impl AsyncFnOnce(&CacheKey) -> bool,
+    ) -> Result<EphemeralKey> {
         if let Some(key) = self.load() {
             return Ok(key);
         }
@@ -112,7 +116,9 @@ impl CachedKey {
             return Ok(key);
         }
         let key = issue.await?;
-        self.cache.store(&self.request, &key, Utc::now());
+        if is_same(&self.request).await {
+            self.cache.store(&self.request, &key, Utc::now());
+        }
         Ok(key)
     }
 

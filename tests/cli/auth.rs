@@ -10,6 +10,7 @@ use yc_emulator::{
 use crate::support::User;
 
 const EXCHANGE: &str = "POST /iam/v1/tokens";
+const USERINFO: &str = "GET /oauth/userinfo";
 const CREATE_TOKEN: &str = "iam create-token";
 
 /// A configuration whose only profile, the current one, holds these lines.
@@ -45,26 +46,6 @@ fn part(jwt: &str, number: usize) -> Value {
 }
 
 #[test]
-fn the_flag_beats_yc_iam_token_beats_yc_token_beats_the_profile() {
-    let mut user = User::new();
-    let [flag, iam_variable, variable, in_profile] = [(); 4].map(|()| user.cloud.issue_token(ADMIN_ID));
-    user.configure(&profile(&format!("token = '{in_profile}'")));
-    user.set("YC_TOKEN", &variable);
-    user.set("YC_IAM_TOKEN", &iam_variable);
-
-    user.run_args(["iam", "access-key", "list", "--token", &flag]).ok();
-    assert_eq!(bearer(&user), flag);
-    user.run("iam access-key list").ok();
-    assert_eq!(bearer(&user), iam_variable);
-    user.unset("YC_IAM_TOKEN");
-    user.run("iam access-key list").ok();
-    assert_eq!(bearer(&user), variable);
-    user.unset("YC_TOKEN");
-    user.run("iam access-key list").ok();
-    assert_eq!(bearer(&user), in_profile);
-}
-
-#[test]
 fn the_first_source_that_is_configured_decides_even_when_it_fails() {
     let user = User::signed_in();
     let revoked = user.cloud.issue_token(ADMIN_ID);
@@ -94,7 +75,8 @@ fn an_iam_token_is_used_as_it_is_wherever_it_comes_from() {
         assert_eq!(user.run(CREATE_TOKEN).ok(), line, "{variable}");
         user.unset(variable);
     }
-    assert!(user.cloud.requests().is_empty());
+    assert_eq!(user.sent(), [USERINFO; 6]);
+    assert_eq!(bearer(&user), token);
 }
 
 #[test]
@@ -102,11 +84,57 @@ fn yc_iam_token_is_an_iam_token_whatever_it_looks_like() {
     let mut user = User::new();
     for token in ["y0_looks-like-oauth", "of-some-later-format"] {
         user.set("YC_IAM_TOKEN", token);
-        assert_eq!(user.run(CREATE_TOKEN).ok(), format!("{token}\n"));
         user.run("iam access-key list").failed(3);
         assert_eq!(bearer(&user), token);
     }
     assert!(user.cloud.requests().iter().all(|request| request.method == "GET"));
+}
+
+#[test]
+fn create_token_does_not_print_a_given_token_that_has_expired() {
+    let given: [fn(&mut User, &str); 4] = [
+        |user, token| user.set("YC_TOKEN", token),
+        |user, token| user.set("YC_IAM_TOKEN", token),
+        |user, token| user.configure(&profile(&format!("token = '{token}'"))),
+        |user, token| user.configure(&profile(&format!("token-command = ['/bin/echo', '{token}']"))),
+    ];
+    for set in given {
+        let mut user = User::new();
+        let token = user.cloud.issue_token(ADMIN_ID);
+        set(&mut user, &token);
+        user.run(CREATE_TOKEN).ok();
+        user.cloud.expire_tokens();
+        user.cloud.clear_requests();
+        let error = user.run(CREATE_TOKEN).failed(3);
+        assert!(error.contains(" is not valid: ") && error.contains("\nhint: "), "{error}");
+        assert!(!error.contains(&token), "{error}");
+        assert_eq!(user.sent(), [USERINFO]);
+    }
+}
+
+#[test]
+fn an_expired_token_in_yc_token_is_renewed_from_the_profile() {
+    let mut user = User::new().with_key();
+    let old = user.cloud.issue_token(ADMIN_ID);
+    user.cloud.expire_tokens();
+    user.set("YC_TOKEN", &old);
+    let new = user.run(CREATE_TOKEN).ok();
+    assert_eq!((new, user.sent()), (format!("{}\n", user.cloud.tokens()[1].value), vec![EXCHANGE.to_owned()]));
+}
+
+#[test]
+fn create_token_prints_a_given_token_that_the_server_says_nothing_about() {
+    let mut user = User::signed_in();
+    let token = user.cloud.tokens()[0].value.clone();
+    for fault in
+        [Fault::unavailable(), Fault::status(7, "Permission denied").into(), Fault::answer(200, "text/html", "<html>")]
+    {
+        user.cloud.fault(USERINFO, fault);
+        assert_eq!(user.run(CREATE_TOKEN).ok(), format!("{token}\n"));
+    }
+    assert_eq!(user.sent(), [USERINFO; 3], "it is asked once");
+    user.set("YC_ENDPOINT_URL_AUTH", "http://127.0.0.1:1");
+    assert_eq!(user.run(CREATE_TOKEN).ok(), format!("{token}\n"));
 }
 
 #[test]

@@ -76,6 +76,9 @@ impl EphemeralArgs {
         let file = self.file.read::<EphemeralFields>(context).await?;
         let subject_id = file.or("subject_id", self.subject_id, |file| &file.subject_id, ids::parse_id)?;
         let duration = file.or("duration", self.duration, |file| &file.duration, lifetime)?;
+        if self.cache {
+            MinTtl::check_reuse(self.min_ttl, duration)?;
+        }
         let policy = match &self.policy {
             Some(argument) => Some(policy::read(argument, context).await?),
             None => None,

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 
-use yc_emulator::{ADMIN_KEY_ID, EC_PRIVATE_KEY, Grant, NARROW_KEY_ID, PrivateKey};
+use yc_emulator::{ADMIN_KEY_ID, EC_PRIVATE_KEY, Grant, PrivateKey};
 
 use super::{CREATE_TOKEN, newest_grant};
 use crate::support::User;
@@ -14,24 +14,8 @@ fn admin_file(user: &User) -> String {
     user.write_file("admin.json", &user.cloud.admin_key().file()).to_str().unwrap().to_owned()
 }
 
-fn narrow_file(user: &User) -> String {
-    user.write_file("narrow.json", &user.cloud.narrow_key().file()).to_str().unwrap().to_owned()
-}
-
 fn signed_by(key_id: &str) -> Grant {
     Grant::Jwt { key_id: key_id.to_owned() }
-}
-
-#[test]
-fn the_variable_and_the_profile_name_a_key_file_and_the_variable_wins() {
-    let mut user = User::new();
-    user.use_profile(&format!("service-account-key-file = '{}'", admin_file(&user)));
-    user.run(CREATE_TOKEN).ok();
-    assert_eq!(newest_grant(&user), signed_by(ADMIN_KEY_ID));
-    let narrow = narrow_file(&user);
-    user.set(VARIABLE, narrow);
-    user.run(CREATE_TOKEN).ok();
-    assert_eq!(newest_grant(&user), signed_by(NARROW_KEY_ID));
 }
 
 #[test]
@@ -41,17 +25,6 @@ fn a_path_is_relative_to_the_working_directory() {
     user.set(VARIABLE, "admin.json");
     user.run(CREATE_TOKEN).ok();
     assert_eq!(newest_grant(&user), signed_by(ADMIN_KEY_ID));
-}
-
-#[test]
-fn a_token_variable_beats_the_key_file() {
-    for variable in ["YC_IAM_TOKEN", "YC_TOKEN"] {
-        let mut user = User::new();
-        let (file, token) = (admin_file(&user), user.cloud.issue_token(yc_emulator::NARROW_ID));
-        user.set(VARIABLE, file);
-        user.set(variable, &token);
-        assert_eq!(user.run(CREATE_TOKEN).ok(), format!("{token}\n"), "{variable}");
-    }
 }
 
 #[test]
@@ -78,6 +51,7 @@ fn what_is_not_a_key_file_is_refused_by_file_and_field_and_never_quoted() {
         let path = user.write_file("bad.json", &text).to_str().unwrap().to_owned();
         user.use_profile(&format!("service-account-key-file = '{path}'"));
         let by_profile = user.run(CREATE_TOKEN).failed(2);
+        user.use_profile("");
         user.set(VARIABLE, &path);
         let by_variable = user.run(CREATE_TOKEN).failed(2);
         user.unset(VARIABLE);
@@ -95,7 +69,7 @@ fn what_is_not_a_key_file_is_refused_by_file_and_field_and_never_quoted() {
 fn a_file_that_cannot_be_read_is_named_and_nothing_else_is_tried() {
     let mut user = User::new();
     let token = user.cloud.issue_token(yc_emulator::ADMIN_ID);
-    user.use_profile(&format!("token = '{token}'"));
+    user.set("YC_TOKEN", token);
     let latin = user.home().join("latin.json");
     File::create(&latin).unwrap().write_all(b"{\"id\": \"\xe9\"}").unwrap();
     let missing = user.home().join("missing.json");

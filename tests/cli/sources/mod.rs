@@ -4,6 +4,7 @@ mod clock;
 mod impersonation;
 mod key_file;
 mod metadata;
+mod order;
 #[cfg(unix)]
 mod token_command;
 mod workload;

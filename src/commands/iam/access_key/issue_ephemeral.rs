@@ -38,7 +38,7 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let delivery = delivery(&args.export, &args.aws, &args.region, context).await?;
     reject_unused_region(&delivery, &args.region)?;
     let key = issue::issue(&request, context).await?;
-    let advice = request.lost_secret_advice(&key, context)?;
+    let advice = request.lost_secret_advice(&key, context).await?;
     delivery.deliver(NewKey::Ephemeral(key), advice, context).await?;
     Ok(Outcome::default())
 }
