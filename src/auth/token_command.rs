@@ -79,6 +79,11 @@ impl Credential for TokenCommand {
     fn hint(&self, source: &Source) -> String {
         format!("check what '{}' prints ({source})", self.program())
     }
+
+    fn explain(&self, error: Error, source: &Source) -> Error {
+        let error = error.context(format!("cannot get an IAM token with {source}"));
+        oauth::explain_refusal(error, || self.hint(source))
+    }
 }
 
 /// Runs the program, without a shell, and returns the first line of its output.

@@ -541,3 +541,105 @@ fn a_credential_file_that_others_can_read_is_warned_of_even_in_silence() {
         user.run(CREATE_TOKEN).ok();
     }
 }
+
+#[test]
+fn a_refused_value_is_looked_at_before_its_expiry_is_blamed() {
+    let mut user = User::new();
+    for (variable, value, code, expected) in [
+        (
+            "YC_IAM_TOKEN",
+            "y0_AgAAAAABcdefGhijkLmnop",
+            3,
+            "the value of YC_IAM_TOKEN looks like an OAuth token, but must be an IAM token, which begins with t1.; an \
+             OAuth token goes into YC_TOKEN or --token",
+        ),
+        (
+            "YC_IAM_TOKEN",
+            "of-some-kind",
+            3,
+            "the value of YC_IAM_TOKEN does not look like an IAM token, which begins with t1.",
+        ),
+        (
+            "YC_IAM_TOKEN",
+            "\"t1.9euelZqXm5yLkpGRkZKR.c2lnbmF0dXJl\"",
+            2,
+            "YC_IAM_TOKEN is in quotation marks; give the token without them",
+        ),
+        (
+            "YC_IAM_TOKEN",
+            "{\n  \"iam_token\": \"t1.9euelZqXm5yLkpGRkZKR\"\n}",
+            2,
+            "YC_IAM_TOKEN holds the JSON that create-token prints, not a token; the token is the value of 'iam_token' in \
+             it, and create-token prints it alone with --format text",
+        ),
+        (
+            "YC_IAM_TOKEN",
+            "YCMUWwxFAnZq8fRkT2vGxN0sLh3PbJdYc1eKuQ7m",
+            2,
+            "YC_IAM_TOKEN holds a key for S3, not a token; an IAM token begins with t1.",
+        ),
+        (
+            "YC_TOKEN",
+            "/home/me/key.json",
+            2,
+            "YC_TOKEN holds a path, not a token; the path of a key file goes into YC_SERVICE_ACCOUNT_KEY_FILE, and a \
+             token is read from a file by: --token - < FILE",
+        ),
+        (
+            "YC_TOKEN",
+            "eyJhbGciOiJQUzI1NiJ9.eyJpc3MiOiJhamUifQ.c2lnbmF0dXJl",
+            2,
+            "YC_TOKEN holds a JSON Web Token, not an IAM or OAuth token; one of another identity provider is exchanged by \
+             'workload-identity' of a profile",
+        ),
+        (
+            "YC_TOKEN",
+            "AQVNyDKEGi3RHfWyP3kgMCDbE3LPDjC1",
+            2,
+            "YC_TOKEN holds an API key, not a token; an IAM token begins with t1.",
+        ),
+        (
+            "YC_TOKEN",
+            "some-password",
+            3,
+            "the value of YC_TOKEN does not look like a token: an IAM token begins with t1., an OAuth token with y0_; no \
+             newly issued OAuth tokens are accepted since 2026-06-01: use the key of a service account",
+        ),
+        (
+            "YC_TOKEN",
+            "y0_AgAAAAABcdefGhijkLmnop",
+            3,
+            "the OAuth token of YC_TOKEN may have expired or been revoked; no newly issued OAuth tokens are accepted since \
+             2026-06-01: use the key of a service account",
+        ),
+    ] {
+        user.set(variable, value);
+        let error = user.run("iam access-key list").failed(code);
+        user.unset(variable);
+        let prefix = if code == 2 { "ERROR: " } else { "hint: " };
+        assert!(error.lines().any(|line| line == format!("{prefix}{expected}")), "{error}");
+        assert!(!error.contains(value), "{error}");
+    }
+}
+
+#[test]
+fn an_agreement_that_was_never_accepted_is_not_taken_for_an_expired_token() {
+    let message = "User has to accept the End User License Agreement and Privacy Policy to get an IAM token";
+    for set in [
+        |user: &mut User| user.set("YC_TOKEN", OAUTH_TOKEN),
+        |user: &mut User| user.configure(&profile(&format!("token-command = ['/bin/echo', '{OAUTH_TOKEN}']"))),
+    ] {
+        let mut user = User::new();
+        set(&mut user);
+        user.cloud.fault(EXCHANGE, Fault::status(16, message));
+        let error = user.run(CREATE_TOKEN).failed(3);
+        assert!(error.contains(message), "{error}");
+        assert!(
+            error.ends_with(
+                "\nhint: the token is valid, but its account has never accepted the agreement: sign in to the management \
+                 console once, https://console.yandex.cloud\n"
+            ),
+            "{error}"
+        );
+    }
+}

@@ -47,7 +47,7 @@ const SOURCES: [Row; 10] = [
     Row { place: Place::ProfileSwitch("instance-service-account"), read: |_| Ok(Box::new(Metadata::configured())) },
     Row { place: Place::ProfileKey("token-command"), read: TokenCommand::read },
     Row { place: Place::ProfileKey("workload-identity"), read: WorkloadIdentity::read },
-    Row { place: Place::Variable("YC_SERVICE_ACCOUNT_KEY_FILE"), read: ServiceAccountKey::read_file },
+    Row { place: Place::Variable("YC_SERVICE_ACCOUNT_KEY_FILE"), read: ServiceAccountKey::read_key_or_file },
     Row { place: Place::Variable("YC_TOKEN"), read: read_token },
 ];
 
@@ -277,9 +277,9 @@ fn read_token(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
     }
 }
 
-/// An IAM token, whatever it looks like.
+/// An IAM token, whatever it looks like, as long as it may be a token.
 fn read_iam_token(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
-    let token = token::trimmed(configured.text()?).map_err(|rule| configured.invalid(rule))?;
+    let token = token::one_token(configured.text()?).map_err(|rule| configured.invalid(rule))?;
     Ok(Box::new(PlainToken(token)))
 }
 
@@ -327,8 +327,11 @@ fn not_set(profile: &Profile, env: &Env) -> String {
 
 /// The end of a list of sources that says which variables seem to hold a credential and are not read.
 fn not_read(env: &Env) -> String {
-    let set = VARIABLES_NOT_READ.iter().filter(|(name, _)| env.var(name).is_some());
-    set.map(|(name, read)| format!("; {name} is set, but is not read: use {read}")).collect()
+    let mut text = String::new();
+    for (name, read) in VARIABLES_NOT_READ.iter().filter(|(name, _)| env.var(name).is_some()) {
+        text.extend(["; ", name, " is set, but is not read: use ", read]);
+    }
+    text
 }
 
 #[cfg(test)]

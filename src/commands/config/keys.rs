@@ -2,22 +2,27 @@
 //!
 //! Source: yandex-cloud/docs, `en/cli/concepts/core-properties.md`, for the keys that are `yc`'s too.
 
-use std::path::{Path, absolute};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf, absolute};
 
 use clap_complete::CompletionCandidate;
 use secrecy::ExposeSecret;
 use serde_json::Value as Json;
 use toml::Value;
 
+use crate::auth::key_document;
 use crate::auth::service_account_key::ServiceAccountKey;
 use crate::auth::sign_in::{self, BROWSER_KEYS};
 use crate::auth::token::{self, Token};
 use crate::config::settings;
 use crate::config::{nearest, yc};
 use crate::endpoints;
+use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::input;
 use crate::output::Format;
-use crate::text::ids;
+use crate::text::{ids, quote};
 
 /// A key that `config set` accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +94,7 @@ const KEYS: [Key; 25] = [
 /// How the text of a value is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// As an argument, which is the path of the file for the contents of a key file.
+    /// As an argument, which may be the path of a file in the place of its contents.
     Argument,
     /// On standard input, which holds the contents themselves.
     Stdin,
@@ -168,7 +173,7 @@ impl Key {
     ///
     /// # Errors
     /// The text breaks the key's rule; the message names the key and the rule, and quotes no secret.
-    pub fn value(&self, text: &str, input: Input) -> Result<Option<Value>> {
+    pub fn value(&self, text: &str, input: Input, env: &Env) -> Result<Option<Value>> {
         if text.trim().is_empty() && input == Input::Stdin {
             return Err(Error::usage(format!("{}: standard input is empty", self.name))
                 .hint("the command before the pipe has probably failed"));
@@ -186,8 +191,15 @@ impl Key {
                 };
             }
             ValueKind::KeyContents if input == Input::Stdin => key_contents(text, "standard input"),
-            ValueKind::KeyContents => read_file(text).and_then(|key| key_contents(&key, &format!("the file '{text}'"))),
-            ValueKind::KeyFile => key_file(text),
+            ValueKind::KeyContents if key_document::is_document(text) => key_contents(text, "the value"),
+            ValueKind::KeyContents => {
+                let read = read_file(text, env);
+                read.and_then(|(path, key)| key_contents(&key, &format!("the file {}", quote::path(&path))))
+            }
+            ValueKind::KeyFile if key_document::is_document(text) => Err("is a key itself, but must be the path of a \
+                 file; to store the key in the profile, set service-account-key"
+                .to_owned()),
+            ValueKind::KeyFile => key_file(text, env),
             ValueKind::Token => token_text(text),
             ValueKind::Command => command(text),
             ValueKind::SubjectToken => subject_token(text),
@@ -199,7 +211,7 @@ impl Key {
             ValueKind::Format => settings::parse_choice::<Format>(text).map(|_| text.into()),
             ValueKind::Url => endpoints::check_url(text).map(Value::String),
             ValueKind::Endpoint => endpoint(text),
-            ValueKind::Certificates => certificates(text),
+            ValueKind::Certificates => certificates(text, env),
         };
         value.map(Some).map_err(|rule| self.invalid(&rule))
     }
@@ -216,36 +228,48 @@ impl Key {
     }
 }
 
-fn read_file(path: &str) -> Result<String, String> {
-    let bytes =
-        std::fs::read(path).map_err(|error| format!("names the file '{path}', which cannot be read: {error}"))?;
-    String::from_utf8(bytes).map_err(|_| format!("names the file '{path}', which is not UTF-8"))
+/// The path that a text names, and the text of the file.
+fn read_file(text: &str, env: &Env) -> Result<(PathBuf, String), String> {
+    let path = env.path(text)?;
+    let shown = quote::path(&path);
+    let mut bytes = Vec::new();
+    // A path on the command line may be a pipe, such as `<(command)`.
+    let read = File::open(&path).and_then(|file| file.take(input::LIMIT + 1).read_to_end(&mut bytes));
+    read.map_err(|error| format!("names the file {shown}, which cannot be read: {error}"))?;
+    if bytes.len() as u64 > input::LIMIT {
+        return Err(format!("names the file {shown}, which is larger than 1 MiB"));
+    }
+    let text = input::decode(bytes).map_err(|rule| format!("names the file {shown}, which {rule}"))?;
+    Ok((path, text))
 }
 
 /// The fields of a key, which are checked by making a key of them.
 fn key_contents(text: &str, from: &str) -> Result<Value, String> {
-    ServiceAccountKey::from_json(text).map_err(|rule| format!("cannot be taken from {from}, which {rule}"))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let fields = serde_json::from_str::<Json>(text).ok();
-    fields.as_ref().and_then(yc::to_toml).ok_or_else(|| format!("cannot be taken from {from}, which is not JSON"))
+    let refused = |rule| format!("cannot be taken from {from}, which {rule}");
+    ServiceAccountKey::from_text(text).map_err(refused)?;
+    let fields = key_document::file_fields(text).map_err(refused)?;
+    yc::to_toml(&Json::Object(fields)).ok_or_else(|| refused("is empty".to_owned()))
 }
 
-fn key_file(path: &str) -> Result<Value, String> {
-    key_contents(&read_file(path)?, &format!("the file '{path}'"))?;
-    absolute_path(path)
+fn key_file(text: &str, env: &Env) -> Result<Value, String> {
+    let (path, key) = read_file(text, env)?;
+    key_contents(&key, &format!("the file {}", quote::path(&path)))?;
+    absolute_path(&path)
 }
 
-fn certificates(path: &str) -> Result<Value, String> {
-    if !read_file(path)?.contains("-----BEGIN CERTIFICATE-----") {
-        return Err(format!("names the file '{path}', which holds no certificate in PEM form"));
+fn certificates(text: &str, env: &Env) -> Result<Value, String> {
+    let (path, certificates) = read_file(text, env)?;
+    if !certificates.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(format!("names the file {}, which holds no certificate in PEM form", quote::path(&path)));
     }
-    absolute_path(path)
+    absolute_path(&path)
 }
 
 /// The absolute path: the profile is used from other directories too.
-fn absolute_path(path: &str) -> Result<Value, String> {
-    let path_from_root = absolute(Path::new(path)).map_err(|error| format!("names the file '{path}': {error}"))?;
-    path_from_root.into_os_string().into_string().map(Value::String).map_err(|_| format!("'{path}' is not UTF-8"))
+fn absolute_path(path: &Path) -> Result<Value, String> {
+    let shown = quote::path(path);
+    let path_from_root = absolute(path).map_err(|error| format!("names the file {shown}: {error}"))?;
+    path_from_root.into_os_string().into_string().map(Value::String).map_err(|_| format!("{shown} is not UTF-8"))
 }
 
 fn token_text(text: &str) -> Result<Value, String> {
@@ -294,7 +318,7 @@ mod tests {
     use super::*;
 
     fn value(key: &str, text: &str) -> Result<Option<Value>> {
-        Key::find(key)?.value(text, Input::Argument)
+        Key::find(key)?.value(text, Input::Argument, &Env::default())
     }
 
     #[test]

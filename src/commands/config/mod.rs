@@ -114,8 +114,8 @@ pub struct SetArgs {
     /// Name of the value; a dot leads into a table, as in endpoints.iam
     #[arg(value_name = "KEY", add = ArgValueCandidates::new(keys::candidates))]
     key: String,
-    /// The value: a file for service-account-key, JSON for a list; `-` reads token and service-account-key from
-    /// standard input
+    /// The value: a file or the key itself for service-account-key, JSON for a list; `-` reads token and
+    /// service-account-key from standard input
     #[arg(value_name = "VALUE")]
     value: String,
 }
@@ -123,8 +123,8 @@ pub struct SetArgs {
 async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
     let key = Key::find(&args.key)?;
     let value = match args.value.as_str() {
-        "-" if key.reads_stdin() => key.value(&input::stdin(key.name).await?, Input::Stdin)?,
-        given => key.value(given, Input::Argument)?,
+        "-" if key.reads_stdin() => key.value(&input::stdin(key.name).await?, Input::Stdin, local.env)?,
+        given => key.value(given, Input::Argument, local.env)?,
     };
     if let Some(note) = key.note(value.as_ref()) {
         local.log.note(note);

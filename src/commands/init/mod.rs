@@ -14,10 +14,11 @@ use super::config::profile::profile_name;
 use super::local::Local;
 use crate::auth::sign_in;
 use crate::config::edit::{self, Document, FIRST_PROFILE};
-use crate::config::settings::GlobalFlags;
 use crate::config::{Config, Profile};
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::input;
+use crate::text::quote;
 
 /// Set up a profile, asking for what is not given
 #[derive(Debug, ClapArgs)]
@@ -25,7 +26,7 @@ use crate::input;
 Without a terminal no questions are asked: give --profile, a credential (--token or one of the flags above) and \
 --folder-id. Other settings: yc-rs config set")]
 pub struct Args {
-    /// Key file of a service account, whose contents are stored in the profile
+    /// Key of a service account, as a file or itself, which is stored in the profile
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     service_account_key: Option<String>,
     /// Key file of a service account, whose path is stored in the profile
@@ -68,8 +69,8 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     let document = edit::current(local.env)?;
     let config = document.config()?;
     let credential = given_credential(args, local).await?;
-    let folder = given_folder(local.flags)?;
-    let other = given_other(local.flags)?;
+    let folder = given_folder(local)?;
+    let other = given_other(local)?;
     let name = match local.requested_profile() {
         None if config.names()?.is_empty() => Some(FIRST_PROFILE.to_owned()),
         requested => requested.map(str::to_owned),
@@ -134,30 +135,32 @@ async fn given_credential(args: &Args, local: &Local<'_>) -> Result<Option<(Key,
     if let Some((other, _)) = given.next() {
         return Err(Error::usage(format!("--{name} and --{other} are both given, but a profile has one credential")));
     }
-    Ok(Some(checked(name, &text)?))
+    Ok(Some(checked(name, &text, local.env)?))
 }
 
 /// The cloud and the folder that flags give.
-fn given_folder(flags: &GlobalFlags) -> Result<Vec<(Key, Value)>> {
+fn given_folder(local: &Local<'_>) -> Result<Vec<(Key, Value)>> {
+    let flags = local.flags;
     let given = [("cloud-id", &flags.cloud_id), ("folder-id", &flags.folder_id), ("folder-name", &flags.folder_name)];
-    given.into_iter().filter_map(|(name, text)| Some(checked(name, text.as_ref()?))).collect()
+    given.into_iter().filter_map(|(name, text)| Some(checked(name, text.as_ref()?, local.env))).collect()
 }
 
 /// The endpoint and the account to impersonate that flags give.
-fn given_other(flags: &GlobalFlags) -> Result<Vec<(Key, Value)>> {
+fn given_other(local: &Local<'_>) -> Result<Vec<(Key, Value)>> {
+    let flags = local.flags;
     let bundle = flags.ca_bundle.as_ref().map(|path| path.display().to_string());
     let given = [
         ("endpoint", flags.endpoint.clone()),
         ("ca-bundle", bundle),
         ("impersonate-service-account-id", flags.impersonate_service_account_id.clone()),
     ];
-    given.into_iter().filter_map(|(name, text)| Some(checked(name, &text?))).collect()
+    given.into_iter().filter_map(|(name, text)| Some(checked(name, &text?, local.env))).collect()
 }
 
-fn checked(name: &str, text: &str) -> Result<(Key, Value)> {
+fn checked(name: &str, text: &str, env: &Env) -> Result<(Key, Value)> {
     let key = Key::find(name)?;
-    let value = key.value(text, Input::Argument)?;
-    value.map(|value| (key, value)).ok_or_else(|| Error::usage(format!("{name} is not set by '{text}'")))
+    let value = key.value(text, Input::Argument, env)?;
+    value.map(|value| (key, value)).ok_or_else(|| Error::usage(format!("{name} is not set by {}", quote::value(text))))
 }
 
 /// The profile as it is now; an empty one when it is new.

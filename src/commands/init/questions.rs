@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::env::Env;
 use crate::error::Result;
 use crate::status::Code;
+use crate::text::ids;
 
 /// The name of the profile to set up.
 pub(super) async fn profile(config: &Config) -> Result<String> {
@@ -74,14 +75,15 @@ pub(super) async fn credential(existing: &Profile, env: &Env) -> Result<Vec<(Key
     Ok(match method {
         SignInMethod::Keep => Vec::new(),
         SignInMethod::KeyFile => vec![key_file(env).await?],
-        SignInMethod::Token => vec![token().await?],
-        SignInMethod::Metadata => vec![checked("instance-service-account", "true")?],
-        SignInMethod::Command => vec![token_command().await?],
+        SignInMethod::Token => vec![token(env).await?],
+        SignInMethod::Metadata => vec![checked("instance-service-account", "true", env)?],
+        SignInMethod::Command => vec![token_command(env).await?],
         SignInMethod::WorkloadIdentity => vec![
-            value("workload-identity.service-account-id", "ID of the service account").await?,
+            value("workload-identity.service-account-id", "ID of the service account", env).await?,
             value(
                 "workload-identity.subject-token",
                 "Where the provider's token comes from (github-actions, env:NAME or file:PATH)",
+                env,
             )
             .await?,
         ],
@@ -90,43 +92,38 @@ pub(super) async fn credential(existing: &Profile, env: &Env) -> Result<Vec<(Key
 
 async fn key_file(env: &Env) -> Result<(Key, Value)> {
     loop {
-        let answer = ask::line("Path of the key file").await?;
-        let path = match (answer.strip_prefix("~/"), &env.home) {
-            (Some(rest), Some(home)) => home.join(rest).to_string_lossy().into_owned(),
-            _ => answer,
-        };
-        match checked("service-account-key", &path) {
+        match checked("service-account-key", &ask::line("Path of the key file").await?, env) {
             Ok(credential) => return Ok(credential),
             Err(error) => ask::say(&error.to_string()),
         }
     }
 }
 
-async fn token() -> Result<(Key, Value)> {
+async fn token(env: &Env) -> Result<(Key, Value)> {
     loop {
         let token = ask::secret("Token").await?;
-        match checked("token", token.expose_secret()) {
+        match checked("token", token.expose_secret(), env) {
             Ok(credential) => return Ok(credential),
             Err(error) => ask::say(&error.to_string()),
         }
     }
 }
 
-async fn token_command() -> Result<(Key, Value)> {
+async fn token_command(env: &Env) -> Result<(Key, Value)> {
     loop {
         let answer = ask::line_or("Command", "yc iam create-token").await?;
         let words = || answer.split_whitespace().map(Json::from).collect::<Json>().to_string();
         let json = if answer.starts_with('[') { answer.clone() } else { words() };
-        match checked("token-command", &json) {
+        match checked("token-command", &json, env) {
             Ok(credential) => return Ok(credential),
             Err(error) => ask::say(&error.to_string()),
         }
     }
 }
 
-async fn value(name: &str, question: &str) -> Result<(Key, Value)> {
+async fn value(name: &str, question: &str, env: &Env) -> Result<(Key, Value)> {
     loop {
-        match checked(name, &ask::line(question).await?) {
+        match checked(name, &ask::line(question).await?, env) {
             Ok(value) => return Ok(value),
             Err(error) => ask::say(&error.to_string()),
         }
@@ -156,13 +153,13 @@ pub(super) async fn folder(document: &Document, setup: &Setup, local: &Local<'_>
         // The ID of a folder is enough for everything but looking up folders by name.
         None => Vec::new(),
         Some(cloud) => {
-            chosen.push(checked("cloud-id", cloud)?);
+            chosen.push(checked("cloud-id", cloud, local.env)?);
             let page = async |size: &str, token: &str| folder::list(client, cloud, "", size, token).await;
             visible("folders", page).await?
         }
     };
     if let Some(id) = resource("folder", &folders).await? {
-        chosen.push(checked("folder-id", &id)?);
+        chosen.push(checked("folder-id", &id, local.env)?);
     }
     Ok(chosen)
 }
@@ -207,9 +204,9 @@ async fn resource_id(kind: &str) -> Result<Option<String>> {
         if id.is_empty() {
             return Ok(None);
         }
-        match checked(&format!("{kind}-id"), &id) {
-            Ok(_) => return Ok(Some(id)),
-            Err(error) => ask::say(&error.to_string()),
+        match ids::check_id(&id) {
+            Ok(()) => return Ok(Some(id)),
+            Err(rule) => ask::say(&format!("{kind}-id is invalid: {rule}")),
         }
     }
 }
