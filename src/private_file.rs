@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -73,6 +73,51 @@ pub fn others_can_write(path: &Path) -> bool {
     mode(path).is_some_and(|mode| mode & 0o022 != 0)
 }
 
+/// How another user can change a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Distrust {
+    /// The file, or a directory above it, belongs to another user than this one or root.
+    OtherOwner(PathBuf),
+    /// The file, or a directory above it, can be written by its group or by all.
+    Writable(PathBuf),
+}
+
+/// How another user can change a file: the file that a path leads to and all directories above it and above the links
+/// that lead there are looked at. In a directory with the sticky bit, such as `/tmp`, others cannot replace a file.
+///
+/// Source: OpenSSH, `safe_path` in `misc.c`.
+///
+/// # Errors
+/// The file cannot be found.
+#[cfg(unix)]
+pub fn distrusted(path: &Path) -> io::Result<Option<Distrust>> {
+    use std::os::unix::fs::MetadataExt;
+    const STICKY: u32 = 0o1000;
+    let user = rustix::process::geteuid().as_raw();
+    let real = path.canonicalize()?;
+    let named = std::path::absolute(path)?;
+    for path in real.ancestors().chain(named.ancestors().skip(1)) {
+        let metadata = fs::metadata(path)?;
+        let mode = metadata.mode();
+        if ![user, 0].contains(&metadata.uid()) {
+            return Ok(Some(Distrust::OtherOwner(path.to_owned())));
+        }
+        if mode & 0o022 != 0 && !(metadata.is_dir() && mode & STICKY != 0) {
+            return Ok(Some(Distrust::Writable(path.to_owned())));
+        }
+    }
+    Ok(None)
+}
+
+/// How another user can change a file, which is not looked at on this system.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn distrusted(_path: &Path) -> io::Result<Option<Distrust>> {
+    Ok(None)
+}
+
 #[cfg(unix)]
 fn mode(path: &Path) -> Option<u32> {
     Some(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).ok()?.permissions()))
@@ -98,6 +143,8 @@ pub fn is_own(path: &Path) -> bool {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -119,6 +166,38 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         assert!(replace(&directory.path().join("missing/file"), b"x").is_err());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_is_trusted_by_its_real_path_and_all_directories_above_it_and_its_links() {
+        let chmod = |path: &Path, mode| fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        let [outer, inner, links] = [home.join("outer"), home.join("outer/inner"), home.join("links")];
+        for directory in [&inner, &links] {
+            create_directory(directory).unwrap();
+        }
+        let (file, link) = (inner.join("file"), links.join("link"));
+        replace(&file, b"x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for path in [&file, &link] {
+            assert_eq!(distrusted(path).unwrap(), None);
+        }
+        for (changed, sound) in [(&file, 0o600), (&inner, 0o700), (&outer, 0o700), (&home, 0o700)] {
+            for mode in [0o20, 0o02] {
+                chmod(changed, sound | mode);
+                for path in [&file, &link] {
+                    assert_eq!(distrusted(path).unwrap(), Some(Distrust::Writable(changed.clone())), "{mode:o}");
+                }
+            }
+            chmod(changed, sound | 0o55);
+            assert_eq!(distrusted(&file).unwrap(), None);
+        }
+        chmod(&links, 0o777);
+        assert_eq!(distrusted(&link).unwrap(), Some(Distrust::Writable(links.clone())));
+        chmod(&links, 0o1777);
+        assert_eq!(distrusted(&link).unwrap(), None);
+        assert!(distrusted(&home.join("missing")).is_err());
     }
 
     #[test]
