@@ -3,8 +3,15 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
+
+/// How the names of temporary files begin and end.
+const TEMPORARY: (&str, &str) = (".yc-rs-", ".tmp");
+
+/// A temporary file that is older was left behind by a process that was killed.
+const LONGEST_WRITE: Duration = Duration::from_secs(60 * 60);
 
 /// Creates a directory, and those above it that are missing, with mode 0700.
 ///
@@ -19,14 +26,15 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Replaces or creates a file atomically and with mode 0600: a reader sees the old content or the new one, also after a
-/// crash, and an error leaves the old content as it was.
+/// crash, and an error leaves the old content as it was. Old temporary files in the same directory are removed.
 ///
 /// # Errors
 /// The directory cannot be written, or the disk is full.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let directory = parent_directory(path);
+    remove_temporary(directory, LONGEST_WRITE);
     // In the same directory, since only a rename within one file system is atomic.
-    let mut file = NamedTempFile::new_in(directory)?;
+    let mut file = temporary(directory)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -42,7 +50,23 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The directory cannot be written.
 pub fn check_replaceable(path: &Path) -> io::Result<()> {
-    NamedTempFile::new_in(parent_directory(path)).map(drop)
+    temporary(parent_directory(path)).map(drop)
+}
+
+fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(TEMPORARY.0).suffix(TEMPORARY.1).tempfile_in(directory)
+}
+
+/// Removes the temporary files of this program that are at least this old.
+pub fn remove_temporary(directory: &Path, age: Duration) {
+    let is_temporary = |name: &str| name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1);
+    let Ok(files) = fs::read_dir(directory) else { return };
+    for file in files.flatten().filter(|file| file.file_name().to_str().is_some_and(is_temporary)) {
+        let modified = file.metadata().and_then(|metadata| metadata.modified());
+        if modified.is_ok_and(|time| time.elapsed().unwrap_or_default() >= age) {
+            let _ = fs::remove_file(file.path());
+        }
+    }
 }
 
 /// The directory of a file.
@@ -159,6 +183,23 @@ mod tests {
         assert_eq!(mode(path.parent().unwrap()).unwrap() & 0o777, 0o700);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         assert!(is_own(&path) && !others_can_read(&path));
+    }
+
+    #[test]
+    fn temporary_files_of_killed_processes_are_removed_and_those_in_use_are_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, age: Duration| {
+            let path = directory.path().join(name);
+            File::create(&path).unwrap().set_modified(std::time::SystemTime::now() - age).unwrap();
+            path
+        };
+        let old = write(".yc-rs-old.tmp", LONGEST_WRITE);
+        let foreign = write("old.tmp", LONGEST_WRITE);
+        let new = write(".yc-rs-new.tmp", LONGEST_WRITE / 2);
+        replace(&directory.path().join("file"), b"x").unwrap();
+        assert_eq!([&old, &foreign, &new].map(|path| path.exists()), [false, true, true]);
+        remove_temporary(directory.path(), Duration::ZERO);
+        assert_eq!([&foreign, &new].map(|path| path.exists()), [true, false]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Caches on disk: `<cache directory>/<kind>/<name>`, files of mode 0600 in directories of mode 0700.
 //!
-//! A cache that cannot be used, for whatever reason, is treated as empty: it never makes a command fail.
+//! A cache that cannot be used, for whatever reason, is treated as empty: it never makes a command fail. The number of
+//! its files does not grow for ever: stale values and temporary files are removed, and there is a fixed number of locks.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,6 +24,15 @@ const KINDS: [&str; 3] = ["tokens", "keys", "endpoints"];
 pub struct Store {
     /// `None`: nothing is cached.
     directory: Option<PathBuf>,
+}
+
+/// The level of a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Nothing else is locked while the lock is held.
+    Inner,
+    /// An inner lock may be taken while the lock is held.
+    Outer,
 }
 
 impl Store {
@@ -76,10 +87,14 @@ impl Store {
         }
     }
 
-    /// Waits until no other process holds the lock of this name. `None` means that there is no cache to lock. The lock is
-    /// released when the file is closed, also by a crash.
-    pub async fn lock(&self, name: &str) -> Option<File> {
-        let file = private_file::open_lock(&self.trusted_directory()?.join(name).with_extension("lock")).ok()?;
+    /// Waits until no other process holds the lock of this name and level. `None` means that there is no cache to lock. The
+    /// lock is released when the file is closed, also by a crash.
+    ///
+    /// Names share a fixed number of locks. A process that holds a lock must take only locks of a lower level: then no
+    /// two processes wait for each other, nor one for itself.
+    pub async fn lock(&self, name: &str, level: Level) -> Option<File> {
+        let directory = self.trusted_directory()?;
+        let file = private_file::open_lock(&directory.join(lock_file(name, level))).ok()?;
         // Waiting blocks, and Ctrl-C and `--timeout` must work meanwhile.
         tokio::task::spawn_blocking(move || file.lock().is_ok().then_some(file)).await.ok()?
     }
@@ -112,6 +127,7 @@ pub fn clear(home: &Path) -> std::io::Result<()> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
+        private_file::remove_temporary(&home.join(kind), Duration::ZERO);
         for path in files.flatten().map(|file| file.path()).filter(|path| path.extension() == Some("json".as_ref())) {
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
@@ -120,6 +136,15 @@ pub fn clear(home: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// One of sixteen lock files of a level; the names of values are fingerprints.
+fn lock_file(name: &str, level: Level) -> String {
+    let number = name.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % 16;
+    match level {
+        Level::Inner => format!("{number:x}.lock"),
+        Level::Outer => format!("outer-{number:x}.lock"),
+    }
 }
 
 fn read_trusted<T: DeserializeOwned>(path: &Path) -> Option<T> {
@@ -161,12 +186,27 @@ mod tests {
         let (tokens, endpoints) = (Store::tokens(Some(home.path())), Store::endpoints(Some(home.path())));
         tokens.save("a", &1);
         endpoints.save("a", &1);
-        let foreign = home.path().join("tokens/note.txt");
-        private_file::replace(&foreign, b"mine").unwrap();
+        let [foreign, left] = ["tokens/note.txt", "tokens/.yc-rs-left.tmp"].map(|name| home.path().join(name));
+        for path in [&foreign, &left] {
+            private_file::replace(path, b"mine").unwrap();
+        }
         clear(home.path()).unwrap();
+        assert!(!left.exists());
         assert_eq!((tokens.load::<u8>("a"), endpoints.load::<u8>("a")), (None, None));
         assert!(foreign.exists());
         clear(&home.path().join("missing")).unwrap();
+    }
+
+    #[tokio::test]
+    async fn any_number_of_names_share_a_fixed_number_of_locks() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::tokens(Some(home.path()));
+        for number in 0..200 {
+            let name = crate::text::digest::fingerprint(&[&number.to_string()]);
+            let outer = store.lock(&name, Level::Outer).await;
+            assert!(outer.is_some() && store.lock(&name, Level::Inner).await.is_some());
+        }
+        assert_eq!(std::fs::read_dir(home.path().join("tokens")).unwrap().count(), 32);
     }
 
     #[test]

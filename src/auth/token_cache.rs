@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::iam_token::IamToken;
-use crate::store::Store;
+use crate::store::{Level, Store};
 use crate::text::digest::fingerprint;
 use crate::text::duration::CLOCK_TOLERANCE;
 
@@ -111,9 +111,10 @@ impl TokenCache {
         }
     }
 
-    /// Waits until no other process renews the token of this identity.
-    pub async fn lock(&self, identity: &Identity) -> Option<File> {
-        self.store.lock(&identity.file_name()).await
+    /// Waits until no other process renews the token of this identity. The lock of an own token may be taken while that of
+    /// an impersonated account (`Level::Outer`) is held.
+    pub async fn lock(&self, identity: &Identity, level: Level) -> Option<File> {
+        self.store.lock(&identity.file_name(), level).await
     }
 }
 

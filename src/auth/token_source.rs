@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{Http, Response};
 use crate::log::Log;
 use crate::status::Code;
+use crate::store::Level;
 
 /// Gives the IAM token that calls are made with.
 pub struct TokenSource<'a> {
@@ -67,7 +68,7 @@ impl<'a> TokenSource<'a> {
         let obtain = || {
             Box::pin(async move {
                 let own = self.own_identity().await?;
-                self.through_cache(own.as_ref(), required, async || self.obtain().await).await
+                self.through_cache(own.as_ref(), Level::Inner, required, async || self.obtain().await).await
             })
         };
         self.through_memory(&self.own, required, obtain).await
@@ -239,7 +240,7 @@ impl<'a> TokenSource<'a> {
                 result => result,
             }
         };
-        self.through_cache(acting.as_ref(), required, impersonate).await
+        self.through_cache(acting.as_ref(), Level::Outer, required, impersonate).await
     }
 
     /// A token of the account, which is cached no longer than the token that it is obtained with.
@@ -264,6 +265,7 @@ impl<'a> TokenSource<'a> {
     async fn through_cache(
         &self,
         identity: Option<&Identity>,
+        level: Level,
         required: RequiredLifetime,
         obtain: impl AsyncFn() -> Result<IamToken>,
     ) -> Result<IamToken> {
@@ -276,7 +278,7 @@ impl<'a> TokenSource<'a> {
         if let Some(token) = self.cache.load(identity, started_at).filter(is_usable) {
             return Ok(token);
         }
-        let _lock = self.cache.lock(identity).await;
+        let _lock = self.cache.lock(identity, level).await;
         if let Some(token) = self.cache.load(identity, Utc::now()).filter(is_usable) {
             return Ok(token);
         }

@@ -14,7 +14,7 @@ use super::min_ttl::{self, MinTtl};
 use crate::api::temporary_access_key::EphemeralKey;
 use crate::context::Context;
 use crate::error::Result;
-use crate::store::Store;
+use crate::store::{Level, Store};
 use crate::text::digest::fingerprint;
 
 /// The keys of this user.
@@ -70,7 +70,7 @@ impl KeyCache {
 
     /// Waits until no other process issues a key for the same request.
     pub async fn lock(&self, request: &CacheKey) -> Option<File> {
-        self.store.lock(&request.name()).await
+        self.store.lock(&request.name(), Level::Outer).await
     }
 }
 
