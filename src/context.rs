@@ -150,9 +150,11 @@ impl<'a> Context<'a> {
             Some(Setting { value: Folder::Id(id), .. }) => Ok(id.clone()),
             Some(Setting { value: Folder::Name(name), origin }) => {
                 let cloud = self.settings.cloud_id.as_ref().ok_or_else(|| {
-                    Error::usage(format!("the folder '{name}' ({origin}) cannot be looked up: no cloud is given")).hint(
-                        "give --cloud-id, set YC_CLOUD_ID, or put 'cloud-id' into the profile; or give --folder-id",
-                    )
+                    Error::usage(format!(
+                        "the folder {} ({origin}) cannot be looked up: no cloud is given",
+                        quote::value(name)
+                    ))
+                    .hint("give --cloud-id, set YC_CLOUD_ID, or put 'cloud-id' into the profile; or give --folder-id")
                 })?;
                 ids::check_name(&origin.to_string(), name).map_err(Error::usage)?;
                 folder::id_by_name(self.client()?, &cloud.value, name).await
@@ -180,7 +182,7 @@ impl<'a> Context<'a> {
         if path == "-" {
             return self.read_stdin(reader).await;
         }
-        let file = self.env.path(path).map_err(|rule| Error::usage(format!("{reader}: {rule}")))?;
+        let file = self.env.path_of(reader, path.as_ref())?;
         let text = input::file(&file, Files::Pipes).await;
         text.map_err(|rule| Error::usage(format!("{reader}: the file {} {rule}", quote::value(path))))
     }

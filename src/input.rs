@@ -11,10 +11,14 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use crate::error::{Error, Result};
-use crate::text::{escape, form, quote};
+use crate::text::plain::{self, check_controls};
+use crate::text::{form, quote};
 
 /// The largest file, in bytes, that is read as a text: 1 MiB.
 pub const LIMIT: u64 = 1024 * 1024;
+
+/// The largest configuration or file of certificates, in bytes: 16 MiB.
+pub const LARGE_LIMIT: u64 = 16 * LIMIT;
 
 /// Which files may be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +45,46 @@ pub async fn stdin(reader: &str) -> Result<String> {
 /// It cannot be read, is too large, is of another kind than `files`, or is not text. The message is a rule that goes
 /// after the name of the file, e.g. `cannot be read: No such file or directory (os error 2)`.
 pub async fn file(path: &Path, files: Files) -> Result<String, String> {
+    let bytes = bytes(path, files, LIMIT).await;
+    decode(bytes.map_err(|error| format!("cannot be read: {error}"))?)
+}
+
+/// Reads a file of at most `limit` bytes without holding up signals and `--timeout`.
+///
+/// # Errors
+/// It cannot be read, is too large, or is of another kind than `files`.
+pub async fn bytes(path: &Path, files: Files, limit: u64) -> io::Result<Vec<u8>> {
     let path = path.to_owned();
-    let bytes = on_blocking_thread(move || match files {
-        Files::Regular => regular_file(&path, LIMIT),
-        Files::Pipes => read_limited(File::open(path)?, LIMIT),
-    });
-    decode(bytes.await.map_err(|error| format!("cannot be read: {error}"))?)
+    let read = move || match files {
+        Files::Regular => regular_file(&path, limit),
+        Files::Pipes => any_file(&path, limit),
+    };
+    on_blocking_thread(read).await
+}
+
+/// Does work that may wait for a file, on a thread of its own, so that signals and `--timeout` end the command meanwhile.
+///
+/// # Errors
+/// Those of the work.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Error::internal("the thread that reads a file panicked")))
+}
+
+/// Reads a file of any kind on this thread, of at most `limit` bytes; a pipe is waited for.
+///
+/// # Errors
+/// It cannot be read, or is too large.
+pub fn any_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_limited(File::open(path)?, limit)
+}
+
+/// Refuses a path that names a pipe or a device; the null device, and a file that is not there, are for the reader.
+///
+/// # Errors
+/// It does.
+pub fn check_regular(path: &Path) -> io::Result<()> {
+    std::fs::metadata(path).map_or(Ok(()), |metadata| check_kind(&metadata))
 }
 
 /// Reads a regular file of at most `limit` bytes on this thread; the null device counts as an empty file.
@@ -105,10 +143,10 @@ fn read_limited(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
 pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
     let text = decode_document(bytes)?;
     check_controls(&text)?;
-    Ok(text.trim_end().to_owned())
+    Ok(plain::trimmed(&text).to_owned())
 }
 
-/// As [`decode`], with white space at the end and control characters as they are: for formats with rules of their own.
+/// As [`decode`], with everything that UTF-8 may hold as it is: for formats with rules of their own.
 ///
 /// # Errors
 /// It is neither UTF-8 nor UTF-16 with a byte order mark.
@@ -126,25 +164,7 @@ pub fn decode_document(bytes: Vec<u8>) -> Result<String, String> {
         Some(units) => {
             units.and_then(|units| String::from_utf16(&units).ok()).ok_or_else(|| "is not UTF-16".to_owned())
         }
-        None => match String::from_utf8(bytes) {
-            Ok(text) => Ok(text.strip_prefix(BOM).map(str::to_owned).unwrap_or(text)),
-            Err(_) => Err("is not UTF-8".to_owned()),
-        },
-    }
-}
-
-/// What some editors put before the first character of a file.
-pub const BOM: char = '\u{feff}';
-
-/// Refuses control characters other than tabs and line breaks.
-///
-/// # Errors
-/// There is one; the message is a rule that shows it escaped, and nothing else of the text.
-pub fn check_controls(text: &str) -> Result<(), String> {
-    let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
-    match text.find(control).and_then(|at| text[at..].chars().next()) {
-        None => Ok(()),
-        Some(c) => Err(format!("has the control character {}", escape::single_line(c.encode_utf8(&mut [0; 4])))),
+        None => String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned()),
     }
 }
 
@@ -154,7 +174,7 @@ pub fn check_controls(text: &str) -> Result<(), String> {
 /// It is something else; the message is a rule that says what it looks like and quotes nothing of it.
 pub fn secret(text: &str) -> Result<SecretString, String> {
     check_controls(text)?;
-    let text = text.strip_prefix(BOM).unwrap_or(text).trim();
+    let text = plain::trimmed(text).trim_start();
     if text.is_empty() {
         return Err("is empty".to_owned());
     }
@@ -188,7 +208,7 @@ mod tests {
     use super::*;
 
     fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
-        format!("{BOM}{text}").encode_utf16().flat_map(bytes).collect()
+        format!("{}{text}", plain::BOM).encode_utf16().flat_map(bytes).collect()
     }
 
     #[test]
@@ -196,7 +216,7 @@ mod tests {
         let text = "Ключ\r\n x";
         for bytes in [
             text.as_bytes().to_vec(),
-            format!("{BOM}{text}\r\n\n \t").into_bytes(),
+            format!("{}{text}\r\n\n \t", plain::BOM).into_bytes(),
             utf16(&format!("{text}\r\n"), u16::to_le_bytes),
             utf16(text, u16::to_be_bytes),
         ] {
@@ -237,7 +257,7 @@ mod tests {
     fn a_file_is_regular_and_not_too_large() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        std::fs::write(&path, "abcd").unwrap();
+        crate::private_file::replace(&path, b"abcd").unwrap();
         assert_eq!(regular_file(&path, 4).unwrap(), b"abcd");
         assert_eq!(regular_file(&path, 3).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(regular_file(directory.path(), 4).unwrap_err().to_string(), "it is a directory");

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::pages::{MAX_PAGE_SIZE, Pages};
 use crate::error::{Error, Result};
 use crate::status::{Code, Status};
+use crate::text::quote;
 
 /// The ID of the resource of this name in a list that is filtered by the name; `hint` says where else it may be.
 ///
@@ -20,7 +21,8 @@ pub(super) async fn id_in_list(
     let keep = |item: &Value| item["name"] == name;
     let pages = Pages { call: list, items, limit: 1, page_size: MAX_PAGE_SIZE, follow: true, keep: &keep };
     let found = pages.collect().await;
-    let found = found.map_err(|error| error.context(format!("cannot look up the {resource} '{name}'")))?;
+    let found =
+        found.map_err(|error| error.context(format!("cannot look up the {resource} {}", quote::value(name))))?;
     let id = found.items.first().and_then(|item| item["id"].as_str()).map(str::to_owned);
     id.ok_or_else(|| {
         let message = format!("{resource} with name \"{name}\" not found");

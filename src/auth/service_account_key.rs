@@ -11,7 +11,7 @@ use ring::signature::RsaKeyPair;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::credential::{Configured, Credential, Services, Source, warn_if_readable};
+use super::credential::{Configured, Credential, Services, Source};
 use super::iam_token::{self, IamToken, Proof};
 use super::{jwt, key_document};
 use crate::endpoints::Service;
@@ -113,7 +113,7 @@ impl ServiceAccountKey {
         let bytes = input::regular_file(&path, input::LIMIT);
         let text = bytes.map_err(|error| format!("cannot be read: {error}")).and_then(input::decode);
         let text = SecretString::from(text.map_err(invalid)?);
-        warn_if_readable(&path, configured.log);
+        configured.log.warn_if_readable(&path);
         Ok(Box::new(Self::from_text(text.expose_secret()).map_err(invalid)?))
     }
 

@@ -1,5 +1,7 @@
 //! Tokens as users give them: an IAM token or an OAuth token, told apart by how they begin.
 
+use std::path::Path;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::text::form::{self, Form};
@@ -41,8 +43,8 @@ pub fn classify(text: &str) -> Result<Token, String> {
         Some(form) if !matches!(form, Form::IamToken | Form::OauthToken | Form::Random) => {
             Err(format!("holds {form}, not an IAM or OAuth token"))
         }
-        // No token has a slash or a backslash.
-        _ if text.starts_with('~') || text.contains(['/', '\\']) || text.ends_with(".json") => {
+        // No OAuth token has a slash, a backslash or a dot.
+        _ if text.starts_with('~') || text.contains(['/', '\\']) || Path::new(text).extension().is_some() => {
             Err("holds a path, not a token; the path of a key file goes into YC_SERVICE_ACCOUNT_KEY_FILE, and a token \
                  is read from a file by: --token - < FILE"
                 .to_owned())

@@ -19,6 +19,7 @@ use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::private_file::{self, Distrust};
 use crate::text::digest::fingerprint;
+use crate::text::quote;
 
 /// How long the program may run.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -75,8 +76,9 @@ impl Credential for TokenCommand {
             let printed = run(&self.0, &services.env.vars).await?;
             services.log.masks.add(&printed);
             let token = token::classify(printed.expose_secret());
-            let invalid =
-                |rule| Error::no_credentials(format!("the output of token-command '{}' {rule}", self.program()));
+            let invalid = |rule| {
+                Error::no_credentials(format!("the output of token-command {} {rule}", quote::value(self.program())))
+            };
             match token.map_err(invalid)? {
                 Token::Iam(token) => Ok(IamToken::given(token, now)),
                 Token::Oauth(token) => oauth::exchange(&token, services).await,
@@ -85,7 +87,7 @@ impl Credential for TokenCommand {
     }
 
     fn hint(&self, source: &Source) -> String {
-        format!("check what '{}' prints ({source})", self.program())
+        format!("check what {} prints ({source})", quote::value(self.program()))
     }
 
     fn explain(&self, error: Error, source: &Source) -> Error {
@@ -103,17 +105,17 @@ fn recursion() -> Error {
 }
 
 fn check_trusted(file: &Path) -> Result<()> {
-    let shown = file.display();
+    let shown = quote::full_path(file);
     let refused =
         |problem: String| Err(Error::config(format!("{problem}, so the token-command of {shown} is not run")));
     match private_file::distrusted(file) {
         Ok(None) => Ok(()),
         Ok(Some(Distrust::Writable(path))) => {
-            let path = path.display();
+            let path = quote::full_path(&path);
             refused(format!("{path} can be written by others"))
                 .map_err(|error| error.hint(format!("type: chmod go-w {path}")))
         }
-        Ok(Some(Distrust::OtherOwner(path))) => refused(format!("{} belongs to another user", path.display())),
+        Ok(Some(Distrust::OtherOwner(path))) => refused(format!("{} belongs to another user", quote::full_path(&path))),
         Err(error) => refused(format!("it cannot be found out who can write {shown} ({error})")),
     }
 }
@@ -123,7 +125,8 @@ async fn run(command: &[String], vars: &BTreeMap<String, String>) -> Result<Secr
     let Some((program, arguments)) = command.split_first() else {
         return Err(Error::config("token-command is an empty list; it holds a program and its arguments"));
     };
-    let failure = |kind, problem: String| Error::new(kind, format!("token-command '{program}' {problem}"));
+    let failure =
+        |kind, problem: String| Error::new(kind, format!("token-command {} {problem}", quote::value(program)));
     let child = Command::new(program)
         .args(arguments)
         .env_clear()

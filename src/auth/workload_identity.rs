@@ -19,7 +19,7 @@ use crate::endpoints::{Service, is_loopback};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Body, Http, Method, Request, Response, Url};
-use crate::input;
+use crate::input::{self, Files};
 use crate::status::{Code, Status};
 use crate::text::digest::fingerprint;
 use crate::text::{percent, quote};
@@ -114,7 +114,7 @@ impl WorkloadIdentity {
     fn from_table(table: &toml::Table) -> Result<Self, String> {
         const FIELDS: [&str; 3] = ["service-account-id", "subject-token", "audience"];
         if let Some(unknown) = table.keys().find(|key| !FIELDS.contains(&key.as_str())) {
-            return Err(format!("has a field '{unknown}', but there are only: {}", FIELDS.join(", ")));
+            return Err(format!("has a field {}, but there are only: {}", quote::value(unknown), FIELDS.join(", ")));
         }
         let optional = |key: &str| match table.get(key) {
             None => Ok(None),
@@ -138,7 +138,11 @@ impl WorkloadIdentity {
                     github_token(self.audience.as_deref(), services.http, services.env).await?
                 }
                 SubjectToken::Variable(name) => from_variable(name, services.env)?,
-                SubjectToken::File(path) => from_file(path, services.env)?,
+                SubjectToken::File(path) => {
+                    let file = services.env.path(path).map_err(|rule| missing(&rule))?;
+                    let token = input::file(&file, Files::Regular).await;
+                    not_empty(&token.map_err(|rule| unreadable(path, &rule))?)?
+                }
             };
             services.log.masks.add(&token);
             SubjectJwt::decode(token, Utc::now())
@@ -173,7 +177,10 @@ impl std::str::FromStr for SubjectToken {
             ("github-actions", _) => Ok(Self::GithubActions),
             (_, Some(("env", name))) if !name.is_empty() => Ok(Self::Variable(name.to_owned())),
             (_, Some(("file", path))) if !path.is_empty() => Ok(Self::File(path.to_owned())),
-            _ => Err(format!("has subject-token '{text}', but it must be github-actions, env:NAME or file:PATH")),
+            _ => Err(format!(
+                "has subject-token {}, but it must be github-actions, env:NAME or file:PATH",
+                quote::value(text)
+            )),
         }
     }
 }
@@ -190,16 +197,19 @@ impl fmt::Display for SubjectToken {
 }
 
 fn from_variable(name: &str, env: &Env) -> Result<SecretString> {
-    let token = env.var(name).ok_or_else(|| missing(&format!("the variable {name} is not set")))?;
+    let token = env.var(name).ok_or_else(|| missing(&format!("the variable {} is not set", quote::bare(name))))?;
     not_empty(token)
 }
 
 fn from_file(path: &str, env: &Env) -> Result<SecretString> {
-    let cannot = |problem: String| missing(&format!("cannot read the token: {problem}"));
-    let file = env.path(path).map_err(cannot)?;
-    let text = input::regular_file(&file, input::LIMIT).map_err(|error| format!("cannot be read: {error}"));
-    let text = text.and_then(input::decode);
-    not_empty(&text.map_err(|rule| cannot(format!("the file {} {rule}", quote::path(&file))))?)
+    let file = env.path(path).map_err(|rule| missing(&rule))?;
+    let bytes = input::regular_file(&file, input::LIMIT).map_err(|error| format!("cannot be read: {error}"));
+    let token = bytes.and_then(input::decode).map_err(|rule| unreadable(path, &rule))?;
+    not_empty(&token)
+}
+
+fn unreadable(path: &str, rule: &str) -> Error {
+    missing(&format!("the file of the token, {}, {rule}", quote::value(path)))
 }
 
 fn not_empty(token: &str) -> Result<SecretString> {
@@ -215,7 +225,7 @@ fn missing(problem: &str) -> Error {
 
 fn github_variable<'a>(name: &str, env: &'a Env) -> Result<&'a str> {
     env.var(name).ok_or_else(|| {
-        missing(&format!("the variable {name} is not set"))
+        missing(&format!("the variable {} is not set", quote::bare(name)))
             .hint("this is for jobs of GitHub Actions that have the permission 'id-token: write'")
     })
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::quote;
+
 /// How much two clocks may differ: a lifetime that was counted on another clock is compared with this tolerance.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
@@ -11,7 +13,7 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 /// The text is not a number with a unit; the message says what is wrong and gives examples.
 pub fn parse(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
-        .map_err(|error| format!("{error} (write a number with its unit, e.g. 15m, 1h30m, 3600s)"))
+        .map_err(|error| format!("{} (write a number with its unit, e.g. 15m, 1h30m, 3600s)", quote::reason(error)))
 }
 
 /// The duration as protobuf JSON: seconds and an `s`, with 0, 3, 6 or 9 fraction digits.

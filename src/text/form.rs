@@ -40,6 +40,8 @@ pub enum Form {
     Base64Json,
     /// Base64 of a PEM document.
     Base64Pem,
+    /// A URL with a password before its host.
+    UrlWithPassword,
     /// Random characters of no known kind, 40 or more in a row.
     Random,
     /// `YCA` and 22 characters: the ID of an access key as S3 clients know it. It is not a secret.
@@ -71,6 +73,7 @@ impl fmt::Display for Form {
             Self::Pem => "a PEM document",
             Self::Base64Json => "JSON in base64",
             Self::Base64Pem => "a PEM document in base64",
+            Self::UrlWithPassword => "a URL with a password",
             Self::Random => "a secret of random characters",
             Self::KeyId => "the key ID of an access key",
         })
@@ -91,6 +94,9 @@ pub fn secret_in(text: &str) -> Option<Form> {
     whole.or_else(|| pem(text)).or_else(|| {
         if text.contains("private_key") || text.contains("privateKey") {
             return Some(Form::AuthorizedKey);
+        }
+        if has_password(text) {
+            return Some(Form::UrlWithPassword);
         }
         let mut words = text.split(|c: char| !is_token_character(c)).filter(|word| word.len() >= SHORTEST);
         words.find_map(of_part).or_else(|| has_random_run(text).then_some(Form::Random))
@@ -182,6 +188,12 @@ fn document(text: &str) -> Option<Form> {
 fn pem(text: &str) -> Option<Form> {
     let label = text.split("-----BEGIN").nth(1)?.split("-----").next().unwrap_or_default();
     Some(if label.contains("CERTIFICATE") || label.contains("PUBLIC") { Form::Pem } else { Form::PrivateKey })
+}
+
+fn has_password(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#', ' ']).next().unwrap_or_default();
+    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
 }
 
 /// Base64 of a document, or of a private key; or random characters.
@@ -341,6 +353,7 @@ mod tests {
             ("\"PLEASE DO NOT REMOVE THIS LINE! -----BEGIN", Form::PrivateKey),
             ("x wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY.pem", Form::Random),
             ("Bearer y0_AgAAAAABcdefGhijkLmnop", Form::OauthToken),
+            ("https://user:pass@proxy:3128/", Form::UrlWithPassword),
         ] {
             assert_eq!(secret_in(text), Some(form), "{text}");
         }

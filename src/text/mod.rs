@@ -7,4 +7,5 @@ pub mod form;
 pub mod ids;
 pub mod path;
 pub mod percent;
+pub mod plain;
 pub mod quote;

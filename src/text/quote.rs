@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
-use super::{escape, form};
+use super::escape;
+use super::form::{self, Form};
 
 /// The longest value, in characters, that is shown in full.
 pub const LONGEST: usize = 80;
@@ -23,9 +24,21 @@ pub fn bare(text: &str) -> String {
     describe(text).unwrap_or_else(|| cut(&escape::single_line(text)).into_owned())
 }
 
+/// Several values without quotation marks, separated by commas.
+pub fn list(values: &[&str]) -> String {
+    values.iter().map(|value| bare(value)).collect::<Vec<_>>().join(", ")
+}
+
 /// As [`value`], for a path.
 pub fn path(path: &Path) -> String {
     value(&path.to_string_lossy())
+}
+
+/// The ID of a request, as a server sends it: escaped and cut. It is random by its nature, so that only what looks like
+/// a known kind of secret is described.
+pub fn request_id(text: &str) -> String {
+    let known = form::secret_in(text).filter(|form| *form != Form::Random);
+    known.map_or_else(|| cut(&escape::single_line(text)).into_owned(), describe_form)
 }
 
 /// A path without quotation marks and of any length, since it may have to be typed; one that looks like a secret is
@@ -43,17 +56,19 @@ pub fn reason(message: impl fmt::Display) -> String {
 }
 
 fn describe(text: &str) -> Option<String> {
-    form::secret_in(text).map(|form| format!("({form}, not shown)"))
+    form::secret_in(text).map(describe_form)
+}
+
+fn describe_form(form: Form) -> String {
+    format!("({form}, not shown)")
 }
 
 fn cut(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(LONGEST) {
-        None => Cow::Borrowed(text),
-        Some(_) => {
-            let end = text.char_indices().nth(LONGEST - 1).map_or(text.len(), |(at, _)| at);
-            Cow::Owned(format!("{}…", &text[..end]))
-        }
+    if text.chars().nth(LONGEST).is_none() {
+        return Cow::Borrowed(text);
     }
+    let start: String = text.chars().take(LONGEST - 1).collect();
+    Cow::Owned(start + "…")
 }
 
 #[cfg(test)]
@@ -79,6 +94,9 @@ mod tests {
         assert_eq!(path(Path::new("/tmp/y0_AgAAAAABcdefGhijkLmnop")), "(an OAuth token, not shown)");
         assert_eq!(reason("unknown field `y0_AgAAAAABcdefGhijkLmnop`"), "(an OAuth token, not shown)");
         assert_eq!(reason("unknown field `a`"), "unknown field `a`");
+        assert_eq!(request_id("AQVNyDKEGi3RHfWyP3kgMCDbE3LPDjC1"), "(an API key, not shown)");
+        let trace = "00-3f2a9c4e7b1d8056e4f3a2b1c0d9e8f7-a6b5c4d3e2f10a9b-01";
+        assert_eq!(request_id(trace), trace);
     }
 
     proptest! {

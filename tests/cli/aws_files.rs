@@ -168,5 +168,5 @@ fn a_full_disk_leaves_the_file_as_it_was() {
     assert!(err.contains(&format!("hint: the secret of the key {} is lost", key.access_key_id)), "{err}");
     assert!(!err.contains(&key.secret));
     assert!(fs::read_to_string(&file).unwrap() == before);
-    assert_eq!(names(user.home()).iter().filter(|name| name.ends_with(".tmp")).count(), 0);
+    assert_eq!(names(user.home()).iter().filter(|name| name.starts_with(".yc-rs-")).count(), 0);
 }

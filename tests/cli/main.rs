@@ -32,10 +32,13 @@ mod help;
 mod identity;
 mod init;
 #[cfg(unix)]
+mod input_files;
+#[cfg(unix)]
 mod interrupts;
 mod key_cache;
 mod load;
 mod network;
+mod never_shown;
 mod operations;
 mod output;
 mod programs;

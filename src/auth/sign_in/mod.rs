@@ -19,6 +19,7 @@ use crate::config::origin::Origin;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::text::quote;
 
 /// A source of a credential.
 struct Row {
@@ -317,7 +318,7 @@ fn not_set(profile: &Profile, env: &Env) -> String {
     }
     let in_profile = match (&profile.name, &profile.path) {
         (Some(_), _) => format!("{} has no credential", profile.title()),
-        (None, Some(path)) => format!("no profile is chosen in {}", path.display()),
+        (None, Some(path)) => format!("no profile is chosen in {}", quote::full_path(path)),
         (None, None) => "there is no configuration file".to_owned(),
     };
     let [flags, variables] = [flags, variables].map(|names| names.join(", "));

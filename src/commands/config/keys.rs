@@ -2,9 +2,7 @@
 //!
 //! Source: yandex-cloud/docs, `en/cli/concepts/core-properties.md`, for the keys that are `yc`'s too.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, absolute};
 
 use clap_complete::CompletionCandidate;
 use secrecy::ExposeSecret;
@@ -22,7 +20,8 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::input;
 use crate::output::Format;
-use crate::text::{ids, quote};
+use crate::text::ids;
+use crate::text::quote;
 
 /// A key that `config set` accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,10 +124,10 @@ impl Key {
         }
         let inner: Vec<_> = names().filter(|key| key.split('.').next() == Some(name)).collect();
         if !inner.is_empty() {
-            let error = Error::usage(format!("'{name}' is a table; its values are set one by one"));
+            let error = Error::usage(format!("{} is a table; its values are set one by one", quote::value(name)));
             return Err(error.hint(format!("its keys are: {}", inner.join(", "))));
         }
-        let error = Error::usage(format!("there is no key '{name}'"));
+        let error = Error::usage(format!("there is no key {}", quote::value(name)));
         Err(if BROWSER_KEYS.contains(&name) || name == "federation-endpoint" {
             error.hint(
                 "yc-rs does not sign in through a browser; to have yc do that, type: yc-rs config set token-command \
@@ -164,6 +163,29 @@ impl Key {
         }
     }
 
+    /// As [`Key::value`] for an argument of the command line: the path of a file may begin with `~/`, and the file may be a
+    /// pipe, which holds up neither signals nor `--timeout`.
+    ///
+    /// # Errors
+    /// The text breaks the key's rule, or begins with what a shell should have expanded.
+    pub async fn argument(self, text: &str, env: &Env) -> Result<Option<Value>> {
+        match self.kind {
+            ValueKind::KeyContents | ValueKind::KeyFile if key_document::is_document(text) => {
+                self.value(text, Input::Argument)
+            }
+            ValueKind::KeyContents | ValueKind::KeyFile | ValueKind::Certificates => {
+                let path = env.path_of(self.name, text.as_ref())?;
+                input::blocking(move || self.value(&path.to_string_lossy(), Input::Argument)).await
+            }
+            ValueKind::SubjectToken => {
+                let path = text.strip_prefix("file:").unwrap_or_default();
+                env.path_of(self.name, path.as_ref())?;
+                self.value(text, Input::Argument)
+            }
+            _ => self.value(text, Input::Argument),
+        }
+    }
+
     /// Whether `-` stands for standard input.
     pub fn reads_stdin(&self) -> bool {
         matches!(self.kind, ValueKind::Token | ValueKind::KeyContents)
@@ -173,7 +195,7 @@ impl Key {
     ///
     /// # Errors
     /// The text breaks the key's rule; the message names the key and the rule, and quotes no secret.
-    pub fn value(&self, text: &str, input: Input, env: &Env) -> Result<Option<Value>> {
+    pub fn value(&self, text: &str, input: Input) -> Result<Option<Value>> {
         if text.trim().is_empty() && input == Input::Stdin {
             return Err(Error::usage(format!("{}: standard input is empty", self.name))
                 .hint("the command before the pipe has probably failed"));
@@ -187,19 +209,18 @@ impl Key {
                 return match text {
                     "true" => Ok(Some(Value::Boolean(true))),
                     "false" => Ok(None),
-                    _ => Err(self.invalid(&format!("is '{text}', but must be one of: true, false"))),
+                    _ => Err(self.invalid(&format!("is {}, but must be one of: true, false", quote::value(text)))),
                 };
             }
             ValueKind::KeyContents if input == Input::Stdin => key_contents(text, "standard input"),
             ValueKind::KeyContents if key_document::is_document(text) => key_contents(text, "the value"),
-            ValueKind::KeyContents => {
-                let read = read_file(text, env);
-                read.and_then(|(path, key)| key_contents(&key, &format!("the file {}", quote::path(&path))))
-            }
             ValueKind::KeyFile if key_document::is_document(text) => Err("is a key itself, but must be the path of a \
                  file; to store the key in the profile, set service-account-key"
                 .to_owned()),
-            ValueKind::KeyFile => key_file(text, env),
+            ValueKind::KeyContents => {
+                read_file(text).and_then(|key| key_contents(&key, &format!("the file {}", quote::value(text))))
+            }
+            ValueKind::KeyFile => key_file(text),
             ValueKind::Token => token_text(text),
             ValueKind::Command => command(text),
             ValueKind::SubjectToken => subject_token(text),
@@ -211,7 +232,7 @@ impl Key {
             ValueKind::Format => settings::parse_choice::<Format>(text).map(|_| text.into()),
             ValueKind::Url => endpoints::check_url(text).map(Value::String),
             ValueKind::Endpoint => endpoint(text),
-            ValueKind::Certificates => certificates(text, env),
+            ValueKind::Certificates => certificates(text),
         };
         value.map(Some).map_err(|rule| self.invalid(&rule))
     }
@@ -228,19 +249,10 @@ impl Key {
     }
 }
 
-/// The path that a text names, and the text of the file.
-fn read_file(text: &str, env: &Env) -> Result<(PathBuf, String), String> {
-    let path = env.path(text)?;
-    let shown = quote::path(&path);
-    let mut bytes = Vec::new();
-    // A path on the command line may be a pipe, such as `<(command)`.
-    let read = File::open(&path).and_then(|file| file.take(input::LIMIT + 1).read_to_end(&mut bytes));
-    read.map_err(|error| format!("names the file {shown}, which cannot be read: {error}"))?;
-    if bytes.len() as u64 > input::LIMIT {
-        return Err(format!("names the file {shown}, which is larger than 1 MiB"));
-    }
-    let text = input::decode(bytes).map_err(|rule| format!("names the file {shown}, which {rule}"))?;
-    Ok((path, text))
+fn read_file(path: &str) -> Result<String, String> {
+    let bytes = input::any_file(path.as_ref(), input::LARGE_LIMIT)
+        .map_err(|error| format!("names the file {}, which cannot be read: {error}", quote::value(path)))?;
+    input::decode(bytes).map_err(|rule| format!("names the file {}, which {rule}", quote::value(path)))
 }
 
 /// The fields of a key, which are checked by making a key of them.
@@ -251,25 +263,27 @@ fn key_contents(text: &str, from: &str) -> Result<Value, String> {
     yc::to_toml(&Json::Object(fields)).ok_or_else(|| refused("is empty".to_owned()))
 }
 
-fn key_file(text: &str, env: &Env) -> Result<Value, String> {
-    let (path, key) = read_file(text, env)?;
-    key_contents(&key, &format!("the file {}", quote::path(&path)))?;
-    absolute_path(&path)
+fn key_file(path: &str) -> Result<Value, String> {
+    key_contents(&read_file(path)?, &format!("the file {}", quote::value(path)))?;
+    absolute_path(path)
 }
 
-fn certificates(text: &str, env: &Env) -> Result<Value, String> {
-    let (path, certificates) = read_file(text, env)?;
-    if !certificates.contains("-----BEGIN CERTIFICATE-----") {
-        return Err(format!("names the file {}, which holds no certificate in PEM form", quote::path(&path)));
+fn certificates(path: &str) -> Result<Value, String> {
+    if !read_file(path)?.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(format!("names the file {}, which holds no certificate in PEM form", quote::value(path)));
     }
-    absolute_path(&path)
+    absolute_path(path)
 }
 
 /// The absolute path: the profile is used from other directories too.
-fn absolute_path(path: &Path) -> Result<Value, String> {
-    let shown = quote::path(path);
-    let path_from_root = absolute(path).map_err(|error| format!("names the file {shown}: {error}"))?;
-    path_from_root.into_os_string().into_string().map(Value::String).map_err(|_| format!("{shown} is not UTF-8"))
+fn absolute_path(path: &str) -> Result<Value, String> {
+    let path_from_root =
+        absolute(Path::new(path)).map_err(|error| format!("names the file {}: {error}", quote::value(path)))?;
+    path_from_root
+        .into_os_string()
+        .into_string()
+        .map(Value::String)
+        .map_err(|_| format!("{} is not UTF-8", quote::value(path)))
 }
 
 fn token_text(text: &str) -> Result<Value, String> {
@@ -296,7 +310,7 @@ fn subject_token(text: &str) -> Result<Value, String> {
 
 fn word(text: &str) -> Result<Value, String> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(format!("is '{text}', but must have no white space"));
+        return Err(format!("is {}, but must have no white space", quote::value(text)));
     }
     Ok(text.into())
 }
@@ -306,7 +320,7 @@ fn endpoint(text: &str) -> Result<Value, String> {
         return endpoints::check_url(text).map(|_| text.into());
     }
     if text.contains(['/', '?', '#', '@']) || endpoints::check_url(&format!("https://{text}")).is_err() {
-        return Err(format!("is '{text}', but must be HOST:PORT or a URL"));
+        return Err(format!("is {}, but must be HOST:PORT or a URL", quote::value(text)));
     }
     Ok(text.into())
 }
@@ -318,7 +332,7 @@ mod tests {
     use super::*;
 
     fn value(key: &str, text: &str) -> Result<Option<Value>> {
-        Key::find(key)?.value(text, Input::Argument, &Env::default())
+        Key::find(key)?.value(text, Input::Argument)
     }
 
     #[test]

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value as Json;
 use toml::Value;
 
-use super::{Setup, checked};
+use super::{Setup, checked, checked_argument};
 use crate::api::pages::{MAX_PAGE_SIZE, Pages};
 use crate::api::{cloud, folder};
 use crate::auth::sign_in;
@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::env::Env;
 use crate::error::Result;
 use crate::status::Code;
-use crate::text::ids;
+use crate::text::quote;
 
 /// The name of the profile to set up.
 pub(super) async fn profile(config: &Config) -> Result<String> {
@@ -36,7 +36,9 @@ pub(super) async fn profile(config: &Config) -> Result<String> {
     }
     loop {
         match profile_name(&ask::line("Name of the new profile").await?) {
-            Ok(name) if names.contains(&name.as_str()) => ask::say(&format!("there already is a profile '{name}'")),
+            Ok(name) if names.contains(&name.as_str()) => {
+                ask::say(&format!("there already is a profile {}", quote::value(&name)));
+            }
             Ok(name) => return Ok(name),
             Err(rule) => ask::say(&rule),
         }
@@ -75,15 +77,14 @@ pub(super) async fn credential(existing: &Profile, env: &Env) -> Result<Vec<(Key
     Ok(match method {
         SignInMethod::Keep => Vec::new(),
         SignInMethod::KeyFile => vec![key_file(env).await?],
-        SignInMethod::Token => vec![token(env).await?],
-        SignInMethod::Metadata => vec![checked("instance-service-account", "true", env)?],
-        SignInMethod::Command => vec![token_command(env).await?],
+        SignInMethod::Token => vec![token().await?],
+        SignInMethod::Metadata => vec![checked("instance-service-account", "true")?],
+        SignInMethod::Command => vec![token_command().await?],
         SignInMethod::WorkloadIdentity => vec![
-            value("workload-identity.service-account-id", "ID of the service account", env).await?,
+            value("workload-identity.service-account-id", "ID of the service account").await?,
             value(
                 "workload-identity.subject-token",
                 "Where the provider's token comes from (github-actions, env:NAME or file:PATH)",
-                env,
             )
             .await?,
         ],
@@ -92,38 +93,39 @@ pub(super) async fn credential(existing: &Profile, env: &Env) -> Result<Vec<(Key
 
 async fn key_file(env: &Env) -> Result<(Key, Value)> {
     loop {
-        match checked("service-account-key", &ask::line("Path of the key file").await?, env) {
+        let answer = ask::line("Path of the key file").await?;
+        match checked_argument("service-account-key", &answer, env).await {
             Ok(credential) => return Ok(credential),
             Err(error) => ask::say(&error.to_string()),
         }
     }
 }
 
-async fn token(env: &Env) -> Result<(Key, Value)> {
+async fn token() -> Result<(Key, Value)> {
     loop {
         let token = ask::secret("Token").await?;
-        match checked("token", token.expose_secret(), env) {
+        match checked("token", token.expose_secret()) {
             Ok(credential) => return Ok(credential),
             Err(error) => ask::say(&error.to_string()),
         }
     }
 }
 
-async fn token_command(env: &Env) -> Result<(Key, Value)> {
+async fn token_command() -> Result<(Key, Value)> {
     loop {
         let answer = ask::line_or("Command", "yc iam create-token").await?;
         let words = || answer.split_whitespace().map(Json::from).collect::<Json>().to_string();
         let json = if answer.starts_with('[') { answer.clone() } else { words() };
-        match checked("token-command", &json, env) {
+        match checked("token-command", &json) {
             Ok(credential) => return Ok(credential),
             Err(error) => ask::say(&error.to_string()),
         }
     }
 }
 
-async fn value(name: &str, question: &str, env: &Env) -> Result<(Key, Value)> {
+async fn value(name: &str, question: &str) -> Result<(Key, Value)> {
     loop {
-        match checked(name, &ask::line(question).await?, env) {
+        match checked(name, &ask::line(question).await?) {
             Ok(value) => return Ok(value),
             Err(error) => ask::say(&error.to_string()),
         }
@@ -153,13 +155,13 @@ pub(super) async fn folder(document: &Document, setup: &Setup, local: &Local<'_>
         // The ID of a folder is enough for everything but looking up folders by name.
         None => Vec::new(),
         Some(cloud) => {
-            chosen.push(checked("cloud-id", cloud, local.env)?);
+            chosen.push(checked("cloud-id", cloud)?);
             let page = async |size: &str, token: &str| folder::list(client, cloud, "", size, token).await;
             visible("folders", page).await?
         }
     };
     if let Some(id) = resource("folder", &folders).await? {
-        chosen.push(checked("folder-id", &id, local.env)?);
+        chosen.push(checked("folder-id", &id)?);
     }
     Ok(chosen)
 }
@@ -204,9 +206,9 @@ async fn resource_id(kind: &str) -> Result<Option<String>> {
         if id.is_empty() {
             return Ok(None);
         }
-        match ids::check_id(&id) {
-            Ok(()) => return Ok(Some(id)),
-            Err(rule) => ask::say(&format!("{kind}-id is invalid: {rule}")),
+        match checked(&format!("{kind}-id"), &id) {
+            Ok(_) => return Ok(Some(id)),
+            Err(error) => ask::say(&error.to_string()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which servers are trusted.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -13,6 +13,8 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use self::roots::{CertificateNames, PemBlock, RootSource};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::input::{self, Files};
+use crate::text::quote;
 
 mod roots;
 #[cfg(test)]
@@ -21,11 +23,11 @@ pub(super) mod tests;
 /// The TLS settings of every connection.
 ///
 /// # Errors
-/// `ca_bundle` cannot be read or holds no certificate.
-pub(super) fn config(ca_bundle: Option<&Path>, verify: bool, env: &Env) -> Result<ClientConfig> {
+/// `ca_bundle` holds no certificate.
+pub(super) fn config(ca_bundle: Option<&CaBundle>, verify: bool, env: &Env) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let trust = if verify {
-        let added = ca_bundle.map_or_else(|| Ok(RootCertStore::empty()), read_ca_bundle)?;
+        let added = ca_bundle.map_or_else(|| Ok(RootCertStore::empty()), CaBundle::roots)?;
         Trust::Roots { added, system: roots::system_roots(env) }
     } else {
         Trust::SkipVerification
@@ -42,17 +44,32 @@ pub(super) fn config(ca_bundle: Option<&Path>, verify: bool, env: &Env) -> Resul
     Ok(config)
 }
 
-/// Reads the roots that the user trusts in addition to the system's.
-fn read_ca_bundle(path: &Path) -> Result<RootCertStore> {
-    let text = roots::read_pem(path)
-        .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", path.display())))?;
-    let mut roots = RootCertStore::empty();
-    let (usable, _) = roots.add_parsable_certificates(PemBlock::all(&text).filter_map(PemBlock::certificate));
-    if usable == 0 {
-        let message = format!("the CA bundle {} holds no certificate that can be used", path.display());
-        return Err(Error::config(message).hint("it must have PEM blocks that begin -----BEGIN CERTIFICATE-----"));
+/// The file of the roots that the user trusts in addition to the system's.
+pub(super) struct CaBundle {
+    path: PathBuf,
+    text: String,
+}
+
+impl CaBundle {
+    /// # Errors
+    /// It cannot be read.
+    pub(super) async fn read(path: &Path) -> Result<Self> {
+        let bytes = input::bytes(path, Files::Pipes, input::LARGE_LIMIT).await;
+        let bytes = bytes
+            .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", quote::full_path(path))))?;
+        Ok(Self { path: path.to_owned(), text: roots::pem_text(&bytes) })
     }
-    Ok(roots)
+
+    fn roots(&self) -> Result<RootCertStore> {
+        let mut roots = RootCertStore::empty();
+        let (usable, _) = roots.add_parsable_certificates(PemBlock::all(&self.text).filter_map(PemBlock::certificate));
+        if usable == 0 {
+            let path = quote::full_path(&self.path);
+            return Err(Error::config(format!("the CA bundle {path} holds no certificate that can be used"))
+                .hint("it must have PEM blocks that begin -----BEGIN CERTIFICATE-----"));
+        }
+        Ok(roots)
+    }
 }
 
 /// Checks that a server is the one that it claims to be.

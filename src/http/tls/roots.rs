@@ -5,9 +5,9 @@
 //! presented its chain, and only those roots are parsed that the chain names as an issuer. The library itself compares
 //! these names byte for byte: it could not have used a root that is left out here.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -16,6 +16,8 @@ use rustls::{OtherError, RootCertStore};
 
 use crate::env::Env;
 use crate::error::Error;
+use crate::input;
+use crate::text::quote;
 
 /// Where systems keep their bundle of roots.
 ///
@@ -82,7 +84,7 @@ pub(super) fn add_bundle(
     is_issuer: impl Fn(&[u8]) -> bool,
 ) -> Result<(), rustls::Error> {
     let text = read_pem(path).map_err(|error| {
-        let message = format!("cannot read the system's root certificates in {}: {error}", path.display());
+        let message = format!("cannot read the system's root certificates in {}: {error}", quote::full_path(path));
         rustls::Error::Other(OtherError(Arc::new(Error::config(message))))
     })?;
     roots.add_parsable_certificates(PemBlock::all(&text).filter_map(|block| block.certificate_if(&is_issuer)));
@@ -95,10 +97,14 @@ pub(super) fn add_directory(roots: &mut RootCertStore, path: &Path, is_issuer: i
     roots.add_parsable_certificates(found.certs.into_iter().filter(|der| is_issuer(der)));
 }
 
-/// Reads a file of PEM blocks. Most are ASCII; bytes that are not UTF-8 can only be in comments.
+/// Reads a file of PEM blocks.
 pub(super) fn read_pem(path: &Path) -> io::Result<String> {
-    let bytes = fs::read(path)?;
-    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    input::regular_file(path, input::LARGE_LIMIT).map(|bytes| pem_text(&bytes))
+}
+
+/// The text of PEM blocks. Most are ASCII; bytes that are no text can only be in comments.
+pub(super) fn pem_text(bytes: &[u8]) -> String {
+    input::decode_document(bytes.to_owned()).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// A certificate in a PEM text, from behind its first line.

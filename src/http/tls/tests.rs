@@ -130,7 +130,12 @@ fn the_variables_replace_the_roots_of_the_system() {
 fn an_added_bundle_must_hold_a_certificate() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("ca.pem");
-    let error = |path: &Path| config(Some(path), true, &Env::default()).unwrap_err();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let config = |path: &Path| {
+        let bundle = runtime.block_on(CaBundle::read(path))?;
+        config(Some(&bundle), true, &Env::default())
+    };
+    let error = |path: &Path| config(path).unwrap_err();
     let shown = path.display();
     let message = format!("cannot read the CA bundle {shown}: No such file or directory (os error 2)");
     assert_eq!(error(&path).to_string(), message);
@@ -142,7 +147,7 @@ fn an_added_bundle_must_hold_a_certificate() {
         assert_eq!(error(&path).exit_code(), 2);
     }
     write(&path, &(garbage.to_owned() + &root("ours").pem()));
-    let settings = config(Some(&path), true, &Env::default()).unwrap();
+    let settings = config(&path).unwrap();
     assert_eq!(settings.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
 }
 

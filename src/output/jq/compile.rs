@@ -8,7 +8,7 @@ use jaq_core::native::Fun;
 use jaq_core::{Compiler, compile};
 use jaq_json::Val;
 
-use crate::text::escape;
+use crate::text::{escape, form};
 
 /// What jq has and jaq's library lacks, as far as lists of resources are concerned, and deletions, since jaq's own
 /// change the order of the fields that stay.
@@ -54,7 +54,11 @@ pub(super) fn compile(expression: &str, with_env: bool) -> Result<jaq_core::Filt
         let definitions =
             jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).chain(parse_definitions(DEFINITIONS));
         let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-        compile_with(expression, with_env, definitions, functions)
+        // The reason quotes a part of the expression.
+        compile_with(expression, with_env, definitions, functions).map_err(|reason| match form::secret_in(expression) {
+            Some(form) => format!("the expression looks like {form}"),
+            None => reason,
+        })
     })
 }
 
