@@ -72,25 +72,18 @@ pub const CREDENTIAL_VARIABLES: [&str; 10] = [
 ];
 
 /// Variables in which users and other tools put a credential, and which are not read; each with the one that is.
-const VARIABLES_NOT_READ: [(&str, &str); 18] = [
+const VARIABLES_NOT_READ: [(&str, &str); 11] = [
     ("YC_OAUTH_TOKEN", "YC_TOKEN"),
-    ("YC_OAUTH", "YC_TOKEN"),
     ("YANDEX_OAUTH_TOKEN", "YC_TOKEN"),
-    ("OAUTH_TOKEN", "YC_TOKEN"),
     ("IAM_TOKEN", "YC_IAM_TOKEN"),
-    ("YC_IAM", "YC_IAM_TOKEN"),
     ("YANDEX_IAM_TOKEN", "YC_IAM_TOKEN"),
     ("YC_KEY_FILE", "YC_SERVICE_ACCOUNT_KEY_FILE"),
     ("YC_SA_KEY", "YC_SERVICE_ACCOUNT_KEY_FILE"),
     ("YC_SA_KEY_FILE", "YC_SERVICE_ACCOUNT_KEY_FILE"),
     ("YC_SA_KEY_JSON", "YC_SERVICE_ACCOUNT_KEY_FILE"),
-    ("YC_SA_JSON", "YC_SERVICE_ACCOUNT_KEY_FILE"),
     ("YC_SA_JSON_CREDENTIALS", "YC_SERVICE_ACCOUNT_KEY_FILE"),
-    ("YC_SERVICE_ACCOUNT_FILE", "YC_SERVICE_ACCOUNT_KEY_FILE"),
     ("YC_SERVICE_ACCOUNT_KEY", "YC_SERVICE_ACCOUNT_KEY_FILE"),
     ("YC_SERVICE_ACCOUNT_KEY_JSON", "YC_SERVICE_ACCOUNT_KEY_FILE"),
-    ("YC_AUTHORIZED_KEY", "YC_SERVICE_ACCOUNT_KEY_FILE"),
-    ("SERVICE_ACCOUNT_KEY_FILE", "YC_SERVICE_ACCOUNT_KEY_FILE"),
 ];
 
 /// The keys by which a profile of `yc` signs a person in through a browser.
