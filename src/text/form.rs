@@ -92,7 +92,7 @@ pub fn secret_in(text: &str) -> Option<Form> {
     // A part may tell more of random characters than the whole does.
     let whole = of(text).filter(|form| form.is_secret() && *form != Form::Random);
     whole.or_else(|| pem(text)).or_else(|| {
-        if text.contains("private_key") || text.contains("privateKey") {
+        if has_private_key_field(text) {
             return Some(Form::AuthorizedKey);
         }
         if has_password(text) {
@@ -140,7 +140,11 @@ fn bare(text: &str) -> &str {
 fn of_part(word: &str) -> Option<Form> {
     // The separators of a path belong to the base64 of others.
     let pieces = || std::iter::once(word).chain(word.split(['/', '=', ':']).filter(|piece| piece.len() >= SHORTEST));
-    pieces().filter_map(token).find(|form| form.is_secret()).or_else(|| pieces().find_map(encoded))
+    let tokens = || pieces().filter_map(token).find(|form| form.is_secret());
+    // A name without capitals in a path may be a hash.
+    let is_hash =
+        |piece: &str| piece != word && word.contains('/') && !piece.contains(|c: char| c.is_ascii_uppercase());
+    tokens().or_else(|| pieces().filter(|piece| !is_hash(piece)).find_map(encoded))
 }
 
 fn token(text: &str) -> Option<Form> {
@@ -163,7 +167,8 @@ fn token(text: &str) -> Option<Form> {
     if begins(&["AQVN", "yccs__"]) {
         return Some(Form::ApiKey);
     }
-    if text.starts_with("YC") && !text.contains(['.', '=']) {
+    // The names of variables have no lower case.
+    if text.starts_with("YC") && !text.contains(['.', '=']) && text.contains(|c: char| c.is_ascii_lowercase()) {
         return match text.len() {
             25 if text.starts_with("YCA") => Some(Form::KeyId),
             // Cut off or not.
@@ -179,7 +184,7 @@ fn token(text: &str) -> Option<Form> {
 
 fn document(text: &str) -> Option<Form> {
     let Some(inside) = text.strip_prefix(['{', '[']) else { return pem(text) };
-    if text.contains("private_key") || text.contains("privateKey") {
+    if has_private_key_field(text) {
         return Some(Form::AuthorizedKey);
     }
     (text.len() >= SHORTEST && inside.contains('"')).then_some(Form::Json)
@@ -188,6 +193,14 @@ fn document(text: &str) -> Option<Form> {
 fn pem(text: &str) -> Option<Form> {
     let label = text.split("-----BEGIN").nth(1)?.split("-----").next().unwrap_or_default();
     Some(if label.contains("CERTIFICATE") || label.contains("PUBLIC") { Form::Pem } else { Form::PrivateKey })
+}
+
+/// Whether a text has the field of a private key with a value, in JSON, YAML or TOML; a name without a value is not secret.
+fn has_private_key_field(text: &str) -> bool {
+    ["private_key", "privateKey"].iter().any(|name| {
+        let mut after = text.split(name).skip(1);
+        after.any(|rest| rest.trim_start_matches(['"', '\'', '\\', ' ']).starts_with([':', '=']))
+    })
 }
 
 fn has_password(text: &str) -> bool {
@@ -238,13 +251,15 @@ fn has_random_run(text: &str) -> bool {
     let in_run = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '/');
     text.split(|c: char| !in_run(c)).filter(|run| run.len() >= RUN).any(|run| {
         // A path is made of short names, and base64 has a slash as often as any other character.
-        let changes: Vec<bool> = run.split_inclusive('/').flat_map(changes).collect();
+        let in_path = run.contains('/');
+        let changes: Vec<bool> = run.split_inclusive('/').flat_map(|piece| changes(piece, in_path)).collect();
         changes.windows(RUN).any(|window| window.iter().filter(|changed| **changed).count() >= CHANGES)
     })
 }
 
 /// For each character, whether its class differs from that of the one before. A word with a capital is like one without.
-fn changes(piece: &str) -> Vec<bool> {
+/// In a path, a name without capitals may be a hash, as in a store of packages or of images; base64 has capitals.
+fn changes(piece: &str, in_path: bool) -> Vec<bool> {
     let mut bytes = piece.as_bytes().to_owned();
     for at in 0..bytes.len() {
         let is_word = bytes[at].is_ascii_uppercase()
@@ -253,7 +268,8 @@ fn changes(piece: &str) -> Vec<bool> {
             bytes[at].make_ascii_lowercase();
         }
     }
-    let counts = !is_id(piece.trim_end_matches('/'));
+    let is_hash = in_path && !piece.contains(|c: char| c.is_ascii_uppercase());
+    let counts = !is_hash && !is_id(piece.trim_end_matches('/'));
     let differ = |a: u8, b: u8| a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric() && class(a) != class(b);
     (0..bytes.len()).map(|at| counts && at > 0 && differ(bytes[at - 1], bytes[at])).collect()
 }
@@ -336,6 +352,10 @@ mod tests {
             "https://storage.yandexcloud.net/my-bucket-of-2026/path/to/the/object-of-the-day",
             "[]",
             "{a}",
+            "/nix/store/0c2q3k9vw1m7z5x8b4n6d0f2g1h3j5l7-yandex-cloud/etc/key.json",
+            "/var/lib/docker/overlay2/3f2a9c4e7b1d8056e4f3a2b1c0d9e8f7a6b5c4d33f2a9c4e7b1d8056/key.json",
+            "profiles.p.service-account-key.private_key",
+            "YC_IMPERSONATE_SERVICE_ACCOUNT_ID",
             "session-name_with.many=characters,and@signs",
             "2026-11-26T01:02:03.123456789Z",
         ] {
@@ -352,6 +372,7 @@ mod tests {
             ("/etc/YCMUWwxFAnZq8fRkT2vGxN0sLh3PbJdYc1eKuQ7m/x", Form::SecretKey),
             ("\"PLEASE DO NOT REMOVE THIS LINE! -----BEGIN", Form::PrivateKey),
             ("x wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY.pem", Form::Random),
+            ("x private_key = 'MIIE'", Form::AuthorizedKey),
             ("Bearer y0_AgAAAAABcdefGhijkLmnop", Form::OauthToken),
             ("https://user:pass@proxy:3128/", Form::UrlWithPassword),
         ] {

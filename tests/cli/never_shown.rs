@@ -251,3 +251,15 @@ fn a_secret_is_described_by_what_it_looks_like() {
     let error = user.run_args(["iam", "access-key", "list", &folder]).failed(2);
     assert_eq!(error, "ERROR: --folder-id: (an IAM token, not shown) is not an ID\n");
 }
+
+#[test]
+fn names_and_paths_that_hold_no_secret_are_shown() {
+    let user = User::signed_in();
+    let error = user.run("config get service-account-key.private_key").failed(1);
+    assert!(error.starts_with("ERROR: 'service-account-key.private_key' is not set"), "{error}");
+    let path = "/nix/store/0c2q3k9vw1m7z5x8b4n6d0f2g1h3j5l7-key/key.json";
+    let error = user.run(&format!("iam access-key create -r {path}")).failed(2);
+    assert!(error.starts_with(&format!("ERROR: --request-file: the file '{path}' cannot be read: ")), "{error}");
+    let name = "robot-3f2a9c4e7b1d8056e4f3a2b1c0d9e8f7a6b5c4d3";
+    user.run(&format!("iam access-key list --service-account-name {name}")).failed(4);
+}
