@@ -16,6 +16,9 @@ use crate::private_file;
 /// A larger file, in bytes, was not written by this program.
 const MAX_FILE: u64 = 64 * 1024;
 
+/// The number of lock files of a level. Two names that share one wait for each other in vain, but seldom.
+const LOCKS: u8 = 64;
+
 /// The kinds of cached values, each with its directory.
 const KINDS: [&str; 3] = ["tokens", "keys", "endpoints"];
 
@@ -138,12 +141,12 @@ pub fn clear(home: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// One of sixteen lock files of a level; the names of values are fingerprints.
+/// One of the lock files of a level; the names of values are fingerprints.
 fn lock_file(name: &str, level: Level) -> String {
-    let number = name.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % 16;
+    let number = name.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % LOCKS;
     match level {
-        Level::Inner => format!("{number:x}.lock"),
-        Level::Outer => format!("outer-{number:x}.lock"),
+        Level::Inner => format!("{number:02x}.lock"),
+        Level::Outer => format!("outer-{number:02x}.lock"),
     }
 }
 
@@ -201,12 +204,12 @@ mod tests {
     async fn any_number_of_names_share_a_fixed_number_of_locks() {
         let home = tempfile::tempdir().unwrap();
         let store = Store::tokens(Some(home.path()));
-        for number in 0..200 {
+        for number in 0..2000 {
             let name = crate::text::digest::fingerprint(&[&number.to_string()]);
             let outer = store.lock(&name, Level::Outer).await;
             assert!(outer.is_some() && store.lock(&name, Level::Inner).await.is_some());
         }
-        assert_eq!(std::fs::read_dir(home.path().join("tokens")).unwrap().count(), 32);
+        assert_eq!(std::fs::read_dir(home.path().join("tokens")).unwrap().count(), 2 * usize::from(LOCKS));
     }
 
     #[test]
