@@ -1,6 +1,7 @@
 //! The ways to authenticate beyond a token and a key in the profile, and acting as another account on top of each.
 
 mod clock;
+mod given_token;
 mod impersonation;
 mod key_file;
 mod metadata;

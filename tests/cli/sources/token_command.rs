@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use yc_emulator::{ADMIN_ID, Grant, OAUTH_TOKEN};
 
 use super::{CREATE_TOKEN, cached, newest_grant};
+use crate::programs::leave_out;
 use crate::support::User;
 
 /// A user whose profile runs this, and for whom the server says nothing about the tokens that it prints.
@@ -153,6 +154,26 @@ fn a_configuration_that_is_a_link_is_trusted_by_what_it_leads_to() {
     assert!(error.starts_with(&format!("ERROR: {} can be written by others, ", shared.display())), "{error}");
     set_permissions(&shared, Permissions::from_mode(0o755)).unwrap();
     user.run(CREATE_TOKEN).ok();
+}
+
+#[test]
+fn a_configuration_of_another_user_runs_nothing() {
+    let user = with_command(&["/bin/sh", "-c", "touch ran; echo t1.a"]);
+    let file = user.config_dir().join("config.toml");
+    for path in [file.clone(), user.config_dir()] {
+        if std::os::unix::fs::chown(&path, Some(54321), None).is_err() {
+            return leave_out("the right to give files away");
+        }
+        let error = user.run(CREATE_TOKEN).failed(2);
+        let expected = format!(
+            "ERROR: {} belongs to another user, so the token-command of {} is not run\n",
+            path.display(),
+            file.display()
+        );
+        assert_eq!(error, expected);
+        std::os::unix::fs::chown(&path, Some(rustix::process::geteuid().as_raw()), None).unwrap();
+    }
+    assert!(!user.home().join("ran").exists());
 }
 
 /// A user for whom this program is installed under the name of `yc`.
