@@ -50,7 +50,10 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
             format!("is not a service account's key in YAML{}", position.unwrap_or_default())
         });
     }
-    serde_json::from_str(text).map_err(|error| {
+    let read = serde_json::from_str(text);
+    // A shell may have made line breaks of the `\n` in the private key, which JSON does not allow there.
+    let read = read.or_else(|error| serde_json::from_str(&with_escaped_breaks(text)).map_err(|_| error));
+    read.map_err(|error| {
         let position = format!("line {}, column {}", error.line(), error.column());
         match form::of(text) {
             _ if error.is_data() => {
@@ -84,6 +87,22 @@ pub fn file_fields(text: &str) -> Result<Map<String, Value>, String> {
     Ok(fields.into_iter().map(|(name, value)| (file_name(name), value)).collect())
 }
 
+/// JSON with `\n` in the place of line breaks within strings.
+fn with_escaped_breaks(text: &str) -> String {
+    let [mut in_string, mut escaped] = [false; 2];
+    let mut json = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' if in_string => json.push_str("\\n"),
+            '\r' if in_string => {}
+            _ => json.push(c),
+        }
+        in_string ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+    }
+    json
+}
+
 fn mentions_private_key(text: &str) -> bool {
     text.contains("private_key") || text.contains("privateKey")
 }
@@ -115,6 +134,10 @@ mod tests {
         let yaml = "id: ajek\nservice_account_id: ajes\nprivate_key: |-\n  pem\n";
         let mut broken = STANDARD.encode(FILE);
         broken.insert(40, '\n');
+        assert_eq!(
+            file_fields("{\n\"id\": \"a\\\"\",\r\n \"private_key\": \"p\r\nem\n\"}\n").map(Value::Object),
+            Ok(json!({"id": "a\"", "private_key": "p\nem\n"}))
+        );
         let forms = [FILE, &format!("\u{feff} {FILE}\n"), &STANDARD.encode(FILE), &broken, response, snake_case, yaml];
         for text in forms {
             let expected = json!({"id": "ajek", "service_account_id": "ajes", "private_key": "pem"});

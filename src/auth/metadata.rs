@@ -129,6 +129,9 @@ fn parse_token(body: &[u8], now: DateTime<Utc>) -> Result<IamToken> {
     if !wire.access_token.expose_secret().starts_with("t1.") {
         return Err(foreign());
     }
+    if wire.expires_in <= 0 {
+        return Err(Error::new(Kind::NoCredentials, "the token that the metadata service responds with has expired"));
+    }
     let expires_at = TimeDelta::try_seconds(wire.expires_in).and_then(|lifetime| now.checked_add_signed(lifetime));
     let expires_at = expires_at.ok_or_else(foreign)?.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let mut token = IamToken::given(wire.access_token, now);
@@ -159,6 +162,15 @@ mod tests {
     fn the_remaining_lifetime_becomes_a_time() {
         let token = parse_token(br#"{"access_token":"t1.a","expires_in":39944,"token_type":"Bearer"}"#, now()).unwrap();
         assert_eq!(token.expires_at.as_deref(), Some("2026-01-01T11:05:44Z"));
+    }
+
+    #[test]
+    fn a_token_that_has_expired_is_refused() {
+        for seconds in [0, -1] {
+            let body = format!(r#"{{"access_token":"t1.a","expires_in":{seconds}}}"#);
+            let error = parse_token(body.as_bytes(), now()).unwrap_err();
+            assert_eq!(error.to_string(), "the token that the metadata service responds with has expired");
+        }
     }
 
     #[test]

@@ -118,6 +118,7 @@ fn forms(user: &User) -> Vec<(&'static str, String)> {
     user.use_profile("");
     vec![
         ("JSON", file.clone()),
+        ("JSON in which a shell made line breaks of \\n", file.replace("\\n", "\n")),
         ("base64", base64.clone()),
         ("base64 in lines", format!("{}\n", lines.join("\n"))),
         ("base64 for URLs", URL_SAFE_NO_PAD.encode(&file)),
