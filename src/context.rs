@@ -8,7 +8,6 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::api::operation::{self, Operation};
-use crate::api::pages::Listing;
 use crate::api::{Client, folder, service_account};
 use crate::auth::sign_in::{Inputs, SignIn};
 use crate::auth::token_cache::TokenCache;
@@ -244,12 +243,5 @@ impl<'a> Context<'a> {
     pub fn interrupted(&self, kind: Kind, message: &str) -> Error {
         let awaits_secret = self.client.get().is_some_and(Client::awaits_unrepeatable);
         self.in_progress.interrupted(kind, message, awaits_secret)
-    }
-
-    /// Says that a list was cut off.
-    pub fn note_cut_off(&self, listing: &Listing, things: &str) {
-        if listing.cut_off {
-            self.log.note(&format!("there are more {things} than the {} shown; see --limit", listing.items.len()));
-        }
     }
 }

@@ -84,6 +84,18 @@ impl<'a> Client<'a> {
         self.send(call).await?.into_json().map_err(|error| self.explain(error))
     }
 
+    /// Makes a call of a `List` method and returns the response, which holds a page.
+    ///
+    /// # Errors
+    /// The server refuses the call, or cannot be reached.
+    pub async fn page(&self, call: Call<'_>) -> Result<Response> {
+        let response = self.send(call).await?;
+        match response.refusal() {
+            Some(status) => Err(self.explain(response.error(status.clone()))),
+            None => Ok(response),
+        }
+    }
+
     /// Makes a call and returns the response, whatever its status.
     ///
     /// # Errors

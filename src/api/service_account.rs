@@ -8,7 +8,7 @@ use super::lookup::{id_in_list, name_filter};
 use super::{Call, Client, segment};
 use crate::endpoints::Service;
 use crate::error::Result;
-use crate::http::Method;
+use crate::http::{Method, Response};
 use crate::message::{Field, Message};
 
 /// `ServiceAccount`.
@@ -47,7 +47,7 @@ pub async fn list(
     filter: Option<&str>,
     page_size: &str,
     page_token: &str,
-) -> Result<Value> {
+) -> Result<Response> {
     let path = "/iam/v1/serviceAccounts";
     let mut call = Call::new(Service::Iam, Method::GET, path).query("folderId", folder_id).query("pageSize", page_size);
     if let Some(filter) = filter {
@@ -56,7 +56,7 @@ pub async fn list(
     if !page_token.is_empty() {
         call = call.query("pageToken", page_token);
     }
-    client.call(call).await
+    client.page(call).await
 }
 
 /// The ID of the service account of this name in this folder.
@@ -65,7 +65,9 @@ pub async fn list(
 /// There is no such account (`NOT_FOUND`), the server refuses, or cannot be reached.
 pub async fn id_by_name(client: &Client<'_>, folder_id: &str, name: &str) -> Result<String> {
     let filter = name_filter(name);
-    let list = async |page_size: &str, token: &str| list(client, folder_id, Some(&filter), page_size, token).await;
+    let list = async |page_size: &str, token: &str| {
+        list(client, folder_id, Some(&filter), page_size, token).await?.into_json()
+    };
     let elsewhere = format!(
         "only the folder {folder_id} was searched; name another with --folder-id or --folder-name, or give the account \
          by its ID instead"

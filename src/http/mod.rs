@@ -25,6 +25,7 @@ use self::transport::Transport;
 use crate::env::Env;
 use crate::error::{RequestIds, Result};
 use crate::log::Log;
+use crate::text::form;
 
 mod debug;
 mod failure;
@@ -317,6 +318,10 @@ impl AttemptOutcome {
 
 fn redirect(response: &reqwest::Response, host: &str) -> Failure {
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    // A host is shown in lower case, in which a secret could not be recognized any more.
+    let host_of =
+        |text: &str| text.split("//").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next()).map(str::to_owned);
+    let location = location.filter(|text| host_of(text).is_none_or(|host| form::secret_in(&host).is_none()));
     let target = location.and_then(|text| response.url().join(text).ok());
     Failure::redirect(response.status().as_u16(), host, target.as_ref().map(host_and_port).as_deref())
 }

@@ -13,6 +13,7 @@ use super::{REQUEST_ID, retry};
 use crate::error::{Error, RequestIds, Result};
 use crate::status::{Code, Status};
 use crate::text::duration::CLOCK_TOLERANCE;
+use crate::text::quote;
 
 /// The response to a request, whatever its status.
 pub struct Response {
@@ -65,10 +66,13 @@ impl Response {
         if let Some(status) = &self.refusal {
             return Err(self.error(status.clone()));
         }
-        serde_json::from_slice(&self.body).ok().filter(Value::is_object).ok_or_else(|| {
-            let message = format!("the server returned {} with a body that is not JSON", status_text(self.status));
-            self.error(Status { code: Code::Unknown, message, details: vec![] })
-        })
+        serde_json::from_slice(&self.body).ok().filter(Value::is_object).ok_or_else(|| self.not_json())
+    }
+
+    /// The error for a body that is not JSON.
+    pub fn not_json(&self) -> Error {
+        let message = format!("the server returned {} with a body that is not JSON", status_text(self.status));
+        self.error(Status { code: Code::Unknown, message, details: vec![] })
     }
 
     /// The error for a refusal, or a body that cannot be used, that the caller has parsed itself.
@@ -121,7 +125,7 @@ fn refusal(http: u16, body: &[u8]) -> Status {
 /// Source: RFC 6749, section 5.2, for `error` and `error_description`.
 fn error_text(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    ["error_description", "message", "error"].iter().find_map(|name| body[name].as_str().map(str::to_owned))
+    ["error_description", "message", "error"].iter().find_map(|name| body[name].as_str().map(quote::bare))
 }
 
 /// The status with its standard reason, e.g. `502 Bad Gateway`.

@@ -138,7 +138,7 @@ async fn from_flags(id: String, path: &str, context: &Context<'_>) -> Result<Sig
 fn from_aws_profile(name: &str, context: &Context<'_>) -> Result<Signer> {
     let file = CredentialsFile::locate(None, context.env)?;
     let key = file.read(name)?;
-    let source = format!("the profile {} of {}", quote::value(name), quote::full_path(file.path()));
+    let source = format!("the profile {} of {}", quote::value(name), quote::bare_path(file.path()));
     if key.session_token.is_some() {
         return Err(temporary(&format!("{source} has a session token")));
     }

@@ -114,7 +114,7 @@ impl Delivery {
                     append(&file, &lines).map_err(|error| {
                         Error::new(
                             Kind::Output,
-                            format!("cannot write $GITHUB_ENV, {}: {error}", quote::full_path(&file)),
+                            format!("cannot write $GITHUB_ENV, {}: {error}", quote::bare_path(&file)),
                         )
                     })
                 })

@@ -6,6 +6,7 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+use super::list::{List, ListPrinter};
 use super::{Output, Render, STACK_BYTES, jq_process, stdout};
 use crate::error::{Error, Result};
 
@@ -46,6 +47,11 @@ impl Printer {
     /// Standard output cannot be written.
     pub fn print_now(&self, output: &Output) -> Result<()> {
         stdout::write(&self.render.render(output)?)
+    }
+
+    /// A printer of a list page by page.
+    pub fn list(&self, list: List) -> ListPrinter {
+        ListPrinter::new(list, self.render.clone(), Box::new(stdout::write_part))
     }
 
     pub fn has_filter(&self) -> bool {

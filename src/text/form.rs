@@ -195,7 +195,7 @@ fn pem(text: &str) -> Option<Form> {
     Some(if label.contains("CERTIFICATE") || label.contains("PUBLIC") { Form::Pem } else { Form::PrivateKey })
 }
 
-/// Whether a text has the field of a private key with a value, in JSON, YAML or TOML; a name without a value is not secret.
+/// Whether a text has the field of a private key with a value, in JSON, YAML or TOML; the name alone is not a secret.
 fn has_private_key_field(text: &str) -> bool {
     ["private_key", "privateKey"].iter().any(|name| {
         let mut after = text.split(name).skip(1);

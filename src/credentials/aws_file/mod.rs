@@ -137,7 +137,7 @@ impl CredentialsFile {
             fs::canonicalize(&self.path).map_err(|error| format!("is a symbolic link that leads nowhere: {error}"))?;
         if !private_file::is_own(&path) {
             let link = if metadata.is_symlink() {
-                format!("leads to {}, which ", quote::full_path(&path))
+                format!("leads to {}, which ", quote::bare_path(&path))
             } else {
                 String::new()
             };
@@ -154,7 +154,7 @@ impl CredentialsFile {
     }
 
     fn describe(&self, problem: &str) -> String {
-        format!("the AWS credentials file {} {problem}", quote::full_path(&self.path))
+        format!("the AWS credentials file {} {problem}", quote::bare_path(&self.path))
     }
 }
 

@@ -8,9 +8,9 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use self::roots::{CertificateNames, PemBlock, RootSource};
+use self::roots::{CertificateNames, Issuers, PemBlock, RootSource};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::input::{self, Files};
@@ -25,7 +25,10 @@ pub(super) mod tests;
 /// # Errors
 /// `ca_bundle` holds no certificate.
 pub(super) fn config(ca_bundle: Option<&CaBundle>, verify: bool, env: &Env) -> Result<ClientConfig> {
-    let provider = Arc::new(ring::default_provider());
+    let mut provider = ring::default_provider();
+    // AES-128 costs less than AES-256, which the library offers first; browsers offer it first too.
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    let provider = Arc::new(provider);
     let trust = if verify {
         let added = ca_bundle.map_or_else(|| Ok(RootCertStore::empty()), CaBundle::roots)?;
         Trust::Roots { added, system: roots::system_roots(env) }
@@ -47,7 +50,7 @@ pub(super) fn config(ca_bundle: Option<&CaBundle>, verify: bool, env: &Env) -> R
 /// The file of the roots that the user trusts in addition to the system's.
 pub(super) struct CaBundle {
     path: PathBuf,
-    text: String,
+    text: Vec<u8>,
 }
 
 impl CaBundle {
@@ -56,15 +59,15 @@ impl CaBundle {
     pub(super) async fn read(path: &Path) -> Result<Self> {
         let bytes = input::bytes(path, Files::Pipes, input::LARGE_LIMIT).await;
         let bytes = bytes
-            .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", quote::full_path(path))))?;
-        Ok(Self { path: path.to_owned(), text: roots::pem_text(&bytes) })
+            .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", quote::bare_path(path))))?;
+        Ok(Self { path: path.to_owned(), text: roots::pem_text(bytes) })
     }
 
     fn roots(&self) -> Result<RootCertStore> {
         let mut roots = RootCertStore::empty();
         let (usable, _) = roots.add_parsable_certificates(PemBlock::all(&self.text).filter_map(PemBlock::certificate));
         if usable == 0 {
-            let path = quote::full_path(&self.path);
+            let path = quote::bare_path(&self.path);
             return Err(Error::config(format!("the CA bundle {path} holds no certificate that can be used"))
                 .hint("it must have PEM blocks that begin -----BEGIN CERTIFICATE-----"));
         }
@@ -115,11 +118,8 @@ impl ServerCertVerifier for Verifier {
         let check = |verifier: &dyn ServerCertVerifier| {
             verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         };
-        let issuers: Vec<_> =
-            intermediates.iter().chain([end_entity]).filter_map(|der| CertificateNames::read(der)).collect();
-        let is_issuer = |der: &[u8]| {
-            CertificateNames::read(der).is_some_and(|root| issuers.iter().any(|names| names.issuer == root.subject))
-        };
+        let names = intermediates.iter().chain([end_entity]).filter_map(|der| CertificateNames::read(der));
+        let issuers = Issuers(names.map(|names| names.issuer).collect());
         let mut roots = added.clone();
         let mut verdict = self.web_pki(&roots).and_then(|verifier| check(&*verifier));
         for source in system {
@@ -128,11 +128,11 @@ impl ServerCertVerifier for Verifier {
             }
             verdict = match source {
                 RootSource::Bundle(path) => {
-                    roots::add_bundle(&mut roots, path, is_issuer)?;
+                    roots::add_bundle(&mut roots, path, &issuers)?;
                     self.web_pki(&roots).and_then(|verifier| check(&*verifier))
                 }
                 RootSource::Directory(path) => {
-                    roots::add_directory(&mut roots, path, is_issuer);
+                    roots::add_directory(&mut roots, path, &issuers);
                     self.web_pki(&roots).and_then(|verifier| check(&*verifier))
                 }
                 #[cfg(any(windows, target_os = "macos"))]
