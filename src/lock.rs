@@ -60,7 +60,7 @@ impl Lock {
                 Err(_) => {}
             }
             if !is_noted && started.elapsed() >= NOTE_AFTER {
-                log.note(&format!("waiting for another process that holds the lock of {}", quote::bare_path(of)));
+                log.note(&format!("waiting for another process that holds the lock of {}", quote::full_path(of)));
                 is_noted = true;
             }
             tokio::time::sleep(pause).await;
@@ -72,7 +72,7 @@ impl Lock {
 fn held(of: &Path) -> Error {
     let message = format!(
         "another process holds the lock of {}, and did not release it within {}",
-        quote::bare_path(of),
+        quote::full_path(of),
         duration::human(LONGEST_WAIT)
     );
     Error::new(Kind::Timeout, message).hint("wait until the other yc-rs command has ended, and run the command again")

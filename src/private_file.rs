@@ -3,8 +3,15 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
+
+/// How the names of temporary files begin and end.
+const TEMPORARY: (&str, &str) = (".yc-rs-", ".tmp");
+
+/// A temporary file that is older was left behind by a process that was killed.
+const LONGEST_WRITE: Duration = Duration::from_secs(60 * 60);
 
 /// Creates a directory, and those above it that are missing, with mode 0700.
 ///
@@ -19,13 +26,15 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Replaces or creates a file atomically and with mode 0600: a reader sees the old content or the new one, also after a
-/// crash, and an error leaves the old content as it was.
+/// crash, and an error leaves the old content as it was. Old temporary files in the same directory are removed.
 ///
 /// # Errors
 /// The directory cannot be written, or the disk is full.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let directory = parent_directory(path);
+    remove_temporary(directory, LONGEST_WRITE);
     // In the same directory, since only a rename within one file system is atomic.
-    let file = NamedTempFile::new_in(parent_directory(path))?;
+    let file = temporary(directory)?;
     file.as_file().write_all(content)?;
     persist(file, path)
 }
@@ -47,7 +56,7 @@ impl Replacement {
         if path.exists() {
             replace_by_copy(path)?;
         }
-        let file = NamedTempFile::new_in(parent_directory(path))?;
+        let file = temporary(parent_directory(path))?;
         file.as_file().write_all(&vec![b'\n'; size])?;
         file.as_file().sync_all()?;
         Ok(Self { file, path: path.to_owned() })
@@ -67,7 +76,7 @@ impl Replacement {
 
 fn replace_by_copy(path: &Path) -> io::Result<()> {
     let metadata = fs::metadata(path)?;
-    let file = NamedTempFile::new_in(parent_directory(path))?;
+    let file = temporary(parent_directory(path))?;
     file.as_file().write_all(&fs::read(path)?)?;
     file.as_file().set_permissions(metadata.permissions())?;
     file.as_file().set_modified(metadata.modified()?)?;
@@ -82,6 +91,22 @@ fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
         let _ = directory.sync_all();
     }
     Ok(())
+}
+
+fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(TEMPORARY.0).suffix(TEMPORARY.1).tempfile_in(directory)
+}
+
+/// Removes the temporary files of this program that are at least this old.
+pub fn remove_temporary(directory: &Path, age: Duration) {
+    let is_temporary = |name: &str| name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1);
+    let Ok(files) = fs::read_dir(directory) else { return };
+    for file in files.flatten().filter(|file| file.file_name().to_str().is_some_and(is_temporary)) {
+        let modified = file.metadata().and_then(|metadata| metadata.modified());
+        if modified.is_ok_and(|time| time.elapsed().unwrap_or_default() >= age) {
+            let _ = fs::remove_file(file.path());
+        }
+    }
 }
 
 /// The directory of a file.
@@ -117,6 +142,51 @@ pub fn others_can_write(path: &Path) -> bool {
     mode(path).is_some_and(|mode| mode & 0o022 != 0)
 }
 
+/// How another user can change a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Distrust {
+    /// The file, or a directory above it, belongs to another user than this one or root.
+    OtherOwner(PathBuf),
+    /// The file, or a directory above it, can be written by its group or by all.
+    Writable(PathBuf),
+}
+
+/// How another user can change a file: the file that a path leads to and all directories above it and above the links
+/// that lead there are looked at. In a directory with the sticky bit, such as `/tmp`, others cannot replace a file.
+///
+/// Source: OpenSSH, `safe_path` in `misc.c`.
+///
+/// # Errors
+/// The file cannot be found.
+#[cfg(unix)]
+pub fn distrusted(path: &Path) -> io::Result<Option<Distrust>> {
+    use std::os::unix::fs::MetadataExt;
+    const STICKY: u32 = 0o1000;
+    let user = rustix::process::geteuid().as_raw();
+    let real = path.canonicalize()?;
+    let named = std::path::absolute(path)?;
+    for path in real.ancestors().chain(named.ancestors().skip(1)) {
+        let metadata = fs::metadata(path)?;
+        let mode = metadata.mode();
+        if ![user, 0].contains(&metadata.uid()) {
+            return Ok(Some(Distrust::OtherOwner(path.to_owned())));
+        }
+        if mode & 0o022 != 0 && !(metadata.is_dir() && mode & STICKY != 0) {
+            return Ok(Some(Distrust::Writable(path.to_owned())));
+        }
+    }
+    Ok(None)
+}
+
+/// How another user can change a file, which is not looked at on this system.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn distrusted(_path: &Path) -> io::Result<Option<Distrust>> {
+    Ok(None)
+}
+
 #[cfg(unix)]
 fn mode(path: &Path) -> Option<u32> {
     Some(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).ok()?.permissions()))
@@ -142,6 +212,8 @@ pub fn is_own(path: &Path) -> bool {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -181,9 +253,58 @@ mod tests {
     }
 
     #[test]
+    fn temporary_files_of_killed_processes_are_removed_and_those_in_use_are_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, age: Duration| {
+            let path = directory.path().join(name);
+            File::create(&path).unwrap().set_modified(std::time::SystemTime::now() - age).unwrap();
+            path
+        };
+        let old = write(".yc-rs-old.tmp", LONGEST_WRITE);
+        let foreign = write("old.tmp", LONGEST_WRITE);
+        let new = write(".yc-rs-new.tmp", LONGEST_WRITE / 2);
+        replace(&directory.path().join("file"), b"x").unwrap();
+        assert_eq!([&old, &foreign, &new].map(|path| path.exists()), [false, true, true]);
+        remove_temporary(directory.path(), Duration::ZERO);
+        assert_eq!([&foreign, &new].map(|path| path.exists()), [true, false]);
+    }
+
+    #[test]
     fn a_directory_that_cannot_be_written_is_an_error_and_changes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         assert!(replace(&directory.path().join("missing/file"), b"x").is_err());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_is_trusted_by_its_real_path_and_all_directories_above_it_and_its_links() {
+        let chmod = |path: &Path, mode| fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        let [outer, inner, links] = [home.join("outer"), home.join("outer/inner"), home.join("links")];
+        for directory in [&inner, &links] {
+            create_directory(directory).unwrap();
+        }
+        let (file, link) = (inner.join("file"), links.join("link"));
+        replace(&file, b"x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for path in [&file, &link] {
+            assert_eq!(distrusted(path).unwrap(), None);
+        }
+        for (changed, sound) in [(&file, 0o600), (&inner, 0o700), (&outer, 0o700), (&home, 0o700)] {
+            for mode in [0o20, 0o02] {
+                chmod(changed, sound | mode);
+                for path in [&file, &link] {
+                    assert_eq!(distrusted(path).unwrap(), Some(Distrust::Writable(changed.clone())), "{mode:o}");
+                }
+            }
+            chmod(changed, sound | 0o55);
+            assert_eq!(distrusted(&file).unwrap(), None);
+        }
+        chmod(&links, 0o777);
+        assert_eq!(distrusted(&link).unwrap(), Some(Distrust::Writable(links.clone())));
+        chmod(&links, 0o1777);
+        assert_eq!(distrusted(&link).unwrap(), None);
+        assert!(distrusted(&home.join("missing")).is_err());
     }
 }

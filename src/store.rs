@@ -1,8 +1,10 @@
 //! Caches on disk: `<cache directory>/<kind>/<name>`, files of mode 0600 in directories of mode 0700.
 //!
-//! A cache that cannot be used, for whatever reason, is treated as empty: it never makes a command fail.
+//! A cache that cannot be used, for whatever reason, is treated as empty: it never makes a command fail. The number of
+//! its files does not grow for ever: stale values and temporary files are removed, and there is a fixed number of locks.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +18,9 @@ use crate::private_file;
 /// A larger file, in bytes, was not written by this program.
 const MAX_FILE: u64 = 64 * 1024;
 
+/// The number of lock files of a level. Two names that share one wait for each other in vain, but seldom.
+const LOCKS: u8 = 64;
+
 /// The kinds of cached values, each with its directory.
 const KINDS: [&str; 3] = ["tokens", "keys", "endpoints"];
 
@@ -24,6 +29,15 @@ const KINDS: [&str; 3] = ["tokens", "keys", "endpoints"];
 pub struct Store {
     /// `None`: nothing is cached.
     directory: Option<PathBuf>,
+}
+
+/// The level of a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Nothing else is locked while the lock is held.
+    Inner,
+    /// An inner lock may be taken while the lock is held.
+    Outer,
 }
 
 impl Store {
@@ -78,13 +92,17 @@ impl Store {
         }
     }
 
-    /// Waits until no other process holds the lock of this name. `None` means that there is no cache to lock.
+    /// Waits until no other process holds the lock of this name and level. `None` means that there is no cache to lock.
+    ///
+    /// Names share a fixed number of locks. A process that holds a lock must take only locks of a lower level: then no
+    /// two processes wait for each other, nor one for itself.
     ///
     /// # Errors
     /// Another process holds the lock for too long.
-    pub async fn lock(&self, name: &str, log: &Log) -> Result<Option<Lock>> {
-        let Some(path) = self.trusted_directory().map(|directory| directory.join(name)) else { return Ok(None) };
-        match Lock::acquire(&path.with_extension("lock"), &path.with_extension("json"), log).await {
+    pub async fn lock(&self, name: &str, level: Level, log: &Log) -> Result<Option<Lock>> {
+        let Some(directory) = self.trusted_directory() else { return Ok(None) };
+        let lock = directory.join(lock_file(name, level));
+        match Lock::acquire(&lock, &lock, log).await {
             Ok(lock) => Ok(Some(lock)),
             Err(LockError::Unusable(_)) => Ok(None),
             Err(LockError::Held(error)) => Err(error),
@@ -119,6 +137,7 @@ pub fn clear(home: &Path) -> std::io::Result<()> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
+        private_file::remove_temporary(&home.join(kind), Duration::ZERO);
         for path in files.flatten().map(|file| file.path()).filter(|path| path.extension() == Some("json".as_ref())) {
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
@@ -127,6 +146,15 @@ pub fn clear(home: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// One of the lock files of a level; the names of values are fingerprints.
+fn lock_file(name: &str, level: Level) -> String {
+    let number = name.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % LOCKS;
+    match level {
+        Level::Inner => format!("{number:02x}.lock"),
+        Level::Outer => format!("outer-{number:02x}.lock"),
+    }
 }
 
 fn read_trusted<T: DeserializeOwned>(path: &Path) -> Option<T> {
@@ -168,12 +196,28 @@ mod tests {
         let (tokens, endpoints) = (Store::tokens(Some(home.path())), Store::endpoints(Some(home.path())));
         tokens.save("a", &1);
         endpoints.save("a", &1);
-        let foreign = home.path().join("tokens/note.txt");
-        private_file::replace(&foreign, b"mine").unwrap();
+        let [foreign, left] = ["tokens/note.txt", "tokens/.yc-rs-left.tmp"].map(|name| home.path().join(name));
+        for path in [&foreign, &left] {
+            private_file::replace(path, b"mine").unwrap();
+        }
         clear(home.path()).unwrap();
+        assert!(!left.exists());
         assert_eq!((tokens.load::<u8>("a"), endpoints.load::<u8>("a")), (None, None));
         assert!(foreign.exists());
         clear(&home.path().join("missing")).unwrap();
+    }
+
+    #[tokio::test]
+    async fn any_number_of_names_share_a_fixed_number_of_locks() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::tokens(Some(home.path()));
+        for number in 0..2000 {
+            let name = crate::text::digest::fingerprint(&[&number.to_string()]);
+            let outer = store.lock(&name, Level::Outer, &Log::default()).await.unwrap();
+            let inner = store.lock(&name, Level::Inner, &Log::default()).await.unwrap();
+            assert!(outer.is_some() && inner.is_some());
+        }
+        assert_eq!(std::fs::read_dir(home.path().join("tokens")).unwrap().count(), 2 * usize::from(LOCKS));
     }
 
     #[test]

@@ -35,6 +35,11 @@ pub trait Credential: fmt::Debug {
         false
     }
 
+    /// Whether another account's token may be obtained with it at any time.
+    fn may_change_subject(&self) -> bool {
+        false
+    }
+
     /// A name for whoever authenticates and by what, found without asking any service. It holds no secret.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::error::{Error, Result};
 use crate::http::{Body, Http, Method, Request, Response};
 use crate::message::{Field, Message};
+use crate::text::duration::CLOCK_TOLERANCE;
 
 /// An IAM token, and when it expires.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct IamToken {
     pub obtained_at: DateTime<Utc>,
     /// Until when it may be used from the cache, if not until it expires.
     pub cache_until: Option<DateTime<Utc>>,
+    /// The ID of the subject that it was issued to, where the server was asked and the answer is cached.
+    pub subject_id: Option<String>,
     /// Whether it comes from the cache.
     pub cached: bool,
 }
@@ -29,7 +32,13 @@ pub struct IamToken {
 impl IamToken {
     /// A token that was given rather than obtained, so that it is not known when it expires.
     pub fn given(value: SecretString, now: DateTime<Utc>) -> Self {
-        Self { value, expires_at: None, obtained_at: now, cache_until: None, cached: false }
+        Self { value, expires_at: None, obtained_at: now, cache_until: None, subject_id: None, cached: false }
+    }
+
+    /// Whether it was obtained just now, so that there is none with a longer lifetime. One that was obtained in the
+    /// future, before the clock was set back, is not.
+    pub fn is_new(&self, now: DateTime<Utc>) -> bool {
+        (now - self.obtained_at).abs().to_std().is_ok_and(|age| age < CLOCK_TOLERANCE)
     }
 }
 

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::error::{Error, Result};
+use crate::text::duration::CLOCK_TOLERANCE;
 
 /// The longest lifetime that IAM accepts, in seconds.
 const LIFETIME: i64 = 3600;
@@ -26,7 +27,8 @@ pub fn sign(
     audience: &str,
     now: DateTime<Utc>,
 ) -> Result<SecretString> {
-    let issued = now.timestamp();
+    // A server whose clock is behind would refuse a JWT of the future.
+    let issued = (now - CLOCK_TOLERANCE).timestamp();
     let header = json!({"typ": "JWT", "alg": "PS256", "kid": key_id});
     let claims = json!({"iss": service_account_id, "aud": audience, "iat": issued, "exp": issued + LIFETIME});
     let signed = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));

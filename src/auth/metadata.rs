@@ -16,7 +16,7 @@ use super::iam_token::IamToken;
 use super::token_cache::Identity;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Http, Method, Request};
+use crate::http::{Attempts, Http, Method, Request};
 use crate::status::{Code, Status};
 
 const HOST: &str = "169.254.169.254";
@@ -51,6 +51,10 @@ impl Metadata {
 }
 
 impl Credential for Metadata {
+    fn may_change_subject(&self) -> bool {
+        true
+    }
+
     fn name(&self, env: &Env) -> Result<String> {
         Ok(format!("instance service account of {}", url(env)))
     }
@@ -61,7 +65,9 @@ impl Credential for Metadata {
 
     fn obtain<'a>(&'a self, services: Services<'a>, now: DateTime<Utc>) -> LocalBoxFuture<'a, Result<IamToken>> {
         Box::pin(async move {
-            let direct = services.http.direct(CONNECT_TIMEOUT, READ_TIMEOUT);
+            // On a machine that is not one of the cloud the error must not take long.
+            let attempts = if self.not_set.is_some() { Attempts::AtMost(1) } else { services.http.attempts() };
+            let direct = services.http.direct(attempts, CONNECT_TIMEOUT, READ_TIMEOUT);
             request_token(&direct, &url(services.env), now).await
         })
     }
@@ -123,16 +129,15 @@ fn parse_token(body: &[u8], now: DateTime<Utc>) -> Result<IamToken> {
     if !wire.access_token.expose_secret().starts_with("t1.") {
         return Err(foreign());
     }
+    if wire.expires_in <= 0 {
+        return Err(Error::new(Kind::NoCredentials, "the token that the metadata service responds with has expired"));
+    }
     let expires_at = TimeDelta::try_seconds(wire.expires_in).and_then(|lifetime| now.checked_add_signed(lifetime));
     let expires_at = expires_at.ok_or_else(foreign)?.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let cache_until = Some(now + LONGEST_USE);
-    Ok(IamToken {
-        value: wire.access_token,
-        expires_at: Some(expires_at),
-        obtained_at: now,
-        cache_until,
-        cached: false,
-    })
+    let mut token = IamToken::given(wire.access_token, now);
+    token.expires_at = Some(expires_at);
+    token.cache_until = Some(now + LONGEST_USE);
+    Ok(token)
 }
 
 #[cfg(test)]
@@ -157,6 +162,15 @@ mod tests {
     fn the_remaining_lifetime_becomes_a_time() {
         let token = parse_token(br#"{"access_token":"t1.a","expires_in":39944,"token_type":"Bearer"}"#, now()).unwrap();
         assert_eq!(token.expires_at.as_deref(), Some("2026-01-01T11:05:44Z"));
+    }
+
+    #[test]
+    fn a_token_that_has_expired_is_refused() {
+        for seconds in [0, -1] {
+            let body = format!(r#"{{"access_token":"t1.a","expires_in":{seconds}}}"#);
+            let error = parse_token(body.as_bytes(), now()).unwrap_err();
+            assert_eq!(error.to_string(), "the token that the metadata service responds with has expired");
+        }
     }
 
     #[test]

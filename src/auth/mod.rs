@@ -7,13 +7,16 @@
 pub mod credential;
 pub mod iam_token;
 pub mod jwt;
+pub mod key_document;
 pub mod metadata;
 pub mod oauth;
 pub mod plain_token;
 pub mod service_account_key;
 pub mod sign_in;
+pub mod subject_jwt;
 pub mod token;
 pub mod token_cache;
 pub mod token_command;
 pub mod token_source;
+pub mod userinfo;
 pub mod workload_identity;

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::credential::{Credential, Services, Source};
 use super::iam_token::IamToken;
+use super::token;
 use crate::config::origin::Origin;
 use crate::env::Env;
 use crate::error::Result;
@@ -33,6 +34,9 @@ impl Credential for PlainToken {
     }
 
     fn hint(&self, source: &Source) -> String {
+        if let Some(problem) = token::not_an_iam_token(&self.0) {
+            return format!("the value of {source} {problem}");
+        }
         match source {
             Source::Configured(Origin::Variable(name)) => format!(
                 "the IAM token of {name} may have expired (an IAM token expires after 12 hours at most): set {name} to a \

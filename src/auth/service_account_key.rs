@@ -1,5 +1,5 @@
 //! The authorized key of a service account, as `yc iam key create --output` writes it: it signs a JWT that is exchanged
-//! for an IAM token.
+//! for an IAM token. [`key_document`] reads its text.
 //!
 //! Source: yandex-cloud/go-sdk, `pkg/iamkey/iamkey.proto` and `pkg/iamkey/test_data/service_account_key.json`.
 
@@ -13,10 +13,10 @@ use serde::Deserialize;
 
 use super::credential::{Configured, Credential, Services, Source};
 use super::iam_token::{self, IamToken, Proof};
-use super::jwt;
+use super::{jwt, key_document};
 use crate::endpoints::Service;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::Response;
 use crate::input;
 use crate::text::digest::fingerprint;
@@ -37,6 +37,8 @@ pub struct ServiceAccountKey {
 
 #[derive(Deserialize)]
 struct Fields {
+    /// The fields other than the private key, in the response that creates a key.
+    key: Option<Box<Fields>>,
     id: Option<String>,
     #[serde(alias = "serviceAccountId")]
     service_account_id: Option<String>,
@@ -100,18 +102,33 @@ impl ServiceAccountKey {
     /// # Errors
     /// The file cannot be read, or does not hold a key.
     pub fn read_file(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
-        let path = configured.text()?;
-        let invalid = |rule: String| {
-            configured
-                .invalid(format!("({}) {rule}", quote::value(path)))
-                .hint("make a key file with: yc iam key create --service-account-name <NAME> --output <FILE>")
-        };
-        let file = configured.env.path(path).map_err(|rule| configured.invalid(format!("is wrong: {rule}")))?;
-        let bytes = input::regular_file(&file, input::LIMIT);
-        let bytes = bytes.map_err(|error| invalid(format!("cannot be read: {error}")))?;
-        let text = SecretString::from(input::decode(bytes).map_err(invalid)?);
-        configured.log.warn_if_readable(&file);
-        Ok(Box::new(Self::from_json(text.expose_secret()).map_err(invalid)?))
+        let text = configured.text()?;
+        let path = configured
+            .env
+            .path(text)
+            .map_err(|problem| with_hint(configured.invalid(format!("is wrong: {problem}"))))?;
+        let shown = quote::path(&path);
+        let shown = if shown.starts_with('(') { shown } else { format!("({shown})") };
+        let invalid = |rule: String| with_hint(configured.invalid(format!("{shown} {rule}")));
+        let bytes = input::regular_file(&path, input::LIMIT);
+        let text = bytes.map_err(|error| format!("cannot be read: {error}")).and_then(input::decode);
+        let text = SecretString::from(text.map_err(invalid)?);
+        configured.log.warn_if_readable(&path);
+        Ok(Box::new(Self::from_text(text.expose_secret()).map_err(invalid)?))
+    }
+
+    /// Reads a key that is configured itself, or by the path of its file.
+    ///
+    /// # Errors
+    /// The value is not a key, or the file cannot be read or does not hold one.
+    pub fn read_key_or_file(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
+        let text = configured.text()?;
+        if !key_document::is_document(text) {
+            return Self::read_file(configured);
+        }
+        configured.log.masks.add(&text.into());
+        let key = Self::from_text(text);
+        Ok(Box::new(key.map_err(|rule| with_hint(configured.invalid(format!("holds a key that {rule}"))))?))
     }
 
     async fn exchange(&self, services: Services<'_>, now: DateTime<Utc>) -> Result<Response> {
@@ -122,24 +139,12 @@ impl ServiceAccountKey {
         iam_token::create(services.http, &iam, &Proof::Jwt(&jwt)).await
     }
 
-    /// Reads a key from the text of a key file (JSON).
+    /// Reads a key from a text in any of the forms of [`key_document`].
     ///
     /// # Errors
     /// The text is not a key; the message names the field and never quotes a value.
-    pub fn from_json(text: &str) -> Result<Self, String> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if text.trim().is_empty() {
-            return Err("is empty".to_owned());
-        }
-        let fields = serde_json::from_str(text).map_err(|error| {
-            let position = format!("line {}, column {}", error.line(), error.column());
-            if error.is_data() {
-                format!("is not a service account's key: a field has the wrong type ({position})")
-            } else {
-                format!("is not JSON ({position})")
-            }
-        })?;
-        Self::from_fields(fields)
+    pub fn from_text(text: &str) -> Result<Self, String> {
+        Self::from_fields(key_document::parse(text)?)
     }
 
     /// Reads a key from a table of the configuration, which has the fields of a key file.
@@ -152,7 +157,10 @@ impl ServiceAccountKey {
         Self::from_fields(fields)
     }
 
-    fn from_fields(fields: Fields) -> Result<Self, String> {
+    fn from_fields(mut fields: Fields) -> Result<Self, String> {
+        if let Some(key) = fields.key.take() {
+            fields = Fields { private_key: fields.private_key.or(key.private_key), key: None, ..*key };
+        }
         let missing = |name: &str| format!("has no field '{name}', so it is not a service account's key");
         if fields.user_account_id.is_some_and(|id| !id.is_empty()) {
             return Err("belongs to a user; only the key of a service account can be used".to_owned());
@@ -164,6 +172,10 @@ impl ServiceAccountKey {
             .map_err(|error| format!("has a 'private_key' that is not an RSA key of 2048 to 4096 bits ({error})"))?;
         Ok(Self { id, service_account_id: owner.ok_or_else(|| missing("service_account_id"))?, pair, private_key })
     }
+}
+
+fn with_hint(error: Error) -> Error {
+    error.hint("make a key file with: yc iam key create --service-account-name <NAME> --output <FILE>")
 }
 
 /// The DER within a PEM text. The text before `BEGIN` is explanatory text (RFC 7468, 2): the cloud writes a line
@@ -192,9 +204,9 @@ mod tests {
         #[test]
         fn reading_never_panics_and_never_quotes_the_value(text in "\\PC{0,80}") {
             let json = serde_json::json!({"id": "a", "service_account_id": "b", "private_key": format!("canary{text}")});
-            let error = ServiceAccountKey::from_json(&json.to_string()).unwrap_err();
+            let error = ServiceAccountKey::from_text(&json.to_string()).unwrap_err();
             prop_assert!(!error.contains("canary"));
-            let _ = ServiceAccountKey::from_json(&text);
+            let _ = ServiceAccountKey::from_text(&text);
         }
     }
 
@@ -211,7 +223,7 @@ mod tests {
             (r#"{"id":1}"#, "wrong type"),
         ];
         for (text, expected) in cases {
-            let error = ServiceAccountKey::from_json(text).unwrap_err();
+            let error = ServiceAccountKey::from_text(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
     }
@@ -226,7 +238,7 @@ mod tests {
         ];
         for (pem, expected) in cases {
             let json = serde_json::json!({"id": "a", "service_account_id": "b", "private_key": pem});
-            let error = ServiceAccountKey::from_json(&json.to_string()).unwrap_err();
+            let error = ServiceAccountKey::from_text(&json.to_string()).unwrap_err();
             assert!(error.contains(expected), "{pem}: {error}");
         }
     }

@@ -13,8 +13,9 @@ use super::iam_token::IamToken;
 use crate::error::Result;
 use crate::lock::Lock;
 use crate::log::Log;
-use crate::store::Store;
+use crate::store::{Level, Store};
 use crate::text::digest::fingerprint;
+use crate::text::duration::CLOCK_TOLERANCE;
 
 /// A token that expires sooner than this is renewed, whatever its lifetime.
 const LEAST_REMAINING: Duration = Duration::from_secs(5 * 60);
@@ -56,6 +57,8 @@ struct Entry {
     obtained_at: DateTime<Utc>,
     #[serde(default, rename = "keep_until", skip_serializing_if = "Option::is_none")]
     cache_until: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject_id: Option<String>,
 }
 
 impl TokenCache {
@@ -73,6 +76,7 @@ impl TokenCache {
             expires_at: Some(entry.expires_at),
             obtained_at: entry.obtained_at,
             cache_until: entry.cache_until,
+            subject_id: entry.subject_id,
             cached: true,
         })
     }
@@ -86,9 +90,19 @@ impl TokenCache {
             expires_at,
             obtained_at: token.obtained_at,
             cache_until: token.cache_until,
+            subject_id: token.subject_id.clone(),
         };
         self.store.save(&identity.file_name(), &entry);
         self.store.sweep(|entry: Entry| parse_time(&entry.expires_at).is_none_or(|time| time < token.obtained_at));
+    }
+
+    /// Adds to a cached token the subject that it was issued to; one that was cached since then stays as it is.
+    pub fn set_subject(&self, identity: &Identity, token: &SecretString, subject_id: &str) {
+        let Some(mut entry) = self.store.load::<Entry>(&identity.file_name()) else { return };
+        if entry.iam_token == token.expose_secret() {
+            entry.subject_id = Some(subject_id.to_owned());
+            self.store.save(&identity.file_name(), &entry);
+        }
     }
 
     /// Removes a token that the server refused; one that was cached since then stays.
@@ -99,12 +113,13 @@ impl TokenCache {
         }
     }
 
-    /// Waits until no other process renews the token of this identity.
+    /// Waits until no other process renews the token of this identity. The lock of an own token may be taken while that of
+    /// an impersonated account (`Level::Outer`) is held.
     ///
     /// # Errors
     /// Another process holds the lock for too long.
-    pub async fn lock(&self, identity: &Identity, log: &Log) -> Result<Option<Lock>> {
-        self.store.lock(&identity.file_name(), log).await
+    pub async fn lock(&self, identity: &Identity, level: Level, log: &Log) -> Result<Option<Lock>> {
+        self.store.lock(&identity.file_name(), level, log).await
     }
 }
 
@@ -118,6 +133,10 @@ impl RequiredLifetime {
     /// Whether a token is valid for long enough.
     pub fn is_met(self, token: &IamToken, now: DateTime<Utc>) -> bool {
         let Some(expires_at) = token.expires_at.as_deref().and_then(parse_time) else { return false };
+        if token.obtained_at > now + CLOCK_TOLERANCE {
+            // The clock was set back since then, so what is left of the token is not known.
+            return false;
+        }
         let remaining = (expires_at - now).to_std().unwrap_or_default();
         let lifetime = (expires_at - token.obtained_at).to_std().unwrap_or_default();
         match self {
@@ -141,13 +160,7 @@ mod tests {
     }
 
     fn token(value: &str, obtained: &str, expires: &str) -> IamToken {
-        IamToken {
-            value: value.into(),
-            expires_at: Some(expires.to_owned()),
-            obtained_at: utc(obtained),
-            cache_until: None,
-            cached: false,
-        }
+        IamToken { expires_at: Some(expires.to_owned()), ..IamToken::given(value.into(), utc(obtained)) }
     }
 
     fn identity(subject: &str) -> Identity {
@@ -165,6 +178,17 @@ mod tests {
         assert!(RequiredLifetime::ForCalls.is_met(&twenty_minutes, utc("2026-01-01T00:15:00Z")));
         assert!(!RequiredLifetime::ForCalls.is_met(&twenty_minutes, utc("2026-01-01T00:15:01Z")));
         assert!(!RequiredLifetime::ForCalls.is_met(&twelve_hours, utc("2027-01-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn a_token_that_was_obtained_in_the_future_is_not_used() {
+        let token = token("t", "2026-01-01T10:00:00Z", "2026-01-01T22:00:00Z");
+        for required in [RequiredLifetime::ForCalls, RequiredLifetime::ForExport] {
+            assert!(required.is_met(&token, utc("2026-01-01T09:59:00Z")));
+            assert!(!required.is_met(&token, utc("2026-01-01T09:58:59Z")));
+        }
+        assert!(token.is_new(utc("2026-01-01T09:59:30Z")) && token.is_new(utc("2026-01-01T10:00:30Z")));
+        assert!(!token.is_new(utc("2026-01-01T09:58:30Z")) && !token.is_new(utc("2026-01-01T10:01:30Z")));
     }
 
     #[test]

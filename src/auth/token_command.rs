@@ -1,6 +1,7 @@
 //! A program of the user's that prints a token: the key `token-command` of a profile.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -16,12 +17,19 @@ use super::token::{self, Token};
 use super::token_cache::Identity;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::private_file;
+use crate::private_file::{self, Distrust};
 use crate::text::digest::fingerprint;
 use crate::text::quote;
 
 /// How long the program may run.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// The variable that tells a program that a `token-command` has started it.
+const INSIDE: &str = "YC_RS_IN_TOKEN_COMMAND";
+
+/// What the program that a `token-command` has started says when it has a `token-command` itself. Neither a terminal nor
+/// JSON changes it, so that it is recognized.
+const RECURSION: &str = "the token-command starts yc-rs again, which has a token-command too, and so on without end";
 
 /// A program that prints a token, and its arguments.
 #[derive(Debug)]
@@ -31,14 +39,14 @@ impl TokenCommand {
     /// Reads the array of a profile.
     ///
     /// # Errors
-    /// It is not an array of strings, or others can write the configuration and would have their program run.
+    /// It is not an array of strings; or others can write the configuration and would have their program run; or this
+    /// program was itself started by a `token-command`.
     pub fn read(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
-        let mut paths = configured.file().into_iter().flat_map(|file| [Some(file), file.parent()]).flatten();
-        if let Some(path) = paths.find(|path| private_file::others_can_write(path)) {
-            return Err(Error::config(format!(
-                "{} can be written by others, so its token-command is not run; type: chmod go-w {0}",
-                quote::full_path(path)
-            )));
+        if configured.env.var(INSIDE).is_some() {
+            return Err(recursion());
+        }
+        if let Some(file) = configured.file() {
+            check_trusted(file)?;
         }
         Ok(Box::new(Self(configured.strings()?)))
     }
@@ -50,6 +58,10 @@ impl TokenCommand {
 }
 
 impl Credential for TokenCommand {
+    fn may_change_subject(&self) -> bool {
+        true
+    }
+
     fn name(&self, _env: &Env) -> Result<String> {
         Ok(format!("token-command {}", fingerprint(&[&format!("{:?}", self.0)])))
     }
@@ -77,6 +89,35 @@ impl Credential for TokenCommand {
     fn hint(&self, source: &Source) -> String {
         format!("check what {} prints ({source})", quote::value(self.program()))
     }
+
+    fn explain(&self, error: Error, source: &Source) -> Error {
+        let error = error.context(format!("cannot get an IAM token with {source}"));
+        oauth::explain_refusal(error, || self.hint(source))
+    }
+}
+
+/// The one error for any number of programs that start each other.
+fn recursion() -> Error {
+    Error::config(RECURSION).hint(
+        "when yc-rs is installed as yc, name the other yc by its full path in token-command; a yc-rs inside of a \
+         token-command takes --token, a variable or a profile with a credential of another kind",
+    )
+}
+
+fn check_trusted(file: &Path) -> Result<()> {
+    let shown = quote::full_path(file);
+    let refused =
+        |problem: String| Err(Error::config(format!("{problem}, so the token-command of {shown} is not run")));
+    match private_file::distrusted(file) {
+        Ok(None) => Ok(()),
+        Ok(Some(Distrust::Writable(path))) => {
+            let path = quote::full_path(&path);
+            refused(format!("{path} can be written by others"))
+                .map_err(|error| error.hint(format!("type: chmod go-w {path}")))
+        }
+        Ok(Some(Distrust::OtherOwner(path))) => refused(format!("{} belongs to another user", quote::full_path(&path))),
+        Err(error) => refused(format!("it cannot be found out who can write {shown} ({error})")),
+    }
 }
 
 /// Runs the program, without a shell, and returns the first line of its output.
@@ -90,6 +131,7 @@ async fn run(command: &[String], vars: &BTreeMap<String, String>) -> Result<Secr
         .args(arguments)
         .env_clear()
         .envs(vars)
+        .env(INSIDE, "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -102,6 +144,9 @@ async fn run(command: &[String], vars: &BTreeMap<String, String>) -> Result<Secr
         .map_err(|error| failure(Kind::Internal, format!("cannot be read: {error}")))?;
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
+        if errors.contains(RECURSION) {
+            return Err(recursion());
+        }
         let last = errors.trim().lines().last().unwrap_or("it produced no error output");
         return Err(failure(Kind::NoCredentials, format!("failed ({}): {last}", output.status)));
     }

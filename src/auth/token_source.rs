@@ -1,8 +1,9 @@
 //! The IAM token of a run: from memory, from the cache, or obtained with the credential.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
@@ -10,15 +11,14 @@ use super::credential::Services;
 use super::iam_token::{self, IamToken};
 use super::sign_in::SignIn;
 use super::token_cache::{Identity, RequiredLifetime, TokenCache};
+use super::userinfo::{self, Userinfo};
 use crate::endpoints::{Endpoints, Service};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::http::{Http, Response};
 use crate::log::Log;
 use crate::status::Code;
-
-/// How long after it was obtained a token counts as new.
-const NEW: TimeDelta = TimeDelta::seconds(60);
+use crate::store::Level;
 
 /// Gives the IAM token that calls are made with.
 pub struct TokenSource<'a> {
@@ -31,8 +31,12 @@ pub struct TokenSource<'a> {
     cache: TokenCache,
     env: &'a Env,
     log: Log,
-    /// The token of this run.
-    token: Mutex<Option<Rc<IamToken>>>,
+    /// The credential's own token, of this run.
+    own: Mutex<Option<Rc<IamToken>>>,
+    /// The token of the account that is impersonated, of this run.
+    acting: Mutex<Option<Rc<IamToken>>>,
+    /// The token that the server was last asked about, and the subject that it was issued to, if the server says.
+    subject: RefCell<Option<(Rc<IamToken>, Option<String>)>>,
 }
 
 impl<'a> TokenSource<'a> {
@@ -45,7 +49,8 @@ impl<'a> TokenSource<'a> {
         env: &'a Env,
         log: Log,
     ) -> Self {
-        Self { sign_in, http, endpoints, cache, env, log, token: Mutex::default() }
+        let (own, acting, subject) = (Mutex::default(), Mutex::default(), RefCell::default());
+        Self { sign_in, http, endpoints, cache, env, log, own, acting, subject }
     }
 
     /// A token of the required lifetime, if one can be had: a server may give a token that expires earlier.
@@ -53,17 +58,38 @@ impl<'a> TokenSource<'a> {
     /// # Errors
     /// The credential is refused, or a service cannot be reached.
     pub async fn token(&self, required: RequiredLifetime) -> Result<Rc<IamToken>> {
-        let mut current = self.token.lock().await;
-        let now = Utc::now();
-        let is_usable = |token: &&Rc<IamToken>| {
-            // A new token is the best that can be had, whatever is required.
-            token.expires_at.is_none() || required.is_met(token, now) || now - token.obtained_at < NEW
+        let Some(account) = &self.sign_in.impersonate else { return self.own_token(required).await };
+        // On the heap, since every call of every command waits for this.
+        self.through_memory(&self.acting, required, || Box::pin(self.acting_token(account, required))).await
+    }
+
+    /// The credential's own token.
+    async fn own_token(&self, required: RequiredLifetime) -> Result<Rc<IamToken>> {
+        let obtain = || {
+            Box::pin(async move {
+                let own = self.own_identity().await?;
+                self.through_cache(own.as_ref(), Level::Inner, required, async || self.obtain().await).await
+            })
         };
+        self.through_memory(&self.own, required, obtain).await
+    }
+
+    /// The token of this run, or a new one, which then is the token of this run.
+    async fn through_memory<F: Future<Output = Result<IamToken>>>(
+        &self,
+        memory: &Mutex<Option<Rc<IamToken>>>,
+        required: RequiredLifetime,
+        obtain: impl FnOnce() -> F,
+    ) -> Result<Rc<IamToken>> {
+        let mut current = memory.lock().await;
+        let now = Utc::now();
+        // A new token is the best that can be had, whatever is required.
+        let is_usable =
+            |token: &&Rc<IamToken>| token.expires_at.is_none() || required.is_met(token, now) || token.is_new(now);
         if let Some(token) = current.as_ref().filter(is_usable) {
             return Ok(token.clone());
         }
-        // On the heap, since every call of every command waits for this.
-        let token = Rc::new(Box::pin(self.acting_token(required)).await?);
+        let token = Rc::new(obtain().await?);
         self.log.masks.add(&token.value);
         *current = Some(token.clone());
         Ok(token)
@@ -94,52 +120,127 @@ impl<'a> TokenSource<'a> {
     /// # Errors
     /// The identity that the token is cached under depends on the token of another provider, which cannot be obtained.
     pub async fn discard(&self, token: &SecretString) -> Result<()> {
-        let mut current = self.token.lock().await;
-        if current.as_ref().is_some_and(|current| current.value.expose_secret() == token.expose_secret()) {
-            *current = None;
-        }
-        if let Some(own) = self.own_identity().await? {
-            self.cache.forget(&own, token);
-            if let Some(acting) = self.acting_identity(&own) {
-                self.cache.forget(&acting, token);
-            }
+        forget(&self.acting, token).await;
+        let own = self.own_identity().await?;
+        self.discard_own(token, own.as_ref()).await;
+        if let Some(acting) = own.as_ref().and_then(|own| self.acting_identity(own)) {
+            self.cache.forget(&acting, token);
         }
         Ok(())
     }
 
-    /// A name for whoever authenticates and by what, found without asking any service. It holds no secret.
-    ///
-    /// # Errors
-    /// The name depends on the token of another identity provider, which cannot be read.
-    pub fn name(&self) -> Result<String> {
-        let name = self.sign_in.credential.name(self.env)?;
-        Ok(match &self.sign_in.impersonate {
-            Some(account) => format!("{account} impersonated by {name}"),
-            None => name,
-        })
+    /// Removes a token of the credential's own.
+    async fn discard_own(&self, token: &SecretString, own: Option<&Identity>) {
+        forget(&self.own, token).await;
+        if let Some(own) = own {
+            self.cache.forget(own, token);
+        }
     }
 
-    /// A token of the account that is impersonated, or else the credential's own.
-    async fn acting_token(&self, required: RequiredLifetime) -> Result<IamToken> {
+    /// Checks a token that is to be used outside of this program: one that has expired must not be taken for a new one. The
+    /// server is asked about one that does not tell when it expires; one that does comes from the server or is still
+    /// valid.
+    ///
+    /// # Errors
+    /// The server refuses the token. A server that is not reached does not count.
+    pub async fn check_valid(&self, token: &IamToken) -> Result<()> {
+        if token.expires_at.is_some() {
+            return Ok(());
+        }
+        match userinfo::look_up(&token.value, self.services()).await {
+            Userinfo::Refused(error) => Err(self.not_valid(error)),
+            Userinfo::Subject(_) | Userinfo::Unknown(_) => Ok(()),
+        }
+    }
+
+    fn not_valid(&self, error: Error) -> Error {
+        let source = &self.sign_in.source;
+        error.context(format!("the IAM token of {source} is not valid")).hint(self.sign_in.hint())
+    }
+
+    /// The ID of the subject that calls are made as: the one that the configuration names, or else that of the token.
+    ///
+    /// # Errors
+    /// The credential is refused, or the server does not say.
+    pub async fn subject_id(&self) -> Result<String> {
+        if let Some(id) = self.sign_in.subject_id() {
+            return Ok(id.to_owned());
+        }
+        let token = self.token(RequiredLifetime::ForCalls).await?;
+        let source = &self.sign_in.source;
+        match userinfo::look_up(&token.value, self.services()).await {
+            Userinfo::Subject(id) => Ok(id),
+            Userinfo::Refused(error) => Err(self.not_valid(error)),
+            Userinfo::Unknown(error) => Err(Error::new(
+                Kind::Unknown,
+                format!("{source} does not name its subject, and the authentication service does not tell it: {error}"),
+            )
+            .hint("use the key of a service account, workload identity or impersonation, which name their subject")),
+        }
+    }
+
+    /// Whoever authenticates, and by what: what keys that are issued with the credential are cached under. It holds no
+    /// secret. A credential that names no subject, and may be another account's at any time, is named by the subject of
+    /// its token; `None` when the server does not say who that is, so that no key is cached.
+    ///
+    /// # Errors
+    /// The name depends on the token of another identity provider, which cannot be read; or no token can be obtained to
+    /// find the subject.
+    pub async fn key_identity(&self) -> Result<Option<String>> {
+        let credential = &self.sign_in.credential;
+        let mut name = credential.name(self.env)?;
+        if credential.may_change_subject() {
+            let Some(subject) = self.own_subject().await? else { return Ok(None) };
+            name = format!("{subject} by {name}");
+        }
+        Ok(Some(match &self.sign_in.impersonate {
+            Some(account) => format!("{account} impersonated by {name}"),
+            None => name,
+        }))
+    }
+
+    /// The ID of the subject that the credential's own token was issued to, for which the server is asked once for each
+    /// token that is obtained; `None` when it does not say.
+    async fn own_subject(&self) -> Result<Option<String>> {
+        let mut token = self.own_token(RequiredLifetime::ForCalls).await?;
+        if let Some((_, subject)) = self.subject.borrow().as_ref().filter(|(known, _)| Rc::ptr_eq(known, &token)) {
+            return Ok(subject.clone());
+        }
+        let mut subject = token.subject_id.clone();
+        if subject.is_none() {
+            let mut userinfo = userinfo::look_up(&token.value, self.services()).await;
+            if matches!(userinfo, Userinfo::Refused(_)) && token.cached {
+                self.discard(&token.value).await?;
+                token = self.own_token(RequiredLifetime::ForCalls).await?;
+                userinfo = userinfo::look_up(&token.value, self.services()).await;
+            }
+            if let Userinfo::Subject(id) = userinfo {
+                if let Some(own) = self.own_identity().await? {
+                    self.cache.set_subject(&own, &token.value, &id);
+                }
+                subject = Some(id);
+            }
+        }
+        *self.subject.borrow_mut() = Some((token, subject.clone()));
+        Ok(subject)
+    }
+
+    /// A token of the account that is impersonated.
+    async fn acting_token(&self, account: &str, required: RequiredLifetime) -> Result<IamToken> {
         let own = self.own_identity().await?;
-        let Some(account) = &self.sign_in.impersonate else {
-            return self.through_cache(own.as_ref(), required, async || self.obtain().await).await;
-        };
         let acting = own.as_ref().and_then(|own| self.acting_identity(own));
         let impersonate = async || {
-            let own_token =
-                || self.through_cache(own.as_ref(), RequiredLifetime::ForCalls, async || self.obtain().await);
-            let caller = own_token().await?;
-            match (self.impersonate(account, &caller).await, &own) {
+            let caller = self.own_token(RequiredLifetime::ForCalls).await?;
+            match self.impersonate(account, &caller).await {
                 // The own token was revoked since it was cached.
-                (Err(error), Some(own)) if caller.cached && error.code() == Some(Code::Unauthenticated) => {
-                    self.cache.forget(own, &caller.value);
-                    self.impersonate(account, &own_token().await?).await
+                Err(error) if caller.cached && error.code() == Some(Code::Unauthenticated) => {
+                    self.discard_own(&caller.value, own.as_ref()).await;
+                    self.impersonate(account, &*self.own_token(RequiredLifetime::ForCalls).await?).await
                 }
-                (result, _) => result,
+                result => result,
             }
         };
-        self.through_cache(acting.as_ref(), required, impersonate).await
+        self.through_cache(acting.as_ref(), Level::Outer, required, impersonate).await
     }
 
     /// A token of the account, which is cached no longer than the token that it is obtained with.
@@ -164,17 +265,20 @@ impl<'a> TokenSource<'a> {
     async fn through_cache(
         &self,
         identity: Option<&Identity>,
+        level: Level,
         required: RequiredLifetime,
         obtain: impl AsyncFn() -> Result<IamToken>,
     ) -> Result<IamToken> {
         let Some(identity) = identity else { return obtain().await };
         let started_at = Utc::now();
         // A token that another process has obtained meanwhile is as good as one that this process would obtain.
-        let is_usable = |token: &IamToken| required.is_met(token, started_at) || token.obtained_at >= started_at;
+        let is_usable = |token: &IamToken| {
+            required.is_met(token, started_at) || (token.obtained_at >= started_at && token.is_new(Utc::now()))
+        };
         if let Some(token) = self.cache.load(identity, started_at).filter(is_usable) {
             return Ok(token);
         }
-        let _lock = self.cache.lock(identity, &self.log).await?;
+        let _lock = self.cache.lock(identity, level, &self.log).await?;
         if let Some(token) = self.cache.load(identity, Utc::now()).filter(is_usable) {
             return Ok(token);
         }
@@ -206,5 +310,13 @@ impl<'a> TokenSource<'a> {
 
     fn services(&self) -> Services<'_> {
         Services { http: &self.http, endpoints: &self.endpoints, env: self.env, log: &self.log }
+    }
+}
+
+/// Removes this token from memory.
+async fn forget(memory: &Mutex<Option<Rc<IamToken>>>, token: &SecretString) {
+    let mut current = memory.lock().await;
+    if current.as_ref().is_some_and(|current| current.value.expose_secret() == token.expose_secret()) {
+        *current = None;
     }
 }

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::{CONFLICTING_VARIABLES, Credentials};
+use crate::auth::sign_in::CREDENTIAL_VARIABLES;
 use crate::env::Env;
 
 /// Variables besides [`CONFLICTING_VARIABLES`] that AWS SDKs would take other credentials or endpoints from.
@@ -19,20 +20,6 @@ const COMPETING_PREFIX: &str = "AWS_CONTAINER_CREDENTIALS_";
 /// Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints" and "Dual-stack and FIPS endpoints".
 const TURNED_OFF: [&str; 3] =
     ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"];
-
-/// Variables that this program authenticates with, or that CI systems give it for that.
-const OWN_CREDENTIALS: [&str; 10] = [
-    "YC_IAM_TOKEN",
-    "YC_TOKEN",
-    "YC_SERVICE_ACCOUNT_KEY_FILE",
-    "YC_WORKLOAD_IDENTITY",
-    "YC_WORKLOAD_IDENTITY_AUDIENCE",
-    "YC_SA_ID",
-    "ACTIONS_ID_TOKEN_REQUEST_URL",
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-    "ID_TOKEN",
-    "GITLAB_OIDC_TOKEN",
-];
 
 /// Has the command run with these credentials and no others.
 pub fn set(command: &mut Command, credentials: &Credentials, env: &Env) {
@@ -54,7 +41,7 @@ pub fn set(command: &mut Command, credentials: &Credentials, env: &Env) {
 /// Has the command run without the variables that this program authenticates with: with them it could get a key that no
 /// policy narrows. `subject_token` is the variable that the profile names for the token of a CI job.
 pub fn remove_own_credentials(command: &mut Command, subject_token: Option<&str>) {
-    for name in OWN_CREDENTIALS.into_iter().chain(subject_token) {
+    for name in CREDENTIAL_VARIABLES.into_iter().chain(subject_token) {
         command.env_remove(name);
     }
 }

@@ -110,11 +110,28 @@ impl Http {
         }
     }
 
-    /// A client in the same trace for a service of this machine: one attempt, other timeouts, no proxy.
+    /// The maximum number of times that a request is sent.
+    pub fn attempts(&self) -> Attempts {
+        self.options.attempts
+    }
+
+    /// A client in the same trace that sends a request once, with timeouts that are not longer than these.
     #[must_use]
-    pub fn direct(&self, connect_timeout: Duration, read_timeout: Duration) -> Self {
-        let options = Options { attempts: Attempts::AtMost(1), connect_timeout, read_timeout, ..self.options.clone() };
-        Self { trace_id: self.trace_id.clone(), ..Self::new(options, &Env::default(), self.log.clone()) }
+    pub fn once(&self, connect_timeout: Duration, read_timeout: Duration) -> Self {
+        let connect_timeout = connect_timeout.min(self.options.connect_timeout);
+        let read_timeout = read_timeout.min(self.options.read_timeout);
+        self.with(Attempts::AtMost(1), connect_timeout, read_timeout, &self.env)
+    }
+
+    /// A client in the same trace for a service of this machine: other timeouts, no proxy.
+    #[must_use]
+    pub fn direct(&self, attempts: Attempts, connect_timeout: Duration, read_timeout: Duration) -> Self {
+        self.with(attempts, connect_timeout, read_timeout, &Env::default())
+    }
+
+    fn with(&self, attempts: Attempts, connect_timeout: Duration, read_timeout: Duration, env: &Env) -> Self {
+        let options = Options { attempts, connect_timeout, read_timeout, ..self.options.clone() };
+        Self { trace_id: self.trace_id.clone(), ..Self::new(options, env, self.log.clone()) }
     }
 
     /// Whether a request is in flight that must not be sent again: a caller that stops waiting now does not know whether

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::{REQUEST_ID, retry};
 use crate::error::{Error, RequestIds, Result};
 use crate::status::{Code, Status};
+use crate::text::duration::CLOCK_TOLERANCE;
 use crate::text::quote;
 
 /// The response to a request, whatever its status.
@@ -52,8 +53,8 @@ impl Response {
     /// explains the refusal, and less than 25 hours: a larger difference is not trusted.
     pub fn corrected_time(&self, refusals: &[u16], now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let theirs = self.date.filter(|_| refusals.contains(&self.status))?;
-        let skew = (theirs - now).abs();
-        (skew > TimeDelta::seconds(60) && skew < TimeDelta::hours(25)).then_some(theirs)
+        let skew = (theirs - now).abs().to_std().ok()?;
+        (skew > CLOCK_TOLERANCE && skew < Duration::from_secs(25 * 60 * 60)).then_some(theirs)
     }
 
     /// The body as JSON: an object, as every method of the API returns.

@@ -439,7 +439,7 @@ async fn a_token_that_no_header_can_carry_is_refused_and_not_shown() {
 async fn a_direct_client_tries_once_and_stays_in_the_trace() {
     let server = Server::start(&[Reply::Keep(OK), Reply::Keep(BUSY), Reply::Keep(OK)]);
     let (patient, url) = (http(options()), server.url());
-    let hasty = patient.direct(Duration::from_secs(1), Duration::from_secs(5));
+    let hasty = patient.direct(Attempts::AtMost(1), Duration::from_secs(1), Duration::from_secs(5));
     patient.send(Request::new(Method::GET, &url)).await.unwrap();
     assert_eq!(hasty.send(Request::new(Method::GET, &url)).await.unwrap().status, 503);
     let traces: Vec<_> =

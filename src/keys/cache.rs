@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::lock::Lock;
 use crate::log::Log;
-use crate::store::Store;
+use crate::store::{Level, Store};
 use crate::text::digest::fingerprint;
 
 /// The keys of this user.
@@ -74,7 +74,7 @@ impl KeyCache {
     /// # Errors
     /// Another process holds the lock for too long.
     pub async fn lock(&self, request: &CacheKey, log: &Log) -> Result<Option<Lock>> {
-        self.store.lock(&request.name(), log).await
+        self.store.lock(&request.name(), Level::Outer, log).await
     }
 }
 
@@ -104,12 +104,16 @@ impl CachedKey {
         }
     }
 
-    /// The cached key, or a new one, which is then cached. Of all processes that need it at the same time, one issues it
-    /// and the others wait.
+    /// The cached key, or a new one, which is then cached if `is_same` finds that it belongs to the same request. Of all
+    /// processes that need it at the same time, one issues it and the others wait.
     ///
     /// # Errors
     /// Those of issuing a key, or another process holds the lock for too long.
-    pub async fn or_new(&self, issue: impl Future<Output = Result<EphemeralKey>>) -> Result<EphemeralKey> {
+    pub async fn or_new(
+        &self,
+        issue: impl Future<Output = Result<EphemeralKey>>,
+        is_same: impl AsyncFnOnce(&CacheKey) -> bool,
+    ) -> Result<EphemeralKey> {
         if let Some(key) = self.load() {
             return Ok(key);
         }
@@ -118,7 +122,9 @@ impl CachedKey {
             return Ok(key);
         }
         let key = issue.await?;
-        self.cache.store(&self.request, &key, Utc::now());
+        if is_same(&self.request).await {
+            self.cache.store(&self.request, &key, Utc::now());
+        }
         Ok(key)
     }
 

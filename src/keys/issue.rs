@@ -12,7 +12,7 @@ use crate::auth::token_cache::RequiredLifetime;
 use crate::context::Context;
 use crate::endpoints::Service;
 use crate::error::Result;
-use crate::text::duration;
+use crate::text::duration::{self, CLOCK_TOLERANCE};
 
 /// A request for a key as the user made it: nothing is looked up or generated yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +45,9 @@ impl KeyRequest {
     ///
     /// # Errors
     /// The credential does not tell its identity.
-    pub fn lost_secret_advice(&self, key: &EphemeralKey, context: &Context<'_>) -> Result<String> {
+    pub async fn lost_secret_advice(&self, key: &EphemeralKey, context: &Context<'_>) -> Result<String> {
         let id = &key.access_key_id;
-        Ok(if self.use_cache && self.cached(context)?.holds(key) {
+        Ok(if self.cached(context).await?.is_some_and(|cached| cached.holds(key)) {
             format!("the key {id} is cached; run the command again to get it")
         } else {
             let expires_at = key.raw["expiresAt"].as_str().unwrap_or_default();
@@ -55,17 +55,20 @@ impl KeyRequest {
         })
     }
 
-    /// The place of the key in the cache.
-    fn cached(&self, context: &Context<'_>) -> Result<CachedKey> {
-        Ok(CachedKey::new(self.cache_key(context)?, self.min_ttl, context))
+    /// The place of the key in the cache; `None` when it is not cached.
+    async fn cached(&self, context: &Context<'_>) -> Result<Option<CachedKey>> {
+        let cache_key = if self.use_cache { self.cache_key(context).await? } else { None };
+        Ok(cache_key.map(|key| CachedKey::new(key, self.min_ttl, context)))
     }
 
-    /// What the key is cached under: everything that the user gave, as it was given.
-    fn cache_key(&self, context: &Context<'_>) -> Result<CacheKey> {
+    /// What the key is cached under: everything that the user gave, as it was given, and who the caller is. `None` when
+    /// that is not known.
+    async fn cache_key(&self, context: &Context<'_>) -> Result<Option<CacheKey>> {
         let tokens = context.client()?.tokens();
         let settings = &context.settings;
-        Ok(CacheKey {
-            identity: tokens.name()?,
+        let Some(identity) = tokens.key_identity().await? else { return Ok(None) };
+        Ok(Some(CacheKey {
+            identity,
             endpoint: tokens.endpoints.configured(Service::Iam).to_owned(),
             subject: self.subject.as_ref().map(|subject| match subject {
                 Subject::Id(id) => format!("id {id}"),
@@ -76,7 +79,7 @@ impl KeyRequest {
             policy: self.policy.clone(),
             session_name: self.session_name.clone(),
             duration: self.duration,
-        })
+        }))
     }
 }
 
@@ -88,7 +91,15 @@ impl KeyRequest {
 pub async fn issue(request: &KeyRequest, context: &Context<'_>) -> Result<EphemeralKey> {
     // On the heap, since several futures would hold it.
     let issue = Box::pin(issue_new(request, context));
-    let key = if request.use_cache { request.cached(context)?.or_new(issue).await? } else { issue.await? };
+    let key = match Box::pin(request.cached(context)).await? {
+        // A token that was refused meanwhile may have been replaced by one of another account.
+        Some(cached) => {
+            cached
+                .or_new(issue, async |key| request.cache_key(context).await.is_ok_and(|now| now.as_ref() == Some(key)))
+                .await?
+        }
+        None => issue.await?,
+    };
     context.mask_secrets([&key.secret, &key.session_token]);
     Ok(key)
 }
@@ -129,11 +140,11 @@ async fn issue_new(request: &KeyRequest, context: &Context<'_>) -> Result<Epheme
     Ok(key)
 }
 
-/// What to say when the server granted a shorter lifetime than requested; a minute is left for clocks that differ.
+/// What to say when the server granted a shorter lifetime than requested.
 fn shortfall(key: &EphemeralKey, requested: Option<Duration>, now: DateTime<Utc>) -> Option<String> {
     let requested = requested?;
     let granted = key.remaining(now);
-    (granted + Duration::from_secs(60) < requested).then(|| {
+    (granted + CLOCK_TOLERANCE < requested).then(|| {
         let granted = Duration::from_secs(granted.as_secs());
         format!(
             "requested a lifetime of {}, granted {}: a key does not outlive the IAM token it is issued with",

@@ -6,16 +6,13 @@ use chrono::{DateTime, Utc};
 
 use crate::api::temporary_access_key::EphemeralKey;
 use crate::error::{Error, Result};
-use crate::text::duration;
+use crate::text::duration::{self, CLOCK_TOLERANCE};
 
 /// AWS SDKs request new credentials 15 minutes before the old ones expire: those with less left would be requested
 /// again at each use.
 ///
 /// Source: AWS SDKs and Tools Reference Guide, "Process credential provider"; botocore, `credentials.py`.
 pub const FOR_PROCESS: Duration = Duration::from_secs(16 * 60);
-
-/// How much the clocks of two machines that are set right may differ.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// The minimum remaining lifetime of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +52,23 @@ impl MinTtl {
                 Err(too_short("the duration", requested))
             }
             _ => Ok(Some(min_ttl)),
+        }
+    }
+
+    /// Checks that a cached key can be used again: after `requested` one more use must find the minimum left.
+    ///
+    /// # Errors
+    /// The requested lifetime is not longer than the minimum.
+    pub fn check_reuse(min_ttl: Option<Duration>, requested: Option<Duration>) -> Result<()> {
+        let minimum = min_ttl.unwrap_or(FOR_PROCESS);
+        match requested {
+            Some(requested) if requested <= minimum => Err(Error::usage(format!(
+                "--cache has no effect with a lifetime of {}: a cached key is used only while it is valid for {}",
+                duration::human(requested),
+                duration::human(minimum)
+            ))
+            .hint("request a longer lifetime, or give another --min-ttl")),
+            _ => Ok(()),
         }
     }
 
@@ -126,12 +140,12 @@ mod tests {
             let key = json!({"accessKeyId": "a", "secret": "s", "sessionToken": "t", "expiresAt": expires_at});
             min_ttl.check(&EphemeralKey::parse(key).unwrap(), now)
         };
-        assert!(check("2026-01-01T00:15:59.5Z").is_ok());
+        assert!(check("2026-01-01T00:15:00Z").is_ok());
         assert!(check("2026-01-01T03:16:00+03:00").is_ok());
-        let error = check("2026-01-01T00:15:58Z").unwrap_err();
+        let error = check("2026-01-01T00:14:59Z").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the server granted a lifetime of 15m 58s, which is less than the 16m that --export process needs; the key \
+            "the server granted a lifetime of 14m 59s, which is less than the 16m that --export process needs; the key \
              is not shown"
         );
         assert_eq!(error.exit_code(), 1);

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::quote;
 
+/// How much two clocks may differ: a lifetime that was counted on another clock is compared with this tolerance.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
 /// Parses a duration such as `15m`, `1h30m`, `1.5h`, `3600s` or `90d`.
 ///
 /// # Errors

@@ -385,4 +385,5 @@ fn a_command_that_is_interrupted_leaves_the_file_as_it_was() {
     hold.release();
     assert_eq!(fs::read_to_string(&file).unwrap(), "[a]\n");
     assert_eq!(names(user.home()), ["f"]);
+    assert_eq!(names(user.home()).iter().filter(|name| name.starts_with(".yc-rs-")).count(), 0);
 }

@@ -310,6 +310,10 @@ fn variables_name_a_wrong_value_and_the_rule() {
         let mut user = user();
         let url = user.cloud.https_url().to_owned();
         user.point_at(&url);
+        if variable == "YC_TOKEN" {
+            // The credential of a profile comes first.
+            user.configure("");
+        }
         user.set(variable, value);
         let mut words = words.to_vec();
         if variable != "YC_PROFILE" && variable != "YC_CA_BUNDLE" {

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 use yc_emulator::{
-    ADMIN_ID, BACKUP_ID, FOLDER_ID, FOLDER_NAME, Fault, NARROW_ID, OAUTH_TOKEN, OTHER_FOLDER_ID, OTHER_FOLDER_NAME,
-    REMOTE_ID,
+    ADMIN_ID, BACKUP_ID, FOLDER_ID, FOLDER_NAME, Fault, NARROW_ID, OTHER_FOLDER_ID, OTHER_FOLDER_NAME, REMOTE_ID,
 };
 
 use crate::route::EXCHANGE;
@@ -12,6 +11,7 @@ use crate::support::User;
 const WHOAMI: &str = "iam whoami --format json";
 const GET_ACCOUNT: &str = "GET /iam/v1/serviceAccounts/{serviceAccountId}";
 const LIST_ACCOUNTS: &str = "GET /iam/v1/serviceAccounts";
+const USERINFO: &str = "GET /oauth/userinfo";
 const REVOKE: &str = "POST /iam/v1/tokens:revoke";
 
 /// A user in a job that is bound to the administrator.
@@ -57,18 +57,31 @@ fn whoami_tells_the_id_alone_where_the_account_may_not_read_itself() {
 }
 
 #[test]
-fn whoami_guesses_nothing_from_a_bare_token() {
+fn whoami_asks_the_server_whom_a_bare_token_belongs_to() {
     let mut with_oauth = User::new();
-    with_oauth.set("YC_TOKEN", OAUTH_TOKEN);
-    for (user, source) in [(User::signed_in(), "YC_IAM_TOKEN"), (with_oauth, "YC_TOKEN")] {
+    let oauth = with_oauth.cloud.add_oauth_token(NARROW_ID);
+    with_oauth.set("YC_TOKEN", oauth);
+    for (user, id) in [(User::signed_in(), ADMIN_ID), (with_oauth, NARROW_ID)] {
+        assert_eq!(user.run("iam whoami --jq .id").ok(), format!("{id}\n"));
+        assert_eq!((user.count(USERINFO), user.count(LIST_ACCOUNTS)), (1, 0));
+    }
+}
+
+#[test]
+fn whoami_of_a_bare_token_guesses_nothing_when_the_server_does_not_say() {
+    let user = User::signed_in();
+    for fault in [Fault::unavailable(), Fault::answer(200, "application/json", "{}"), Fault::status(7, "denied").into()]
+    {
+        user.cloud.fault(USERINFO, fault);
         let error = user.run(WHOAMI).failed(1);
         let hint = error.split_once("\nhint: ").unwrap().1;
         assert!(
-            error.contains(source) && hint.contains("service account") && hint.contains("impersonation"),
+            error.contains("YC_IAM_TOKEN") && hint.contains("service account") && hint.contains("impersonation"),
             "{error}"
         );
-        assert_eq!(user.count(LIST_ACCOUNTS), 0);
     }
+    user.cloud.expire_tokens();
+    assert!(user.run(WHOAMI).failed(3).contains("YC_IAM_TOKEN"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use yc_emulator::{ADMIN_ID, Emulator};
+use yc_emulator::{ADMIN_ID, BACKUP_ID, Emulator, Fault, NARROW_ID};
 
 use crate::load::{self, Figures};
 use crate::support::User;
@@ -178,4 +178,114 @@ fn a_key_that_is_not_cached_is_not_said_to_be() {
     assert!(lose(&user).contains("is cached; run the command again"));
     user.set("YC_RS_NO_CACHE", "1");
     assert!(lose(&user).contains("is lost; the key cannot be deleted"));
+}
+
+/// The subjects of the ephemeral keys, in the order in which they were issued.
+fn subjects(user: &User) -> Vec<String> {
+    user.cloud.ephemeral_keys().into_iter().map(|key| key.subject_id).collect()
+}
+
+/// A user of a machine with this service account attached.
+fn on_machine(subject: &str) -> User {
+    let mut user = User::new();
+    user.cloud.attach_service_account(subject);
+    let url = user.cloud.http_url().to_owned();
+    user.set("YC_METADATA_ADDR", url);
+    user
+}
+
+/// Forgets the token of the machine, as a minute does.
+fn forget_tokens(user: &User) {
+    fs::remove_dir_all(user.cache_dir().join("tokens")).unwrap();
+}
+
+const USERINFO: &str = "GET /oauth/userinfo";
+
+#[test]
+fn another_account_on_the_machine_does_not_get_the_key_of_the_one_before() {
+    let user = on_machine(ADMIN_ID);
+    let first = user.run(PROCESS).ok();
+    assert_eq!(user.run(PROCESS).ok(), first);
+    assert_eq!(user.count(USERINFO), 1, "once for each token");
+    forget_tokens(&user);
+    assert_eq!(user.run(PROCESS).ok(), first);
+    user.cloud.attach_service_account(NARROW_ID);
+    forget_tokens(&user);
+    assert_ne!(user.run(PROCESS).ok(), first);
+    assert_eq!(subjects(&user), [ADMIN_ID, NARROW_ID]);
+    user.cloud.attach_service_account(ADMIN_ID);
+    forget_tokens(&user);
+    assert_eq!(user.run(PROCESS).ok(), first);
+}
+
+#[test]
+fn an_account_that_may_not_impersonate_does_not_get_the_key_of_one_that_may() {
+    let mut user = on_machine(ADMIN_ID);
+    user.set("YC_IMPERSONATE_SERVICE_ACCOUNT_ID", BACKUP_ID);
+    user.run(PROCESS).ok();
+    user.run(PROCESS).ok();
+    assert_eq!(subjects(&user), [BACKUP_ID]);
+    user.cloud.attach_service_account(NARROW_ID);
+    forget_tokens(&user);
+    user.run(PROCESS).failed(3);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_of_a_token_command_is_cached_under_the_subject_of_its_token() {
+    let user = User::new();
+    let [admin, narrow] = [ADMIN_ID, NARROW_ID].map(|subject| user.cloud.issue_token(subject));
+    user.use_profile("token-command = ['/bin/sh', '-c', 'echo run >> runs; cat token']");
+    for (token, issued) in [(&admin, 1), (&admin, 1), (&narrow, 2), (&admin, 2)] {
+        user.write_file("token", token);
+        user.run(PROCESS).ok();
+        assert_eq!(subjects(&user).len(), issued);
+    }
+    assert_eq!(fs::read_to_string(user.home().join("runs")).unwrap(), "run\n".repeat(4), "once in each run");
+    assert_eq!(subjects(&user), [ADMIN_ID, NARROW_ID]);
+}
+
+#[test]
+fn a_key_of_a_subject_that_the_server_does_not_name_is_not_cached() {
+    let user = on_machine(ADMIN_ID);
+    for issued in 1..=2 {
+        user.cloud.fault(USERINFO, Fault::unavailable());
+        user.run(PROCESS).ok();
+        assert_eq!((subjects(&user).len(), entries(&user).len()), (issued, 0));
+    }
+}
+
+#[test]
+fn a_token_that_is_replaced_while_a_key_is_issued_leaves_no_key_of_its_account_in_the_cache() {
+    let user = on_machine(ADMIN_ID);
+    user.run(PROCESS).ok();
+    fs::remove_dir_all(user.cache_dir().join("keys")).unwrap();
+    // The token is cached with its subject, and is revoked with the account.
+    user.cloud.expire_tokens();
+    user.cloud.attach_service_account(NARROW_ID);
+    user.run(PROCESS).ok();
+    assert_eq!((subjects(&user).last().unwrap().as_str(), entries(&user).len()), (NARROW_ID, 0));
+}
+
+#[test]
+fn a_cached_key_of_a_lifetime_that_the_cache_makes_useless_is_a_mistake() {
+    let user = User::signed_in();
+    for line in ["--cache --duration 15m", "--cache --duration 16m", "--cache --min-ttl 30m --duration 30m"] {
+        let error = user.run(&format!("iam access-key issue-ephemeral {line}")).failed(2);
+        assert!(error.contains("--cache"), "{error}");
+    }
+    assert!(user.cloud.requests().is_empty());
+    user.run("iam access-key issue-ephemeral --cache --duration 17m").ok();
+    user.run("iam access-key issue-ephemeral --cache").ok();
+}
+
+#[test]
+fn a_clock_that_is_half_a_minute_off_does_not_make_a_process_fail() {
+    for seconds in [-30, 30] {
+        let user = User::new().with_key();
+        user.cloud.set_clock_offset(chrono::TimeDelta::seconds(seconds));
+        for flags in ["--duration 16m", "--duration 1h --min-ttl 1h"] {
+            user.run(&format!("iam access-key issue-ephemeral --export process {flags}")).ok();
+        }
+    }
 }

@@ -125,7 +125,7 @@ pub fn writers_of_aws_profiles(writers: usize, rounds: usize) -> Figures {
     #[cfg(unix)]
     assert_eq!(std::os::unix::fs::MetadataExt::mode(&file.metadata().unwrap()) & 0o777, 0o600);
     let left: Vec<_> = std::fs::read_dir(user.home()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_str().unwrap().starts_with(".tmp")), "{left:?}");
+    assert!(left.iter().all(|name| !name.to_str().unwrap().starts_with(".yc-rs-")), "{left:?}");
     Figures::of(&user, writers * rounds)
 }
 

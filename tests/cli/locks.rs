@@ -31,7 +31,7 @@ fn cases(user: &User) -> Vec<(&'static str, PathBuf, PathBuf)> {
         let directory = user.cache_dir().join(kind).read_dir().unwrap();
         let lock = directory.map(|file| file.unwrap().path()).find(|path| path.extension().unwrap() == "lock");
         let lock = lock.unwrap();
-        cases.push((line, lock.clone(), lock.with_extension("json")));
+        cases.push((line, lock.clone(), lock));
     }
     cases
 }

@@ -41,10 +41,10 @@ fn an_iam_token_costs_one_request() {
 }
 
 #[test]
-fn a_token_that_is_given_is_printed_without_any_request() {
+fn a_token_that_is_given_is_printed_after_one_request() {
     let user = User::signed_in();
     user.run("iam create-token").ok();
-    assert_eq!(lines(&user), [""; 0]);
+    assert_eq!(lines(&user), ["GET /oauth/userinfo"]);
 }
 
 #[test]

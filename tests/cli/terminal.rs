@@ -130,6 +130,19 @@ fn a_variable_that_overrides_the_profile_is_noted() {
 }
 
 #[test]
+fn a_variable_that_is_set_and_not_used_is_noted() {
+    let mut user = person(Emulator::start());
+    user.set("YC_TOKEN", "y0_not-used");
+    user.set("YC_SERVICE_ACCOUNT_KEY_FILE", "not-used.json");
+    let shown = at_terminal(Err, &user, &["iam", "access-key", "list"]);
+    assert_eq!(
+        shown.err,
+        "note: YC_SERVICE_ACCOUNT_KEY_FILE is set, not used: 'service-account-key' of profile 'test' is used instead\n\
+         note: YC_TOKEN is set, not used: 'service-account-key' of profile 'test' is used instead\n"
+    );
+}
+
+#[test]
 fn a_list_that_is_complete_and_a_key_as_requested_are_not_noted() {
     let user = person(Emulator::start());
     user.cloud.add_access_key(ADMIN_ID, "");

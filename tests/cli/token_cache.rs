@@ -169,6 +169,7 @@ fn tokens_are_cached_by_key_and_by_service() {
     user.run("iam create-token").ok();
     let key = user.write_file("narrow.json", &user.cloud.narrow_key().file());
     let mut other = user;
+    other.configure("");
     other.set("YC_SERVICE_ACCOUNT_KEY_FILE", key.to_str().unwrap());
     other.run("iam create-token").ok();
     assert_eq!(exchanges(&other), 2);

@@ -9,9 +9,9 @@ use super::policy;
 use super::request_file::{FileArg, RequestFields};
 use crate::api::temporary_access_key::LIFETIMES;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::keys::issue::{KeyRequest, Subject};
-use crate::keys::min_ttl::{self, MinTtl};
+use crate::keys::min_ttl::MinTtl;
 use crate::keys::{policy as session_policy, session_name};
 use crate::text::{duration, ids};
 
@@ -85,15 +85,8 @@ impl EphemeralArgs {
         let by_flag = self.subject_id.or(self.service_account_id);
         let subject_id = file.or("subject_id", by_flag, |file| &file.subject_id, ids::parse_id)?;
         let duration = file.or("duration", self.duration, |file| &file.duration, lifetime)?;
-        let min_ttl = MinTtl::resolve(self.min_ttl, for_process, duration)?;
-        let cached_until = self.min_ttl.unwrap_or(min_ttl::FOR_PROCESS);
-        if let Some(requested) = duration.filter(|requested| self.cache && *requested <= cached_until) {
-            let message = format!(
-                "--cache has no effect with a lifetime of {}: a cached key is used only while it is valid for {}",
-                duration::human(requested),
-                duration::human(cached_until)
-            );
-            return Err(Error::usage(message).hint("request a longer lifetime, or give another --min-ttl"));
+        if self.cache {
+            MinTtl::check_reuse(self.min_ttl, duration)?;
         }
         let policy = match &self.policy {
             Some(argument) => Some(policy::read(argument, context).await?),
@@ -107,7 +100,7 @@ impl EphemeralArgs {
             session_name: file.or("session_name", self.session_name, |file| &file.session_name, session_name::check)?,
             policy: file.or("policy", policy, |file| &file.policy, session_policy::compact)?,
             duration,
-            min_ttl,
+            min_ttl: MinTtl::resolve(self.min_ttl, for_process, duration)?,
             use_cache: self.cache || (for_process && !self.no_cache),
         })
     }

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value as Json;
 use toml::Value;
 
+use crate::auth::key_document;
 use crate::auth::service_account_key::ServiceAccountKey;
 use crate::auth::sign_in::{self, BROWSER_KEYS};
 use crate::auth::token::{self, Token};
@@ -92,7 +93,7 @@ const KEYS: [Key; 25] = [
 /// How the text of a value is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// As an argument, which is the path of the file for the contents of a key file.
+    /// As an argument, which may be the path of a file in the place of its contents.
     Argument,
     /// On standard input, which holds the contents themselves.
     Stdin,
@@ -169,6 +170,9 @@ impl Key {
     /// The text breaks the key's rule, or begins with what a shell should have expanded.
     pub async fn argument(self, text: &str, env: &Env) -> Result<Option<Value>> {
         match self.kind {
+            ValueKind::KeyContents | ValueKind::KeyFile if key_document::is_document(text) => {
+                self.value(text, Input::Argument)
+            }
             ValueKind::KeyContents | ValueKind::KeyFile | ValueKind::Certificates => {
                 let path = env.path_of(self.name, text.as_ref())?;
                 input::blocking(move || self.value(&path.to_string_lossy(), Input::Argument)).await
@@ -209,6 +213,10 @@ impl Key {
                 };
             }
             ValueKind::KeyContents if input == Input::Stdin => key_contents(text, "standard input"),
+            ValueKind::KeyContents if key_document::is_document(text) => key_contents(text, "the value"),
+            ValueKind::KeyFile if key_document::is_document(text) => Err("is a key itself, but must be the path of a \
+                 file; to store the key in the profile, set service-account-key"
+                .to_owned()),
             ValueKind::KeyContents => {
                 read_file(text).and_then(|key| key_contents(&key, &format!("the file {}", quote::value(text))))
             }
@@ -249,10 +257,10 @@ fn read_file(path: &str) -> Result<String, String> {
 
 /// The fields of a key, which are checked by making a key of them.
 fn key_contents(text: &str, from: &str) -> Result<Value, String> {
-    ServiceAccountKey::from_json(text).map_err(|rule| format!("cannot be taken from {from}, which {rule}"))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let fields = serde_json::from_str::<Json>(text).ok();
-    fields.as_ref().and_then(yc::to_toml).ok_or_else(|| format!("cannot be taken from {from}, which is not JSON"))
+    let refused = |rule| format!("cannot be taken from {from}, which {rule}");
+    ServiceAccountKey::from_text(text).map_err(refused)?;
+    let fields = key_document::file_fields(text).map_err(refused)?;
+    yc::to_toml(&Json::Object(fields)).ok_or_else(|| refused("is empty".to_owned()))
 }
 
 fn key_file(path: &str) -> Result<Value, String> {

@@ -153,8 +153,8 @@ pub struct SetArgs {
     /// Name of the value; a dot leads into a table, as in endpoints.iam
     #[arg(value_name = "KEY", add = ArgValueCandidates::new(keys::candidates))]
     key: String,
-    /// The value: a file for service-account-key, JSON for a list; `-` reads token and service-account-key from
-    /// standard input
+    /// The value: a file or the key itself for service-account-key, JSON for a list; `-` reads token and
+    /// service-account-key from standard input
     #[arg(value_name = "VALUE")]
     value: String,
 }

@@ -17,9 +17,11 @@ pub struct Args {}
 /// Prints the token that calls are made with.
 ///
 /// # Errors
-/// No token can be obtained.
+/// No token can be obtained, or the one that is given has expired.
 pub async fn run(_args: &Args, context: &Context<'_>) -> Result<Outcome> {
-    let token = context.client()?.tokens().token(RequiredLifetime::ForExport).await?;
+    let tokens = context.client()?.tokens();
+    let token = tokens.token(RequiredLifetime::ForExport).await?;
+    tokens.check_valid(&token).await?;
     let value = json!({"iamToken": token.value.expose_secret(), "expiresAt": token.expires_at});
     context.printer.print(Output::Bare { message: &CREATE_RESPONSE, value, field: "iam_token" }).await?;
     Ok(Outcome::default())

@@ -29,7 +29,7 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
         Some(token) if token.expose_secret() == "-" => Some(context.read_input("-", "--iam-token").await?.into()),
         token => token.clone(),
     };
-    let given = given.map(|token| token::trimmed(token.expose_secret())).transpose();
+    let given = given.map(|token| token::one_token(token.expose_secret())).transpose();
     let given = given.map_err(|rule| Error::usage(format!("--iam-token {rule}")))?;
     if let Some(token) = &given {
         context.log.masks.add(token);

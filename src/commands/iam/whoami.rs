@@ -6,7 +6,7 @@ use crate::api::service_account::{self, SERVICE_ACCOUNT};
 use crate::auth::token_cache::RequiredLifetime;
 use crate::commands::Outcome;
 use crate::context::Context;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::output::Output;
 use crate::status::Code;
 
@@ -18,17 +18,11 @@ pub struct Args {}
 /// comes first, so that success means that the credential works.
 ///
 /// # Errors
-/// No token can be obtained, or the credential does not name its subject.
+/// No token can be obtained, or nothing names the subject of the credential.
 pub async fn run(_args: &Args, context: &Context<'_>) -> Result<Outcome> {
     let client = context.client()?;
     client.tokens().token(RequiredLifetime::ForCalls).await?;
-    let sign_in = &client.tokens().sign_in;
-    let Some(id) = sign_in.subject_id() else {
-        return Err(Error::new(Kind::Unknown, format!("{} does not name its subject", sign_in.source)).hint(
-            "no public API returns the subject of a token; use the key of a service account, workload identity or \
-             impersonation, which name their subject",
-        ));
-    };
+    let id = &client.tokens().subject_id().await?;
     let value = match service_account::get(client, id).await {
         Ok(account) => json!({"id": id, "folderId": account["folderId"], "name": account["name"]}),
         // An account may not be allowed to read itself.

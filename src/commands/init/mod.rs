@@ -27,7 +27,7 @@ use crate::text::quote;
 Without a terminal no questions are asked: give --profile, a credential (--token or one of the flags above) and \
 --folder-id. Other settings: yc-rs config set")]
 pub struct Args {
-    /// Key file of a service account, whose contents are stored in the profile
+    /// Key of a service account, as a file or itself, which is stored in the profile
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     service_account_key: Option<String>,
     /// Key file of a service account, whose path is stored in the profile

@@ -10,8 +10,8 @@ mod ini;
 mod tests;
 mod writer;
 
-use std::path::{Path, PathBuf};
 use std::io;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 

@@ -141,8 +141,8 @@ fn nothing_but_an_empty_configuration_leads_to_the_metadata_service() {
 }
 
 #[test]
-fn it_gets_one_request_whatever_it_responds() {
-    for profile in PROFILES {
+fn it_gets_one_request_whatever_it_responds_when_it_was_not_configured() {
+    for profile in &PROFILES[..2] {
         let user = attached();
         user.configure(profile);
         user.cloud.fault(PATH, Fault::unavailable());
@@ -150,6 +150,21 @@ fn it_gets_one_request_whatever_it_responds() {
         assert!(ran.code != 0 && ran.out.is_empty() && ran.err.contains("metadata"), "{ran:#?}");
         assert_eq!(user.sent(), [PATH]);
     }
+}
+
+#[test]
+fn it_is_retried_like_any_other_service_when_it_was_configured() {
+    let user = attached();
+    user.configure(PROFILES[2]);
+    user.cloud.fault(PATH, Fault::unavailable());
+    user.run(LIST).ok();
+    assert_eq!(user.count(PATH), 2);
+
+    let user = attached();
+    user.configure(PROFILES[2]);
+    user.cloud.fault(PATH, Fault::unavailable());
+    user.run("iam access-key list --retry 1").failed(5);
+    assert_eq!(user.sent(), [PATH]);
 }
 
 #[test]

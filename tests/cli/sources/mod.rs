@@ -1,9 +1,11 @@
 //! The ways to authenticate beyond a token and a key in the profile, and acting as another account on top of each.
 
 mod clock;
+mod given_token;
 mod impersonation;
 mod key_file;
 mod metadata;
+mod order;
 #[cfg(unix)]
 mod token_command;
 mod workload;

@@ -6,11 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use yc_emulator::{ADMIN_ID, Grant, OAUTH_TOKEN};
 
 use super::{CREATE_TOKEN, cached, newest_grant};
+use crate::programs::leave_out;
 use crate::support::User;
 
-/// A user whose profile runs this.
+/// A user whose profile runs this, and for whom the server says nothing about the tokens that it prints.
 fn with_command(command: &[&str]) -> User {
-    let user = User::new();
+    let mut user = User::new();
+    user.set("YC_ENDPOINT_URL_AUTH", "http://127.0.0.1:1");
     run_instead(&user, command);
     user
 }
@@ -27,7 +29,7 @@ fn an_iam_token_is_used_as_it_is() {
         run_instead(&user, &["/usr/bin/printf", text, &token]);
         assert_eq!(user.run(CREATE_TOKEN).ok(), format!("{token}\n"), "{text}");
     }
-    assert!(user.cloud.requests().is_empty() && cached(&user).is_empty());
+    assert_eq!((user.sent(), cached(&user).len()), (vec!["GET /oauth/userinfo".to_owned(); 4], 0));
     user.run("iam access-key list").ok();
 }
 
@@ -99,7 +101,7 @@ fn token_command_is_an_array_of_texts() {
 
 #[test]
 fn no_shell_reads_the_command() {
-    let user = User::new();
+    let user = with_command(&[]);
     let text = "t1.a;touch${IFS}pwned;$(touch${IFS}pwned)`touch${IFS}pwned`|touch>pwned&&*";
     run_instead(&user, &["/bin/echo", text]);
     assert_eq!(user.run(CREATE_TOKEN).ok(), format!("{text}\n"));
@@ -113,17 +115,103 @@ fn no_shell_reads_the_command() {
 fn a_configuration_that_others_can_write_runs_nothing() {
     let user = with_command(&["/bin/sh", "-c", "touch ran; echo t1.a"]);
     let file = user.config_dir().join("config.toml");
-    for (path, mode) in [(&file, 0o620), (&file, 0o602), (&user.config_dir(), 0o770), (&user.config_dir(), 0o707)] {
+    let home = user.home().to_owned();
+    for (path, mode) in [
+        (&file, 0o620),
+        (&file, 0o602),
+        (&user.config_dir(), 0o770),
+        (&user.config_dir(), 0o707),
+        (&home, 0o720),
+        (&home, 0o777),
+    ] {
         let sound = path.metadata().unwrap().permissions();
         set_permissions(path, Permissions::from_mode(mode)).unwrap();
         let error = user.run(CREATE_TOKEN).failed(2);
-        assert!(error.contains("token-command") && error.contains(path.to_str().unwrap()), "{mode:o}: {error}");
-        assert!(error.contains("chmod go-w"), "{mode:o}: {error}");
+        let expected = format!(
+            "ERROR: {0} can be written by others, so the token-command of {1} is not run\nhint: type: chmod go-w {0}\n",
+            path.display(),
+            file.display()
+        );
+        assert_eq!(error, expected, "{mode:o}");
         assert!(!user.home().join("ran").exists(), "{mode:o}");
         set_permissions(path, sound).unwrap();
     }
+    set_permissions(&home, Permissions::from_mode(0o1777)).unwrap();
     user.run(CREATE_TOKEN).ok();
     assert!(user.home().join("ran").exists());
+}
+
+#[test]
+fn a_configuration_that_is_a_link_is_trusted_by_what_it_leads_to() {
+    let user = with_command(&["/bin/sh", "-c", "echo t1.a"]);
+    let shared = user.home().join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    set_permissions(&shared, Permissions::from_mode(0o777)).unwrap();
+    let file = user.config_dir().join("config.toml");
+    std::fs::rename(&file, shared.join("real.toml")).unwrap();
+    std::os::unix::fs::symlink(shared.join("real.toml"), &file).unwrap();
+    let error = user.run(CREATE_TOKEN).failed(2);
+    assert!(error.starts_with(&format!("ERROR: {} can be written by others, ", shared.display())), "{error}");
+    set_permissions(&shared, Permissions::from_mode(0o755)).unwrap();
+    user.run(CREATE_TOKEN).ok();
+}
+
+#[test]
+fn a_configuration_of_another_user_runs_nothing() {
+    let user = with_command(&["/bin/sh", "-c", "touch ran; echo t1.a"]);
+    let file = user.config_dir().join("config.toml");
+    for path in [file.clone(), user.config_dir()] {
+        if std::os::unix::fs::chown(&path, Some(54321), None).is_err() {
+            return leave_out("the right to give files away");
+        }
+        let error = user.run(CREATE_TOKEN).failed(2);
+        let expected = format!(
+            "ERROR: {} belongs to another user, so the token-command of {} is not run\n",
+            path.display(),
+            file.display()
+        );
+        assert_eq!(error, expected);
+        std::os::unix::fs::chown(&path, Some(rustix::process::geteuid().as_raw()), None).unwrap();
+    }
+    assert!(!user.home().join("ran").exists());
+}
+
+/// A user for whom this program is installed under the name of `yc`.
+fn installed_as_yc(command: &[&str]) -> User {
+    let mut user = with_command(command);
+    let directory = user.home().join("bin");
+    std::fs::create_dir(&directory).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_yc-rs"), directory.join("yc")).unwrap();
+    user.set("PATH", format!("{}:/bin:/usr/bin", directory.display()));
+    user
+}
+
+#[test]
+fn a_command_that_is_this_program_again_is_one_error() {
+    let expected = "the token-command starts yc-rs again, which has a token-command too, and so on without end";
+    for command in [
+        &["yc", "iam", "create-token"][..],
+        &["/bin/sh", "-c", "yc iam create-token"],
+        &["/bin/sh", "-c", "sh -c 'yc iam create-token --format json' | cat; exit 7"],
+    ] {
+        let mut user = installed_as_yc(command);
+        let error = user.run("iam access-key list").failed(2);
+        assert_eq!(error.matches("ERROR: ").count(), 1, "{error}");
+        assert!(error.lines().next().unwrap().ends_with(expected) && error.contains("\nhint: "), "{error}");
+        user.set("YC_ERROR_FORMAT", "json");
+        let ran = user.run("iam access-key list");
+        let json: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+        assert_eq!((ran.code, &json["code"]), (2, &"CONFIG".into()), "{json}");
+        assert!(user.cloud.requests().is_empty());
+    }
+}
+
+#[test]
+fn a_command_may_be_this_program_with_another_credential() {
+    let user = User::new();
+    let token = user.cloud.issue_token(ADMIN_ID);
+    let user = installed_as_yc(&["/bin/sh", "-c", &format!("yc iam create-token --token {token}")]);
+    assert_eq!(user.run(CREATE_TOKEN).ok(), format!("{token}\n"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, SecondsFormat, TimeDelta};
 use percent_encoding::percent_decode_str;
 use yc_emulator::{
     ADMIN_ID, EXTERNAL_AUDIENCE, EXTERNAL_ISSUER, ExternalToken, FOLDER_ID, Fault, GITHUB_AUDIENCE, GITHUB_ISSUER,
@@ -190,17 +191,14 @@ fn a_wrong_table_is_named_by_place_and_field() {
     assert!(user.cloud.requests().is_empty());
 }
 
-/// What makes a token of another system useless.
+/// What makes a token of another system useless to the service.
 fn bad_tokens(user: &User) -> Vec<(&'static str, String, &'static str)> {
     let token = || -> ExternalToken { user.cloud.external(SUBJECT) };
-    let past = user.cloud.now() - chrono::TimeDelta::minutes(10);
     vec![
         ("forged", token().forged().sign(), "signature"),
-        ("expired", token().expires_at(past).sign(), "exp"),
         ("another issuer", token().issuer("https://evil.example.com").sign(), "issuer"),
         ("another audience", token().audience("https://other.example.com").sign(), "aud"),
         ("no subject", token().without("sub").sign(), "sub"),
-        ("no JWT", "not-a-jwt".to_owned(), "three parts"),
         ("another subject", user.cloud.external_token("job:other"), "job:other"),
     ]
 }
@@ -221,6 +219,69 @@ fn a_refusal_is_shown_in_the_servers_words_whatever_their_form() {
         }
         assert!(cached(&user).is_empty());
     }
+}
+
+#[test]
+fn a_refused_token_is_shown_by_what_it_says_of_itself() {
+    let mut user = in_job();
+    let expires_at = DateTime::from_timestamp(user.cloud.now().timestamp() + 600, 0).unwrap();
+    let token = user.cloud.external("job:other").expires_at(expires_at).sign();
+    user.set("JOB_TOKEN", token);
+    let error = user.run("iam create-token").failed(3);
+    let expected = format!(
+        "ERROR: cannot get an IAM token with 'workload-identity' of profile 'p' for the token with iss \
+         '{EXTERNAL_ISSUER}', aud '{EXTERNAL_AUDIENCE}', sub 'job:other' and exp {}: invalid_target: job:other is not \
+         bound to the service account {ADMIN_ID}\n",
+        expires_at.to_rfc3339_opts(SecondsFormat::Secs, true)
+    );
+    assert!(error.starts_with(&expected), "{error}");
+}
+
+#[test]
+fn an_oauth_refusal_with_400_401_or_403_exits_3_whatever_its_code() {
+    for status in [400, 401, 403] {
+        let user = in_job();
+        let body = r#"{"error": "some_later_code", "error_description": "some reason"}"#;
+        user.cloud.fault(EXCHANGE, Fault::answer(status, "application/json", body));
+        assert!(user.run(LIST).failed(3).contains(": some_later_code: some reason\n"), "{status}");
+    }
+}
+
+#[test]
+fn a_token_that_cannot_be_exchanged_is_not_sent() {
+    let mut user = in_job();
+    let expired = user.cloud.now() - TimeDelta::minutes(10);
+    let expired = DateTime::from_timestamp(expired.timestamp(), 0).unwrap();
+    let time = expired.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let iam_token = user.cloud.issue_token(ADMIN_ID);
+    for (token, problem) in [
+        (user.cloud.external(SUBJECT).expires_at(expired).sign(), format!("expired at {time}")),
+        ("not-a-jwt".to_owned(), "is not a JWT".to_owned()),
+        (iam_token, "is not a JWT but looks like an IAM token".to_owned()),
+    ] {
+        user.set("JOB_TOKEN", &token);
+        let error = user.run(LIST).failed(3);
+        assert_eq!(
+            error,
+            format!(
+                "ERROR: cannot list access keys: workload identity: the token of the variable JOB_TOKEN {problem}\n"
+            )
+        );
+    }
+    let file = user.write_file("job-token", "not-a-jwt");
+    user.use_profile(&table(ADMIN_ID, "file:~/job-token", ""));
+    let error = user.run(LIST).failed(3);
+    assert!(error.ends_with(": the token of the file '~/job-token' is not a JWT\n"), "{file:?}: {error}");
+    assert!(user.cloud.requests().is_empty());
+}
+
+#[test]
+fn a_token_that_expired_less_than_a_minute_ago_is_left_to_the_server() {
+    let mut user = in_job();
+    let token = user.cloud.external(SUBJECT).expires_at(user.cloud.now() - TimeDelta::seconds(30)).sign();
+    user.set("JOB_TOKEN", token);
+    user.run(LIST).failed(3);
+    assert_eq!(user.sent(), [EXCHANGE]);
 }
 
 #[test]

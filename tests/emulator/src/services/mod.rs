@@ -14,6 +14,7 @@ pub(crate) mod resource_manager;
 mod service_account;
 pub(crate) mod sts;
 mod temporary_access_key;
+mod userinfo;
 
 /// All routes of all services.
 pub(crate) const ROUTES: &[&[Route]] = &[
@@ -26,6 +27,7 @@ pub(crate) const ROUTES: &[&[Route]] = &[
     endpoint::ROUTES,
     metadata::ROUTES,
     federation::ROUTES,
+    userinfo::ROUTES,
     github::ROUTES,
     sts::ROUTES,
 ];

@@ -232,3 +232,15 @@ fn key_files_look_as_yc_writes_them() {
     assert_eq!(parse(&file), parse(&escaped));
     assert!(EC_PRIVATE_KEY.starts_with("-----BEGIN PRIVATE KEY-----"));
 }
+
+#[test]
+fn userinfo_names_the_subject_of_a_valid_token() {
+    let cloud = Emulator::start();
+    for subject in [ADMIN_ID, USER_ID] {
+        let token = cloud.issue_token(subject);
+        assert_eq!(call("GET", "/oauth/userinfo").token(&token).send(&cloud).ok(), json!({"sub": subject}));
+    }
+    let token = cloud.issue_token(ADMIN_ID);
+    cloud.revoke_token(&token);
+    assert_eq!(call("GET", "/oauth/userinfo").token(&token).send(&cloud).status, 401);
+}

@@ -1,4 +1,6 @@
 //! The sources of a credential, in order. The first that is configured decides; when it fails, that is the error.
+//!
+//! A variable that `yc` does not read never overrides what the profile of a user of `yc` says.
 
 use std::fmt;
 
@@ -40,14 +42,47 @@ enum Place {
 const SOURCES: [Row; 10] = [
     Row { place: Place::Flag("--token"), read: read_token },
     Row { place: Place::Variable("YC_IAM_TOKEN"), read: read_iam_token },
-    Row { place: Place::Variable("YC_TOKEN"), read: read_token },
-    Row { place: Place::Variable("YC_SERVICE_ACCOUNT_KEY_FILE"), read: ServiceAccountKey::read_file },
     Row { place: Place::ProfileKey("token"), read: read_token },
     Row { place: Place::ProfileKey("service-account-key"), read: ServiceAccountKey::read_table },
     Row { place: Place::ProfileKey("service-account-key-file"), read: ServiceAccountKey::read_file },
     Row { place: Place::ProfileSwitch("instance-service-account"), read: |_| Ok(Box::new(Metadata::configured())) },
     Row { place: Place::ProfileKey("token-command"), read: TokenCommand::read },
     Row { place: Place::ProfileKey("workload-identity"), read: WorkloadIdentity::read },
+    Row { place: Place::Variable("YC_SERVICE_ACCOUNT_KEY_FILE"), read: ServiceAccountKey::read_key_or_file },
+    Row { place: Place::Variable("YC_TOKEN"), read: read_token },
+];
+
+/// The variables that hold a credential, or by which a job obtains one. A command that is to have narrower rights than
+/// this program must not get them; nor the variable NAME of a profile whose `subject-token` is `env:NAME`.
+///
+/// Source: docs.github.com, `actions/reference/security/oidc`, and docs.gitlab.com, `ci/secrets/id_token_authentication`,
+/// for the names that are not this program's.
+pub const CREDENTIAL_VARIABLES: [&str; 10] = [
+    "YC_IAM_TOKEN",
+    "YC_TOKEN",
+    "YC_SERVICE_ACCOUNT_KEY_FILE",
+    "YC_WORKLOAD_IDENTITY",
+    "YC_SA_ID",
+    "YC_WORKLOAD_IDENTITY_AUDIENCE",
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ID_TOKEN",
+    "GITLAB_OIDC_TOKEN",
+];
+
+/// Variables in which users and other tools put a credential, and which are not read; each with the one that is.
+const VARIABLES_NOT_READ: [(&str, &str); 11] = [
+    ("YC_OAUTH_TOKEN", "YC_TOKEN"),
+    ("YANDEX_OAUTH_TOKEN", "YC_TOKEN"),
+    ("IAM_TOKEN", "YC_IAM_TOKEN"),
+    ("YANDEX_IAM_TOKEN", "YC_IAM_TOKEN"),
+    ("YC_KEY_FILE", "YC_SERVICE_ACCOUNT_KEY_FILE"),
+    ("YC_SA_KEY", "YC_SERVICE_ACCOUNT_KEY_FILE"),
+    ("YC_SA_KEY_FILE", "YC_SERVICE_ACCOUNT_KEY_FILE"),
+    ("YC_SA_KEY_JSON", "YC_SERVICE_ACCOUNT_KEY_FILE"),
+    ("YC_SA_JSON_CREDENTIALS", "YC_SERVICE_ACCOUNT_KEY_FILE"),
+    ("YC_SERVICE_ACCOUNT_KEY", "YC_SERVICE_ACCOUNT_KEY_FILE"),
+    ("YC_SERVICE_ACCOUNT_KEY_JSON", "YC_SERVICE_ACCOUNT_KEY_FILE"),
 ];
 
 /// The keys by which a profile of `yc` signs a person in through a browser.
@@ -174,9 +209,9 @@ impl SignIn {
         let used = with_status(SourceStatus::Used).map(|(row, _)| row).next();
         let Some(row) = used else {
             if let Some(key) = browser_key(inputs.profile) {
-                return Err(no_browser(inputs.profile, key));
+                return Err(no_browser(inputs.profile, key, inputs.env));
             }
-            let credential = Box::new(Metadata::unconfigured(not_set(inputs.profile)));
+            let credential = Box::new(Metadata::unconfigured(not_set(inputs.profile, inputs.env)));
             return Ok(Self { credential, source: Source::MetadataService, impersonate });
         };
         let origin = inputs.origin(row);
@@ -186,9 +221,12 @@ impl SignIn {
             log.masks.add(secret);
         }
         for (unused, _) in with_status(SourceStatus::SetButNotUsed) {
-            let unused = inputs.origin(unused);
-            if let (Origin::Variable(name), Origin::Profile { .. }) = (&origin, &unused) {
-                log.note(&format!("{name} is used instead of {unused}"));
+            match (&origin, inputs.origin(unused)) {
+                (Origin::Variable(name), unused @ Origin::Profile { .. }) => {
+                    log.note(&format!("{name} is used instead of {unused}"));
+                }
+                (_, Origin::Variable(name)) => log.note(&format!("{name} is set, not used: {origin} is used instead")),
+                _ => {}
             }
         }
         Ok(Self { credential, source: Source::Configured(origin), impersonate })
@@ -232,9 +270,9 @@ fn read_token(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
     }
 }
 
-/// An IAM token, whatever it looks like.
+/// An IAM token, whatever it looks like, as long as it may be a token.
 fn read_iam_token(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
-    let token = token::trimmed(configured.text()?).map_err(|rule| configured.invalid(rule))?;
+    let token = token::one_token(configured.text()?).map_err(|rule| configured.invalid(rule))?;
     Ok(Box::new(PlainToken(token)))
 }
 
@@ -247,16 +285,21 @@ fn browser_key(profile: &Profile) -> Option<&'static str> {
     BROWSER_KEYS.into_iter().find(|key| profile.has(key))
 }
 
-fn no_browser(profile: &Profile, key: &str) -> Error {
+fn no_browser(profile: &Profile, key: &str, env: &Env) -> Error {
     let title = profile.title();
-    Error::no_credentials(format!("{title} signs in through a browser ('{key}'), which yc-rs does not do")).hint(
+    let not_read = not_read(env);
+    Error::no_credentials(format!(
+        "{title} signs in through a browser ('{key}'), which yc-rs does not do, and no variable holds a credential\
+         {not_read}"
+    ))
+    .hint(
         "to have yc sign in, type: yc-rs config set token-command '[\"yc\", \"iam\", \"create-token\"]', which is \
          token-command = [\"yc\", \"iam\", \"create-token\"] in config.toml",
     )
 }
 
 /// The list of the sources when none of them is set.
-fn not_set(profile: &Profile) -> String {
+fn not_set(profile: &Profile, env: &Env) -> String {
     let [mut flags, mut variables] = [Vec::new(), Vec::new()];
     for row in &SOURCES {
         match row.place {
@@ -271,133 +314,18 @@ fn not_set(profile: &Profile) -> String {
         (None, None) => "there is no configuration file".to_owned(),
     };
     let [flags, variables] = [flags, variables].map(|names| names.join(", "));
-    format!("{flags} is not given; not set: {variables}; {in_profile}")
+    let not_read = not_read(env);
+    format!("{flags} is not given; not set: {variables}; {in_profile}{not_read}")
+}
+
+/// The end of a list of sources that says which variables seem to hold a credential and are not read.
+fn not_read(env: &Env) -> String {
+    let mut text = String::new();
+    for (name, read) in VARIABLES_NOT_READ.iter().filter(|(name, _)| env.var(name).is_some()) {
+        text.extend(["; ", name, " is set, but is not read: use ", read]);
+    }
+    text
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::config::Config;
-
-    fn env(vars: &[(&str, &str)]) -> Env {
-        Env {
-            vars: vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            ..Env::default()
-        }
-    }
-
-    fn profile(lines: &str) -> Profile {
-        let config = Config::from_text(&format!("current = 'p'\n[profiles.p]\n{lines}\n")).unwrap();
-        config.profile(None).unwrap()
-    }
-
-    fn resolve(flag: Option<&str>, vars: &[(&str, &str)], lines: &str) -> Result<SignIn> {
-        let flag = flag.map(SecretString::from);
-        let inputs = Inputs { token: flag.as_ref(), env: &env(vars), profile: &profile(lines) };
-        SignIn::resolve(inputs, None, &Log::default())
-    }
-
-    #[test]
-    fn the_first_configured_source_decides() {
-        let source = |flag, vars: &[_], lines| resolve(flag, vars, lines).unwrap().source.to_string();
-        let vars = [("YC_IAM_TOKEN", "t1.i"), ("YC_TOKEN", "y0_o")];
-        assert_eq!(source(Some("t1.f"), &vars, "token = 't1.p'"), "--token");
-        assert_eq!(source(None, &vars, "token = 't1.p'"), "YC_IAM_TOKEN");
-        assert_eq!(source(None, &vars[1..], "token = 't1.p'"), "YC_TOKEN");
-        assert_eq!(source(None, &[], "token = 't1.p'"), "'token' of profile 'p'");
-        assert_eq!(resolve(None, &[], "").unwrap().source, Source::MetadataService);
-    }
-
-    #[test]
-    fn every_source_is_listed_with_what_becomes_of_it() {
-        let (env, profile) = (env(&[("YC_TOKEN", "y0_o")]), profile("token-command = ['true']"));
-        let sources = Inputs { token: None, env: &env, profile: &profile }.sources().unwrap();
-        let lines: Vec<_> = sources.iter().map(|(source, status)| format!("{source}: {status}")).collect();
-        assert_eq!(
-            lines,
-            [
-                "--token: not set",
-                "YC_IAM_TOKEN: not set",
-                "YC_TOKEN: used",
-                "YC_SERVICE_ACCOUNT_KEY_FILE: not set",
-                "'token' of profile 'p': not set",
-                "'service-account-key' of profile 'p': not set",
-                "'service-account-key-file' of profile 'p': not set",
-                "'instance-service-account' of profile 'p': not set",
-                "'token-command' of profile 'p': set, not used",
-                "'workload-identity' of profile 'p': not set",
-            ]
-        );
-    }
-
-    #[test]
-    fn yc_iam_token_always_holds_an_iam_token() {
-        let sign_in = resolve(None, &[("YC_IAM_TOKEN", "anything")], "").unwrap();
-        assert!(sign_in.credential.is_iam_token());
-    }
-
-    #[test]
-    fn mistakes_are_named_and_not_quoted() {
-        for (token, expected) in [
-            (
-                "{\"id\": 1}",
-                "--token holds JSON, not a token; the key of a service account goes into 'service-account-key' of a \
-                 profile",
-            ),
-            ("YCAJEsecret", "--token holds a key for S3, not a token; an IAM token begins with t1."),
-            ("a b", "--token holds white space or other characters that no token has"),
-            (" ", "--token is empty, but must hold a token"),
-        ] {
-            let error = resolve(Some(token), &[], "").unwrap_err();
-            assert_eq!(error.to_string(), expected);
-            assert!(!error.to_text().contains("secret"), "{error}");
-            assert_eq!(error.exit_code(), 2);
-        }
-    }
-
-    #[test]
-    fn a_profile_with_two_credentials_is_refused() {
-        let error = resolve(None, &[], "token = 't1.p'\nservice-account-key = { id = 'x' }").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "'profiles.p.service-account-key' is set together with 'token', but a profile has one credential; remove \
-             one of them"
-        );
-        let off = resolve(None, &[], "token = 't1.p'\ninstance-service-account = false").unwrap();
-        assert!(off.credential.is_iam_token());
-    }
-
-    #[test]
-    fn a_credential_that_names_its_subject_tells_it() {
-        let identity = "workload-identity = { service-account-id = 'aje', subject-token = 'env:T' }";
-        assert_eq!(resolve(None, &[], identity).unwrap().subject_id(), Some("aje"));
-        let bare = resolve(Some("t1.a"), &[], "").unwrap();
-        assert_eq!(bare.subject_id(), None);
-        assert_eq!(SignIn { impersonate: Some("sa".into()), ..bare }.subject_id(), Some("sa"));
-    }
-
-    #[test]
-    fn a_browser_profile_is_one_without_any_credential() {
-        assert_eq!(browser_key(&profile("federation-id = 'x'\nsubject-id = 'y'")), Some("federation-id"));
-        assert_eq!(browser_key(&profile("subject-id = 'y'\nusername = 'u'")), Some("username"));
-        assert_eq!(browser_key(&profile("federation-id = 'x'\ntoken = 'y0_a'")), None);
-        assert_eq!(browser_key(&profile("folder-id = 'x'")), None);
-    }
-
-    #[test]
-    fn variables_that_hold_a_credential_can_be_left_out() {
-        let env = env(&[("YC_TOKEN", "a"), ("YC_IAM_TOKEN", "b"), ("YC_SERVICE_ACCOUNT_KEY_FILE", "c"), ("HOME", "d")]);
-        assert_eq!(without_env_credentials(&env).vars.into_keys().collect::<Vec<_>>(), ["HOME"]);
-    }
-
-    proptest! {
-        #[test]
-        fn a_token_is_never_quoted_in_an_error(token in "canary\\PC{0,20}") {
-            if let Err(error) = resolve(Some(&token), &[], "") {
-                prop_assert!(!error.to_text().contains("canary"));
-            }
-        }
-    }
-}
+mod tests;
