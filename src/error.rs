@@ -51,6 +51,13 @@ pub enum Kind {
     },
     /// The server could not be reached, or the connection broke.
     Network,
+    /// The server's certificate is not trusted, or TLS failed in another way that stays.
+    Untrusted,
+    /// Something else than the API responded: a proxy, the login page of a network, another server.
+    ForeignResponse {
+        /// The HTTP status of the response.
+        http: u16,
+    },
     /// The limit of `--timeout`, or a timeout of a request, has passed.
     Timeout,
     /// The user pressed Ctrl-C.
@@ -213,6 +220,14 @@ impl Error {
         }
     }
 
+    fn http_status(&self) -> Option<u16> {
+        match self.0.kind {
+            Kind::Refused { http, .. } => http,
+            Kind::ForeignResponse { http } => Some(http),
+            _ => None,
+        }
+    }
+
     /// The exit status: 1 failure, 2 invalid input, 3 not authorized, 4 not found, 5 retryable, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match &self.0.kind {
@@ -221,12 +236,19 @@ impl Error {
             _ if self.0.outcome_unknown => 1,
             Kind::Usage | Kind::Config | Kind::FilterSyntax => 2,
             Kind::NoCredentials => 3,
-            Kind::Network | Kind::Timeout => 5,
-            Kind::NotSet | Kind::FilterRun | Kind::Output | Kind::Unknown | Kind::Internal => 1,
+            Kind::NotSet
+            | Kind::FilterRun
+            | Kind::Untrusted
+            | Kind::ForeignResponse { .. }
+            | Kind::Output
+            | Kind::Unknown
+            | Kind::Internal => 1,
+            Kind::Refused { status, .. } if status.is_quota() => 1,
+            // Whatever the body says: the HTTP status decides whether a request is sent again.
+            Kind::Network | Kind::Timeout | Kind::Refused { http: Some(429 | 502..=504), .. } => 5,
             Kind::Refused { status, .. } => match status.code {
                 Code::Unauthenticated | Code::PermissionDenied => 3,
                 Code::NotFound => 4,
-                Code::ResourceExhausted if status.is_quota() => 1,
                 Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded => 5,
                 _ => 1,
             },
@@ -248,7 +270,7 @@ impl Error {
             Kind::FilterSyntax | Kind::FilterRun => "FILTER",
             Kind::NoCredentials => "NO_CREDENTIALS",
             Kind::Refused { status, .. } => status.code.name(),
-            Kind::Network => "NETWORK",
+            Kind::Network | Kind::Untrusted | Kind::ForeignResponse { .. } => "NETWORK",
             Kind::Timeout => "TIMEOUT",
             Kind::Interrupted => "INTERRUPTED",
             Kind::Unknown => "UNKNOWN",
@@ -259,8 +281,10 @@ impl Error {
     /// The error as text: `ERROR: ` and the message, then a line for each further field that is known.
     pub fn to_text(&self) -> String {
         let mut lines = vec![format!("ERROR: {}", self.0.message)];
-        if let Some(status) = self.status() {
+        if self.status().is_some() || self.http_status().is_some() {
             lines.push(format!("code: {}", self.code_name()));
+        }
+        if let Some(status) = self.status() {
             for (field, description) in status.field_violations() {
                 lines.push(format!("field-violation: {field}: {description}"));
             }
@@ -278,7 +302,7 @@ impl Error {
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
         object.insert("code".into(), self.code_name().into());
-        if let Kind::Refused { http: Some(http), .. } = self.0.kind {
+        if let Some(http) = self.http_status() {
             object.insert("status".into(), http.into());
         }
         object.insert("message".into(), self.0.message.clone().into());
@@ -312,8 +336,11 @@ mod tests {
     use super::*;
 
     fn refused(code: Code, message: &str) -> Error {
-        let status = Status { code, message: message.into(), details: vec![] };
-        Error::refused(Some(400), status)
+        by_http(400, code, message)
+    }
+
+    fn by_http(http: u16, code: Code, message: &str) -> Error {
+        Error::refused(Some(http), Status { code, message: message.into(), details: vec![] })
     }
 
     #[test]
@@ -332,6 +359,14 @@ mod tests {
             (refused(Code::ResourceExhausted, "slow down"), 5),
             (refused(Code::ResourceExhausted, "Quota limit x exceeded"), 1),
             (refused(Code::DeadlineExceeded, ""), 5),
+            (by_http(502, Code::Internal, ""), 5),
+            (by_http(503, Code::Unknown, ""), 5),
+            (by_http(504, Code::NotFound, ""), 5),
+            (by_http(429, Code::PermissionDenied, ""), 5),
+            (by_http(429, Code::ResourceExhausted, "Quota limit x exceeded"), 1),
+            (by_http(502, Code::Unavailable, "").outcome_unknown(), 1),
+            (Error::new(Kind::Untrusted, ""), 1),
+            (Error::new(Kind::ForeignResponse { http: 403 }, ""), 1),
             (refused(Code::Unavailable, "").outcome_unknown(), 1),
             (refused(Code::InvalidArgument, ""), 1),
             (refused(Code::Internal, ""), 1),

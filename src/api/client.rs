@@ -94,7 +94,7 @@ impl<'a> Client<'a> {
         let base = self.tokens.endpoints.base(call.service, &self.tokens.http).await?;
         let url = call.url(&base);
         let answer = self.send_with(&call, &url, &token).await?;
-        if answer.status != 401 || !self.tokens.forget(&token).await? {
+        if !answer.refuses_token() || !self.tokens.forget(&token).await? {
             return Ok(answer);
         }
         // The token came from the cache, and has been revoked since.

@@ -10,6 +10,7 @@ use rustls::pki_types::UnixTime;
 
 use super::Options;
 use super::proxy::Proxy;
+use super::response::Origin;
 use crate::error::{Error, Kind, RequestIds};
 use crate::status::{Code, Status};
 
@@ -114,11 +115,16 @@ impl Failure {
         }
     }
 
-    pub(super) fn redirect(http: u16, host: &str, target: Option<&str>) -> Self {
-        let target = target.unwrap_or("an unknown host");
-        let message = format!("{host} returned {http}, a redirect to {target}, which is not followed");
-        let status = Status { code: Code::Unknown, message, details: vec![] };
-        Self::permanent(Error::refused(Some(http), status).hint("check the endpoint and the proxy"))
+    pub(super) fn redirect(http: u16, origin: &Origin, target: Option<&str>) -> Self {
+        let (host, target) = (&origin.host, target.unwrap_or("an unknown host"));
+        let message = match &origin.proxy {
+            Some(proxy) => format!(
+                "{host} returned {http} through the proxy {}, a redirect to {target}, which is not followed",
+                proxy.address
+            ),
+            None => format!("{host} returned {http}, a redirect to {target}, which is not followed"),
+        };
+        Self::permanent(origin.foreign_error(http, message))
     }
 
     pub(super) fn too_large(status: u16, host: &str, limit: usize) -> Self {

@@ -19,7 +19,7 @@ use self::failure::Failure;
 pub use self::request::{Body, Repeat, Request};
 use self::request::{PreparedRequest, host_and_port};
 pub use self::response::Response;
-use self::response::{BodyError, read_body};
+use self::response::{BodyError, Origin, read_body};
 use self::retry::NextStep;
 use self::transport::Transport;
 use crate::env::Env;
@@ -218,7 +218,7 @@ impl Http {
         // The connection can be shared from now on; the body may take long.
         drop(first);
         if response.status().is_redirection() {
-            return Err(redirect(&response, host));
+            return Err(redirect(&response, &Origin::new(&request.url, transport.proxy.as_ref())));
         }
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -227,7 +227,9 @@ impl Http {
             BodyError::Timeout => timed_out(),
             BodyError::TooLarge => Failure::too_large(status, host, MAX_BODY),
         })?;
-        let mut response = Response::new(status, headers, body, ids, request.repeat == Repeat::Unprocessed);
+        let origin = Origin::new(&request.url, transport.proxy.as_ref());
+        let unrepeatable = request.repeat == Repeat::Unprocessed;
+        let mut response = Response::new(status, headers, body, ids, origin, unrepeatable);
         // The clock of a server that is not verified must not be used in the place of ours.
         response.date = response.date.filter(|_| self.options.verify && request.url.scheme() == "https");
         Ok(response)
@@ -294,10 +296,10 @@ impl AttemptOutcome {
     }
 }
 
-fn redirect(response: &reqwest::Response, host: &str) -> Failure {
+fn redirect(response: &reqwest::Response, origin: &Origin) -> Failure {
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let target = location.and_then(|text| response.url().join(text).ok());
-    Failure::redirect(response.status().as_u16(), host, target.as_ref().map(host_and_port).as_deref())
+    Failure::redirect(response.status().as_u16(), origin, target.as_ref().map(host_and_port).as_deref())
 }
 
 /// A random number from 0 to 1.

@@ -28,6 +28,7 @@ mod errors;
 #[cfg(unix)]
 mod exec;
 mod export;
+mod foreign_responses;
 mod help;
 mod identity;
 mod init;

@@ -204,9 +204,14 @@ fn exit_statuses_follow_the_http_status() {
     }
     for (content_type, body) in [("text/html", "<html><p>busy</p>"), ("application/json", "{}"), ("text/xml", "")] {
         let (user, _) = user();
-        user.cloud.fault(STS, Fault::answer(200, content_type, body));
-        let message = assume(&user, &[]).failed(1);
-        assert!(message.contains("200 with something that is not a response of STS"), "{message}");
+        for http in [200, 403] {
+            user.cloud.fault(STS, Fault::answer(http, content_type, body));
+            let error = assume(&user, &["--error-format", "json"]).err;
+            let error: Value = serde_json::from_str(&error).unwrap();
+            let (code, exit) =
+                if http == 200 || content_type == "text/html" { ("NETWORK", 1) } else { ("PERMISSION_DENIED", 3) };
+            assert_eq!((&error["code"], &error["exit"]), (&code.into(), &exit.into()), "{error}");
+        }
         let (user, _) = self::user();
         user.cloud.fault(STS, Fault::answer(503, content_type, body));
         assume(&user, &["--retry", "1"]).failed(5);
