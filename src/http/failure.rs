@@ -4,13 +4,12 @@ use std::error::Error as StdError;
 use std::time::Duration;
 use std::{io, iter};
 
-use chrono::DateTime;
 use rustls::CertificateError;
-use rustls::pki_types::UnixTime;
 
 use super::Options;
 use super::proxy::Proxy;
 use super::response::Origin;
+use super::tls::{CertificateProblem, describe_handshake};
 use crate::error::{Error, Kind, RequestIds};
 use crate::status::{Code, Status};
 
@@ -57,7 +56,7 @@ impl Failure {
 
     fn connect(error: &reqwest::Error, host: &str, options: &Options, proxy: Option<&Proxy>) -> Self {
         if let Some(tls) = find_cause::<rustls::Error>(error) {
-            return Self::tls(tls, host);
+            return Self::tls(tls, host, proxy);
         }
         let tunnel = causes(error).map(ToString::to_string).find(|text| text.starts_with(TUNNEL));
         if let (Some(reason), Some(proxy)) = (tunnel, proxy) {
@@ -98,21 +97,41 @@ impl Failure {
     }
 
     /// TLS failed, in most cases because the server's certificate is not accepted, which a retry does not change.
-    fn tls(error: &rustls::Error, host: &str) -> Self {
+    fn tls(error: &rustls::Error, host: &str, proxy: Option<&Proxy>) -> Self {
         match error {
-            rustls::Error::InvalidCertificate(reason) => {
-                let (reason, hint) = certificate_problem(reason);
-                let error = Error::network(format!("cannot trust {host}: {reason}"));
-                Self::permanent(hint.map_or(error.clone(), |hint| error.hint(hint)))
-            }
+            rustls::Error::InvalidCertificate(reason) => Self::certificate(reason, host, proxy),
             // Only the verifier of this program returns one, about the files of the system's roots.
             rustls::Error::Other(reason) => Self::permanent(Error::config(reason.to_string())),
             other => Self {
-                error: Error::network(format!("cannot connect to {host}: TLS: {other}")),
+                error: Error::network(format!("cannot connect to {host}: {}", describe_handshake(other))),
                 may_be_processed: false,
                 retryable: true,
             },
         }
+    }
+
+    fn certificate(reason: &CertificateError, host: &str, proxy: Option<&Proxy>) -> Self {
+        let problem = match reason {
+            CertificateError::Other(other) => other.0.downcast_ref::<CertificateProblem>(),
+            _ => None,
+        };
+        let Some(problem) = problem else {
+            let message = format!("cannot trust {host}: it does not prove that it has the key of its certificate");
+            return Self::permanent(Error::new(Kind::Untrusted, message));
+        };
+        // The connection to a proxy can be one over TLS too.
+        let proxy = proxy.filter(|proxy| proxy.has_tls_host(&problem.host));
+        let message = match proxy {
+            Some(proxy) => {
+                format!("cannot trust the proxy {}, which comes from {}: {problem}", proxy.address(), proxy.variable)
+            }
+            None => format!("cannot trust {host}: {problem}"),
+        };
+        let error = Error::new(Kind::Untrusted, message);
+        Self::permanent(match &problem.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        })
     }
 
     pub(super) fn redirect(http: u16, origin: &Origin, target: Option<&str>) -> Self {
@@ -141,35 +160,6 @@ impl Failure {
     pub(super) fn with_ids(self, ids: RequestIds) -> Self {
         Self { error: self.error.ids(ids), ..self }
     }
-}
-
-/// What is wrong with a certificate, and what to do about it.
-fn certificate_problem(error: &CertificateError) -> (String, Option<&'static str>) {
-    const CLOCK: Option<&str> = Some("check the clock of this machine");
-    match error {
-        CertificateError::UnknownIssuer => (
-            "its certificate is not signed by a known authority".into(),
-            Some("give the authority's certificate with --ca-bundle FILE or YC_CA_BUNDLE"),
-        ),
-        CertificateError::NotValidForName => ("its certificate is for another host".into(), Some("check the endpoint")),
-        CertificateError::NotValidForNameContext { presented, .. } => {
-            (format!("its certificate is for another host: {}", presented.join(", ")), Some("check the endpoint"))
-        }
-        CertificateError::Expired => ("its certificate has expired".into(), CLOCK),
-        CertificateError::ExpiredContext { not_after, .. } => {
-            (format!("its certificate has expired: it was valid until {}", format_time(*not_after)), CLOCK)
-        }
-        CertificateError::NotValidYet => ("its certificate is not valid yet".into(), CLOCK),
-        CertificateError::NotValidYetContext { not_before, .. } => {
-            (format!("its certificate is not valid yet: it will be from {}", format_time(*not_before)), CLOCK)
-        }
-        other => (format!("its certificate is not valid: {other}"), None),
-    }
-}
-
-fn format_time(time: UnixTime) -> String {
-    let date = i64::try_from(time.as_secs()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-    date.map_or_else(String::new, |date| date.format("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// Whether the server said that it has not processed the request: it closes the connection, or refuses the stream.

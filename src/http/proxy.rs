@@ -57,6 +57,12 @@ impl Proxy {
         super::host_and_port(&self.url)
     }
 
+    /// Whether the proxy is reached over TLS, and has this host.
+    pub(super) fn has_tls_host(&self, host: &str) -> bool {
+        let own = self.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        self.url.scheme() == "https" && own.eq_ignore_ascii_case(host)
+    }
+
     /// Whether requests to this URL go through the proxy.
     pub(super) fn is_used_for(&self, url: &Url) -> bool {
         // `reqwest` decides by the same matcher.

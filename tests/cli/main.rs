@@ -17,6 +17,7 @@ mod aws_files;
 mod bad_input;
 #[cfg(unix)]
 mod broken_output;
+mod certificates;
 mod completion;
 mod config;
 mod debug_log;

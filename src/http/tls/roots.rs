@@ -141,7 +141,7 @@ fn decode_base64<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<u8>> {
 }
 
 /// The two names in a certificate, as DER without the outer tag and length.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct CertificateNames<'a> {
     pub(super) issuer: &'a [u8],
     pub(super) subject: &'a [u8],
