@@ -35,6 +35,7 @@ mod identity;
 mod init;
 #[cfg(unix)]
 mod interrupts;
+mod jq;
 mod key_cache;
 mod load;
 mod network;

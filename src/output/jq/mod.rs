@@ -5,7 +5,6 @@ use std::thread;
 
 use jaq_core::data::JustLut;
 use jaq_core::{Ctx, Exn, Vars};
-use jaq_json::write::{Pp, write};
 use jaq_json::{Val, read};
 use serde_json::Value;
 
@@ -13,6 +12,9 @@ use crate::error::{Error, Kind, Result};
 use crate::secret::{is_secret_field, mask_shapes};
 
 mod compile;
+mod definitions;
+mod json;
+mod rewrite;
 #[cfg(test)]
 mod tests;
 
@@ -89,14 +91,18 @@ impl Filter {
             Val::obj(variables.iter().map(|(name, value)| (name.clone().into(), value.clone().into())).collect())
         });
         let context = Ctx::<JustLut<Val>>::new(&self.compiled.lut, Vars::new(variables));
-        let style = Pp { indent: Some("  ".to_owned()), sep_space: true, ..Pp::default() };
-
         let mut printed = Vec::new();
         for result in self.compiled.id.run((context, input)) {
             match result {
-                Ok(Val::TStr(text) | Val::BStr(text)) => printed.extend_from_slice(&text),
-                Ok(value) => write(&mut printed, &style, 0, &value)
-                    .map_err(|error| Error::internal(format!("cannot write the output of the jq filter: {error}")))?,
+                Ok(Val::TStr(text) | Val::BStr(text)) => {
+                    printed.extend_from_slice(String::from_utf8_lossy(&text).as_bytes());
+                }
+                Ok(value) => {
+                    let text = json::pretty(&value).map_err(|key| {
+                        Error::new(Kind::FilterRun, format!("jq filter: {}", definitions::key_message(key)))
+                    })?;
+                    printed.extend_from_slice(text.as_bytes());
+                }
                 Err(exception) => return self.check_exit(exception, document).map(|()| printed),
             }
             printed.push(b'\n');
