@@ -6,14 +6,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
 
 use crate::api::operation::{self, Operation};
 use crate::api::pages::Listing;
 use crate::api::{Client, folder, service_account};
-use crate::auth::SignIn;
-use crate::auth::cache::TokenCache;
+use crate::auth::sign_in::{Inputs, SignIn};
+use crate::auth::token_cache::TokenCache;
 use crate::auth::token_source::TokenSource;
+use crate::config::origin::Setting;
 use crate::config::settings::{self, Folder, GlobalFlags, Settings};
 use crate::endpoints::Endpoints;
 use crate::env::Env;
@@ -90,18 +90,11 @@ impl<'a> Context<'a> {
 
     fn new_client(&self) -> Result<Client<'a>> {
         let token = self.token.get().or(self.flags.token.as_ref());
-        let sign_in = SignIn::resolve(token, self.env, &self.settings.profile, &self.log)?
-            .impersonating(self.settings.impersonate.clone());
-        Ok(Client::new(TokenSource {
-            sign_in,
-            http: self.http(),
-            endpoints: self.endpoints()?,
-            cache: TokenCache::new(self.cache_home().as_deref()),
-            env: self.env,
-            log: self.log.clone(),
-            token: Mutex::default(),
-            subject_token: tokio::sync::OnceCell::new(),
-        }))
+        let inputs = Inputs { token, env: self.env, profile: &self.settings.profile };
+        let impersonate = self.settings.impersonate.as_ref().map(|account| account.value.clone());
+        let sign_in = SignIn::resolve(inputs, impersonate, &self.log)?;
+        let cache = TokenCache::new(self.cache_home().as_deref());
+        Ok(Client::new(TokenSource::new(sign_in, self.http(), self.endpoints()?, cache, self.env, self.log.clone())))
     }
 
     /// The connections of this run.
@@ -154,16 +147,15 @@ impl<'a> Context<'a> {
     /// No folder is given, or the one that is given by name cannot be found.
     pub async fn folder_id(&self) -> Result<String> {
         match &self.settings.folder {
-            Some(Folder::Id(id)) => Ok(id.clone()),
-            Some(Folder::Name(name)) => {
-                let cloud = self.settings.cloud_id.as_deref().ok_or_else(|| {
-                    Error::usage(format!("the folder '{name}' cannot be looked up by its name: no cloud is given"))
-                        .hint(
-                            "give --cloud-id, set YC_CLOUD_ID, or put 'cloud-id' into the profile; or give --folder-id",
-                        )
+            Some(Setting { value: Folder::Id(id), .. }) => Ok(id.clone()),
+            Some(Setting { value: Folder::Name(name), origin }) => {
+                let cloud = self.settings.cloud_id.as_ref().ok_or_else(|| {
+                    Error::usage(format!("the folder '{name}' ({origin}) cannot be looked up: no cloud is given")).hint(
+                        "give --cloud-id, set YC_CLOUD_ID, or put 'cloud-id' into the profile; or give --folder-id",
+                    )
                 })?;
-                ids::check_name("the name of the folder", name).map_err(Error::usage)?;
-                folder::id_by_name(self.client()?, cloud, name).await
+                ids::check_name(&origin.to_string(), name).map_err(Error::usage)?;
+                folder::id_by_name(self.client()?, &cloud.value, name).await
             }
             None => Err(Error::usage("a name is looked up in a folder, and no folder is given")
                 .hint("give --folder-id, set YC_FOLDER_ID, or put 'folder-id' into the profile")),

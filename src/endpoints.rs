@@ -121,21 +121,20 @@ impl Endpoints {
         let table = profile.table("endpoints")?;
         if let Some(unknown) = table.and_then(|table| table.keys().find(|key| !is_known(key))) {
             let known = SERVICES.map(|info| info.key).join(", ");
-            return Err(
-                profile.wrong(&format!("endpoints.{unknown}"), &format!("is not a service; the services are {known}"))
-            );
+            return Err(profile
+                .invalid(&format!("endpoints.{unknown}"), &format!("is not a service; the services are {known}")));
         }
         let mut overrides = [const { None }; SERVICES.len()];
         for (endpoint, ServiceInfo { key, variable, .. }) in overrides.iter_mut().zip(&SERVICES) {
             if let Some(given) = env.var(variable) {
                 *endpoint = Some(check_url(given).map_err(|rule| Error::usage(format!("{variable} {rule}")))?);
             } else if let Some(given) = table.and_then(|table| table.get(*key)) {
-                let invalid = |rule: String| profile.wrong(&format!("endpoints.{key}"), &rule);
+                let invalid = |rule: String| profile.invalid(&format!("endpoints.{key}"), &rule);
                 let given = given.as_str().ok_or_else(|| invalid("must be a quoted string".to_owned()))?;
                 *endpoint = Some(check_url(given).map_err(invalid)?);
-            } else if let (&"storage", Some(given)) = (key, profile.text("storage-endpoint")?) {
+            } else if let (&"storage", Some(given)) = (key, profile.string("storage-endpoint")?) {
                 // The key that `yc` has for it.
-                let invalid = |rule: String| profile.wrong("storage-endpoint", &rule);
+                let invalid = |rule: String| profile.invalid("storage-endpoint", &rule);
                 *endpoint = Some(check_url(&with_scheme(given, "https")).map_err(invalid)?);
             }
         }
@@ -220,8 +219,8 @@ fn resolve_installation(flag: Option<&str>, env: &Env, profile: &Profile) -> Res
     if let Some(text) = env.var("YC_ENDPOINT") {
         return parse(text).map(Some).map_err(|rule| Error::usage(format!("YC_ENDPOINT {rule}")));
     }
-    let from_profile = profile.text("endpoint")?.map(parse).transpose();
-    from_profile.map_err(|rule| profile.wrong("endpoint", &rule))
+    let from_profile = profile.string("endpoint")?.map(parse).transpose();
+    from_profile.map_err(|rule| profile.invalid("endpoint", &rule))
 }
 
 fn position(service: Service) -> usize {

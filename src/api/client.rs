@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::auth::cache::Need;
 use crate::auth::iam_token::IamToken;
 use crate::auth::token_source::TokenSource;
 use crate::endpoints::Service;
@@ -90,16 +89,11 @@ impl<'a> Client<'a> {
     /// # Errors
     /// The server cannot be reached, or refuses the credential in exchange for a token.
     pub async fn send(&self, call: Call<'_>) -> Result<Response> {
-        let token = self.tokens.token(Need::Calls).await?;
-        let base = self.tokens.endpoints.base(call.service, &self.tokens.http).await?;
-        let url = call.url(&base);
-        let answer = self.send_with(&call, &url, &token).await?;
-        if !answer.refuses_token() || !self.tokens.forget(&token).await? {
-            return Ok(answer);
-        }
-        // The token came from the cache, and has been revoked since.
-        let token = self.tokens.token(Need::Calls).await?;
-        self.send_with(&call, &url, &token).await
+        let send = async |token: &IamToken| {
+            let base = self.tokens.endpoints.base(call.service, &self.tokens.http).await?;
+            self.send_with(&call, &call.url(&base), token).await
+        };
+        Ok(self.tokens.send_authenticated(send).await?.1)
     }
 
     async fn send_with(&self, call: &Call<'_>, url: &str, token: &IamToken) -> Result<Response> {

@@ -1,16 +1,20 @@
-//! Workload identity federation: a token that another system issued to a job, exchanged for an IAM token of a service
-//! account. No secret is stored anywhere.
+//! Workload identity federation: a token that another identity provider issued to a job, exchanged for an IAM token of a
+//! service account. No secret is stored anywhere.
 //!
 //! Source: yandex-cloud/docs, `en/iam/operations/wlif/setup-wlif.md`; RFC 8693 for the exchange.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
+use super::credential::{Configured, Credential, Services, Source};
 use super::iam_token::IamToken;
-use crate::endpoints::is_loopback;
+use super::token_cache::Identity;
+use crate::endpoints::{Service, is_loopback};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Body, Http, Method, Request, Response, Url};
@@ -18,25 +22,27 @@ use crate::status::{Code, Status};
 use crate::text::digest::fingerprint;
 use crate::text::percent;
 
-/// The variables by which a job of GitHub Actions asks for its token.
+/// The variables by which a job of GitHub Actions requests its token.
 const REQUEST_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const REQUEST_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 
 /// The table `workload-identity` of a profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct WorkloadIdentity {
     /// The service account to act as.
-    pub service_account_id: String,
-    /// Where the token of the other system is.
-    pub subject_token: SubjectToken,
-    /// The audience to ask GitHub for; `None` leaves it to GitHub's default.
-    pub audience: Option<String>,
+    service_account_id: String,
+    /// Where the provider's token is.
+    subject_token: SubjectToken,
+    /// The audience to request from GitHub; `None` leaves it to GitHub's default.
+    audience: Option<String>,
+    /// The provider's token, which is read once in a run.
+    received: OnceCell<SecretString>,
 }
 
-/// Where the token of the other system is.
+/// Where the provider's token is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubjectToken {
-    /// GitHub's OIDC endpoint hands it out to a job.
+    /// At GitHub's OIDC endpoint, which issues one to a job.
     GithubActions,
     /// In a variable.
     Variable(String),
@@ -44,26 +50,102 @@ pub enum SubjectToken {
     File(String),
 }
 
+impl Credential for WorkloadIdentity {
+    fn subject_id(&self) -> Option<&str> {
+        Some(&self.service_account_id)
+    }
+
+    fn name(&self, env: &Env) -> Result<String> {
+        Ok(format!("{} for {}", self.job_name(env)?, self.service_account_id))
+    }
+
+    fn identity<'a>(&'a self, services: Services<'a>) -> LocalBoxFuture<'a, Result<Option<Identity>>> {
+        Box::pin(async move {
+            let token = self.subject_token(services).await?;
+            let Some((issuer, subject)) = issuer_and_subject(token) else { return Ok(None) };
+            let account = &self.service_account_id;
+            Ok(Some(Identity {
+                issuer: services.endpoints.base(Service::Auth, services.http).await?,
+                subject: format!("workload {issuer} {subject} for {account}"),
+            }))
+        })
+    }
+
+    fn obtain<'a>(&'a self, services: Services<'a>, _now: DateTime<Utc>) -> LocalBoxFuture<'a, Result<IamToken>> {
+        Box::pin(async move {
+            let token = self.subject_token(services).await?;
+            let auth = services.endpoints.base(Service::Auth, services.http).await?;
+            exchange(&self.service_account_id, token, services.http, &auth).await
+        })
+    }
+
+    fn hint(&self, _source: &Source) -> String {
+        format!(
+            "check that the federation accepts the issuer and audience of the token, and that its subject is bound to \
+             the service account {}",
+            self.service_account_id
+        )
+    }
+}
+
 impl WorkloadIdentity {
-    /// Reads the table.
+    /// Reads the table of a profile.
     ///
     /// # Errors
-    /// A field is missing, unknown or wrong; the message names it.
-    pub fn from_table(table: &toml::Table) -> Result<Self, String> {
+    /// A field is missing, unknown or invalid; the message names it.
+    pub fn read(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
+        let identity = Self::from_table(configured.table()?).map_err(|rule| configured.invalid(rule))?;
+        Ok(Box::new(identity))
+    }
+
+    fn from_table(table: &toml::Table) -> Result<Self, String> {
         const FIELDS: [&str; 3] = ["service-account-id", "subject-token", "audience"];
         if let Some(unknown) = table.keys().find(|key| !FIELDS.contains(&key.as_str())) {
             return Err(format!("has a field '{unknown}', but there are only: {}", FIELDS.join(", ")));
         }
-        let text = |key: &str| match table.get(key) {
+        let optional = |key: &str| match table.get(key) {
             None => Ok(None),
             Some(toml::Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-            Some(_) => Err(format!("has a field '{key}' that is no text")),
+            Some(_) => Err(format!("has a field '{key}' that is not a quoted string, or is empty")),
         };
-        let required = |key: &str| text(key)?.ok_or_else(|| format!("has no field '{key}'"));
+        let required = |key: &str| optional(key)?.ok_or_else(|| format!("has no field '{key}'"));
         Ok(Self {
             service_account_id: required("service-account-id")?,
             subject_token: required("subject-token")?.parse()?,
-            audience: text("audience")?,
+            audience: optional("audience")?,
+            received: OnceCell::new(),
+        })
+    }
+
+    /// The token that the provider issued to this job.
+    async fn subject_token(&self, services: Services<'_>) -> Result<&SecretString> {
+        let read = async || {
+            let token = match &self.subject_token {
+                SubjectToken::GithubActions => {
+                    github_token(self.audience.as_deref(), services.http, services.env).await?
+                }
+                SubjectToken::Variable(name) => from_variable(name, services.env)?,
+                SubjectToken::File(path) => from_file(path)?,
+            };
+            services.log.masks.add(&token);
+            Ok(token)
+        };
+        self.received.get_or_try_init(read).await
+    }
+
+    /// A name for the job that the provider issued a token to, found without asking the provider.
+    fn job_name(&self, env: &Env) -> Result<String> {
+        let token = match &self.subject_token {
+            // GitHub gives each job a token of its own to request tokens with.
+            SubjectToken::GithubActions => {
+                return Ok(format!("job of GitHub Actions {}", fingerprint(&[github_variable(REQUEST_TOKEN, env)?])));
+            }
+            SubjectToken::Variable(name) => from_variable(name, env)?,
+            SubjectToken::File(path) => from_file(path)?,
+        };
+        Ok(match issuer_and_subject(&token) {
+            Some((issuer, subject)) => format!("job {issuer} {subject}"),
+            None => format!("job {}", fingerprint(&[token.expose_secret()])),
         })
     }
 }
@@ -81,37 +163,6 @@ impl std::str::FromStr for SubjectToken {
     }
 }
 
-/// The token that the other system issued to this job.
-///
-/// # Errors
-/// It is not there; the message says what to do in the other system.
-pub async fn subject_token(identity: &WorkloadIdentity, http: &Http, env: &Env) -> Result<SecretString> {
-    match &identity.subject_token {
-        SubjectToken::GithubActions => github_token(identity.audience.as_deref(), http, env).await,
-        SubjectToken::Variable(name) => from_variable(name, env),
-        SubjectToken::File(path) => from_file(path),
-    }
-}
-
-/// A name for the job that the other system issued a token to, told without asking it.
-///
-/// # Errors
-/// The token is not there.
-pub fn job(identity: &WorkloadIdentity, env: &Env) -> Result<String> {
-    let token = match &identity.subject_token {
-        // GitHub gives each job its own token to ask for tokens with.
-        SubjectToken::GithubActions => {
-            return Ok(format!("job of GitHub Actions {}", fingerprint(&[github_variable(REQUEST_TOKEN, env)?])));
-        }
-        SubjectToken::Variable(name) => from_variable(name, env)?,
-        SubjectToken::File(path) => from_file(path)?,
-    };
-    Ok(match issuer_and_subject(&token) {
-        Some((issuer, subject)) => format!("job {issuer} {subject}"),
-        None => format!("job {}", fingerprint(&[token.expose_secret()])),
-    })
-}
-
 fn from_variable(name: &str, env: &Env) -> Result<SecretString> {
     let token = env.var(name).ok_or_else(|| missing(&format!("the variable {name} is not set")))?;
     not_empty(token)
@@ -125,7 +176,7 @@ fn from_file(path: &str) -> Result<SecretString> {
 
 fn not_empty(token: &str) -> Result<SecretString> {
     match token.trim() {
-        "" => Err(missing("the token of the other system is empty")),
+        "" => Err(missing("the token of the identity provider is empty")),
         token => Ok(token.into()),
     }
 }
@@ -145,7 +196,7 @@ fn github_variable<'a>(name: &str, env: &'a Env) -> Result<&'a str> {
 async fn github_token(audience: Option<&str>, http: &Http, env: &Env) -> Result<SecretString> {
     let mut url = github_variable(REQUEST_URL, env)?.to_owned();
     if Url::parse(&url).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url)) {
-        let rule = "is a plain http address of another machine, to which no token is sent; it must begin with https://";
+        let rule = "is a plain http URL of another machine, to which no token is sent; it must begin with https://";
         return Err(Error::usage(format!("{REQUEST_URL} {rule}")));
     }
     if let Some(audience) = audience {
@@ -157,71 +208,63 @@ async fn github_token(audience: Option<&str>, http: &Http, env: &Env) -> Result<
     let mut request = Request::new(Method::GET, &url);
     request.bearer = Some(&bearer);
     let about = |error: Error| error.context("cannot get a token from GitHub Actions");
-    let answer = http.send(request).await.and_then(Response::into_json_of_another_service).map_err(about)?;
-    let token = answer["value"].as_str().ok_or_else(|| about(Error::internal("the answer holds no token")))?;
+    let response = http.send(request).await.and_then(Response::into_json_of_another_service).map_err(about)?;
+    let token = response["value"].as_str().ok_or_else(|| about(Error::internal("the response holds no token")))?;
     Ok(token.into())
 }
 
-/// Who the other system says the job is: `iss` and `sub` of its token, which is not verified here.
-pub fn issuer_and_subject(token: &SecretString) -> Option<(String, String)> {
+/// Who the provider says the job is: `iss` and `sub` of its token, which is not verified here.
+fn issuer_and_subject(token: &SecretString) -> Option<(String, String)> {
     let claims = token.expose_secret().split('.').nth(1)?;
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?).ok()?;
     Some((claims["iss"].as_str()?.to_owned(), claims["sub"].as_str()?.to_owned()))
 }
 
-/// Exchanges the token of the other system for an IAM token of the service account.
-///
-/// # Errors
-/// The server refuses, or cannot be reached.
-pub async fn exchange(
-    identity: &WorkloadIdentity,
-    subject_token: &SecretString,
-    http: &Http,
-    auth: &str,
-) -> Result<IamToken> {
+/// Exchanges the provider's token for an IAM token of the service account.
+async fn exchange(service_account_id: &str, subject_token: &SecretString, http: &Http, auth: &str) -> Result<IamToken> {
     let url = format!("{auth}/oauth/token");
     let mut request = Request::new(Method::POST, &url);
     let field = |name, value: &str| (name, value.to_owned());
     request.body = Body::Form(vec![
         field("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
         field("requested_token_type", "urn:ietf:params:oauth:token-type:access_token"),
-        field("audience", &identity.service_account_id),
+        field("audience", service_account_id),
         field("subject_token", subject_token.expose_secret()),
         field("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
     ]);
-    let answer = http.send(request).await?;
-    match oauth_refusal(&answer) {
+    let response = http.send(request).await?;
+    match oauth_refusal(&response) {
         Some(error) => Err(error),
-        None => read(&answer.into_json()?, Utc::now()),
+        None => parse_token(&response.into_json()?, Utc::now()),
     }
 }
 
 /// A refusal in the form of RFC 6749, 5.2; the documentation does not say in which form refusals come.
-fn oauth_refusal(answer: &Response) -> Option<Error> {
-    let body: Value = serde_json::from_slice(answer.body()).ok()?;
-    let error = body["error"].as_str().filter(|_| !(200..300).contains(&answer.status))?;
+fn oauth_refusal(response: &Response) -> Option<Error> {
+    let body: Value = serde_json::from_slice(response.body()).ok()?;
+    let error = body["error"].as_str().filter(|_| !(200..300).contains(&response.status))?;
     let code = match error {
         // Of an exchange, the first means that the token is not accepted, and `invalid_target` that it is not for
         // this account. Source: RFC 8693, 2.2.2.
         "invalid_request" | "invalid_grant" | "invalid_client" | "invalid_token" => Code::Unauthenticated,
         "invalid_target" | "unauthorized_client" | "access_denied" => Code::PermissionDenied,
-        _ => Code::from_http(answer.status),
+        _ => Code::from_http(response.status),
     };
     let message = match body["error_description"].as_str() {
         Some(description) => format!("{error}: {description}"),
         None => error.to_owned(),
     };
     let status = Status { code, message, details: Vec::new() };
-    Some(Error::refused(Some(answer.status), status).ids(answer.ids.clone()))
+    Some(Error::refused(Some(response.status), status).ids(response.ids.clone()))
 }
 
-fn read(answer: &Value, now: DateTime<Utc>) -> Result<IamToken> {
-    let token = answer["access_token"].as_str();
-    let token = token.ok_or_else(|| Error::internal("the server's answer holds no IAM token"))?;
+fn parse_token(response: &Value, now: DateTime<Utc>) -> Result<IamToken> {
+    let token = response["access_token"].as_str();
+    let token = token.ok_or_else(|| Error::internal("the server's response holds no IAM token"))?;
     let mut token = IamToken::given(token.into(), now);
-    let life = answer["expires_in"].as_i64().and_then(TimeDelta::try_seconds);
-    let end = life.and_then(|life| now.checked_add_signed(life));
-    token.expires_at = end.map(|end| end.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let lifetime = response["expires_in"].as_i64().and_then(TimeDelta::try_seconds);
+    let expires_at = lifetime.and_then(|lifetime| now.checked_add_signed(lifetime));
+    token.expires_at = expires_at.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true));
     Ok(token)
 }
 
@@ -245,16 +288,22 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_table_is_named_by_its_field() {
+    fn a_field_that_is_missing_or_invalid_is_named() {
         for (text, expected) in [
-            ("", "no field 'service-account-id'"),
-            ("service-account-id = 'a'", "no field 'subject-token'"),
-            ("service-account-id = 1", "'service-account-id' that is no text"),
-            ("service-account-id = 'a'\nsubject-token = 'gitlab'", "github-actions, env:NAME or file:PATH"),
-            ("service-account = 'a'", "'service-account', but there are only"),
+            ("", "has no field 'service-account-id'"),
+            ("service-account-id = 'a'", "has no field 'subject-token'"),
+            ("service-account-id = 1", "has a field 'service-account-id' that is not a quoted string, or is empty"),
+            ("service-account-id = ''", "has a field 'service-account-id' that is not a quoted string, or is empty"),
+            (
+                "service-account-id = 'a'\nsubject-token = 'gitlab'",
+                "has subject-token 'gitlab', but it must be github-actions, env:NAME or file:PATH",
+            ),
+            (
+                "service-account = 'a'",
+                "has a field 'service-account', but there are only: service-account-id, subject-token, audience",
+            ),
         ] {
-            let error = table(text).unwrap_err();
-            assert!(error.contains(expected), "{text}: {error}");
+            assert_eq!(table(text).unwrap_err(), expected);
         }
     }
 

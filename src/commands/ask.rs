@@ -1,6 +1,6 @@
 //! Questions to a person at a terminal: asked on standard error, answered on the terminal.
 //!
-//! An answer is waited for on a thread of its own, so that Ctrl-C and `--timeout` end the command meanwhile.
+//! Answers are read on a thread of their own, so that Ctrl-C and `--timeout` end the command meanwhile.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -16,16 +16,16 @@ use crate::text::escape;
 /// # Errors
 /// The input has ended, or cannot be read.
 pub async fn line(question: &str) -> Result<String> {
-    say_part(&format!("{question}: "));
-    let read = || {
+    write_stderr(&format!("{question}: "));
+    let read_line = || {
         let mut line = String::new();
         io::stdin().read_line(&mut line).map(|count| (count > 0).then(|| line.trim().to_owned()))
     };
-    match tokio::task::spawn_blocking(read).await {
+    match tokio::task::spawn_blocking(read_line).await {
         Ok(Ok(Some(line))) => Ok(line),
         Ok(Ok(None)) => Err(no_answer("the input has ended")),
         Ok(Err(error)) => Err(no_answer(&error.to_string())),
-        Err(_) => Err(no_answer("the terminal is gone")),
+        Err(_) => Err(no_answer("the terminal cannot be read")),
     }
 }
 
@@ -43,19 +43,18 @@ pub async fn line_or(question: &str, default: &str) -> Result<String> {
 /// # Errors
 /// The input has ended or cannot be read, or Ctrl-C was pressed.
 pub async fn secret(question: &str) -> Result<SecretString> {
-    // Before the question is shown, since somebody may paste the answer at once.
-    let _quiet = Quiet::begin();
+    // Before the question is shown, since the answer may be pasted at once.
+    let _hidden = HiddenInput::begin();
     let prompt = format!("{question} (not shown): ");
     match tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt)).await {
         Ok(Ok(text)) => Ok(text.trim().into()),
         Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => Err(Error::new(Kind::Interrupted, "interrupted")),
         Ok(Err(error)) => Err(no_answer(&error.to_string())),
-        Err(_) => Err(no_answer("the terminal is gone")),
+        Err(_) => Err(no_answer("the terminal cannot be read")),
     }
 }
 
-/// The position of one of several choices, each a text to show and the names by which it may be typed beside its
-/// number. An empty answer means the first.
+/// The position of the chosen one of several choices. An empty answer means the first.
 ///
 /// # Errors
 /// The input has ended, or cannot be read.
@@ -93,38 +92,38 @@ impl Choice {
     }
 }
 
-/// A line of the conversation.
+/// Shows a line.
 pub fn say(text: &str) {
-    say_part(&format!("{}\n", escape::single_line(text)));
+    write_stderr(&format!("{}\n", escape::single_line(text)));
 }
 
-fn say_part(text: &str) {
+fn write_stderr(text: &str) {
     // Nothing can be done when standard error is closed; the answer will be missing too.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Keeps the terminal from showing what is typed, and from acting on it, until this is dropped, which happens also
-/// when the command is cut short in the middle of a question. It is the mode that the reader of passwords sets for
-/// itself: a Ctrl-D typed before that would be lost in the change from lines to characters.
+/// when the command is cut short in the middle of a question. `rpassword` sets the same mode itself: a Ctrl-D typed before
+/// that would be lost in the change from lines to characters.
 #[cfg(unix)]
-struct Quiet(Option<Termios>);
+struct HiddenInput(Option<Termios>);
 
 #[cfg(unix)]
-impl Quiet {
+impl HiddenInput {
     fn begin() -> Self {
         let before = tcgetattr(io::stdin()).ok();
-        if let Some(mut quiet) = before.clone() {
-            quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-            quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
-            quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &quiet);
+        if let Some(mut hidden) = before.clone() {
+            hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+            hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
+            hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &hidden);
         }
         Self(before)
     }
 }
 
 #[cfg(unix)]
-impl Drop for Quiet {
+impl Drop for HiddenInput {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
@@ -132,12 +131,12 @@ impl Drop for Quiet {
     }
 }
 
-/// Elsewhere the reader of passwords alone has to do.
+/// Elsewhere `rpassword` alone hides the input.
 #[cfg(not(unix))]
-struct Quiet;
+struct HiddenInput;
 
 #[cfg(not(unix))]
-impl Quiet {
+impl HiddenInput {
     fn begin() -> Self {
         Self
     }

@@ -38,7 +38,7 @@ impl Local<'_> {
     }
 
     /// The name of the profile that flag or environment choose.
-    pub fn wanted_profile(&self) -> Option<&str> {
+    pub fn requested_profile(&self) -> Option<&str> {
         settings::given(&self.flags.profile).or(self.env.var("YC_PROFILE"))
     }
 
@@ -47,7 +47,7 @@ impl Local<'_> {
     /// # Errors
     /// The configuration cannot be read, or has no such profile.
     pub fn profile(&self) -> Result<Profile> {
-        Config::load(self.env)?.profile(self.wanted_profile())
+        Config::load(self.env)?.profile(self.requested_profile())
     }
 
     /// Tells the user what was done, on a terminal or not.

@@ -3,6 +3,7 @@
 //! Reading is here, [`edit`] changes the file, and [`yc`] reads the file of `yc` where there is none of our own.
 
 pub mod edit;
+pub mod origin;
 pub mod settings;
 pub mod yc;
 
@@ -14,21 +15,7 @@ use toml::{Table, Value};
 
 use crate::env::Env;
 use crate::error::{Error, Result};
-
-/// The keys under which a profile may have its credential; it has one of them.
-pub const CREDENTIALS: [&str; 6] = [
-    "token",
-    "service-account-key",
-    "service-account-key-file",
-    "instance-service-account",
-    "token-command",
-    "workload-identity",
-];
-
-/// The keys by which a profile of `yc` signs in through a browser.
-///
-/// Source: yandex-cloud/docs, `en/_includes/cli/{auth-federated-user,passport-profile-create}.md`.
-const BROWSER_KEYS: [&str; 4] = ["federation-id", "userpool-id", "username", "subject-id"];
+use origin::Origin;
 
 /// The configuration file.
 #[derive(Debug, Clone, Default)]
@@ -49,19 +36,19 @@ pub struct Profile {
 }
 
 impl Config {
-    /// Reads `config.toml` of the program's folder; where there is none, the file of `yc`; where there is neither, the
-    /// configuration is empty.
+    /// Reads `config.toml` of the program's own directory; where there is none, the file of `yc`; where there is neither,
+    /// the configuration is empty.
     ///
     /// # Errors
     /// The file cannot be read, or is not TOML (or YAML).
     pub fn load(env: &Env) -> Result<Self> {
-        let own = env.config_home().map(|folder| folder.join(FILE));
-        if let Some((path, text)) = read_first(own)? {
-            let root = parse(&text).map_err(|problem| at(&path, &problem))?;
+        let own = env.config_home().map(|directory| directory.join(FILE));
+        if let Some((path, text)) = read_if_present(own)? {
+            let root = parse(&text).map_err(|problem| invalid_file(&path, &problem))?;
             return Ok(Self { path: Some(path), root });
         }
-        if let Some((path, text)) = read_first(yc::path(env))? {
-            let root = yc::parse(&text).map_err(|problem| at(&path, &problem))?;
+        if let Some((path, text)) = read_if_present(yc::path(env))? {
+            let root = yc::parse(&text).map_err(|problem| invalid_file(&path, &problem))?;
             return Ok(Self { path: Some(path), root });
         }
         Ok(Self::default())
@@ -79,21 +66,21 @@ impl Config {
     ///
     /// # Errors
     /// There is no profile of that name, or the file has another shape than profiles need.
-    pub fn profile(&self, wanted: Option<&str>) -> Result<Profile> {
+    pub fn profile(&self, requested: Option<&str>) -> Result<Profile> {
         let current = match self.root.get("current") {
             None => None,
             Some(Value::String(name)) => Some(name.as_str()),
-            Some(_) => return Err(self.wrong("current", "must be the name of a profile in quotes")),
+            Some(_) => return Err(self.invalid("current", "must be the name of a profile as a quoted string")),
         };
-        let Some(name) = wanted.or(current) else {
+        let Some(name) = requested.or(current) else {
             return Ok(Profile { path: self.path.clone(), ..Profile::default() });
         };
         match self.profiles()?.and_then(|profiles| profiles.get(name)) {
             Some(Value::Table(values)) => {
                 Ok(Profile { name: Some(name.to_owned()), path: self.path.clone(), values: values.clone() })
             }
-            Some(_) => Err(self.wrong(&format!("profiles.{name}"), "must be a table: [profiles.NAME]")),
-            None => Err(self.unknown(name)?),
+            Some(_) => Err(self.invalid(&format!("profiles.{name}"), "must be a table: [profiles.NAME]")),
+            None => Err(self.unknown_profile(name)?),
         }
     }
 
@@ -114,33 +101,41 @@ impl Config {
         match self.root.get("profiles") {
             None => Ok(None),
             Some(Value::Table(profiles)) => Ok(Some(profiles)),
-            Some(_) => Err(self.wrong("profiles", "must hold tables: [profiles.NAME]")),
+            Some(_) => Err(self.invalid("profiles", "must hold tables: [profiles.NAME]")),
         }
     }
 
-    fn unknown(&self, name: &str) -> Result<Error> {
-        let place = match &self.path {
-            Some(path) => format!("in {}", path.display()),
-            None => "since there is no configuration file".to_owned(),
-        };
-        Ok(unknown_profile(name, &place, &self.names()?))
+    /// The error for a name that no profile has.
+    fn unknown_profile(&self, name: &str) -> Result<Error> {
+        let mut names = self.names()?;
+        names.sort_unstable();
+        let error = Error::config(match &self.path {
+            Some(path) => format!("there is no profile '{name}' in {}", path.display()),
+            None => format!("there is no profile '{name}' since there is no configuration file"),
+        });
+        let list = names.join(", ");
+        Ok(error.hint(match nearest(name, names.iter().copied()) {
+            _ if names.is_empty() => "to create one, type: yc-rs config profile create NAME".to_owned(),
+            Some(near) => format!("did you mean '{near}'? the profiles are: {list}"),
+            None => format!("the profiles are: {list}"),
+        }))
     }
 
-    fn wrong(&self, key: &str, rule: &str) -> Error {
-        wrong(self.path.as_deref(), key, rule)
+    fn invalid(&self, key: &str, rule: &str) -> Error {
+        origin::invalid_key(self.path.as_deref(), key, rule)
     }
 }
 
 impl Profile {
-    /// The text under this key; `None` when it is not set.
+    /// The string under this key; `None` when it is not set, or empty.
     ///
     /// # Errors
-    /// The value is something else than a text.
-    pub fn text(&self, key: &str) -> Result<Option<&str>> {
+    /// The value is something else than a string.
+    pub fn string(&self, key: &str) -> Result<Option<&str>> {
         match self.values.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty()).map(String::as_str)),
-            Some(_) => Err(self.wrong(key, "must be a text in quotes")),
+            Some(_) => Err(self.invalid(key, "must be a quoted string")),
         }
     }
 
@@ -148,26 +143,26 @@ impl Profile {
     ///
     /// # Errors
     /// The value is something else than a boolean.
-    pub fn flag(&self, key: &str) -> Result<bool> {
+    pub fn boolean(&self, key: &str) -> Result<bool> {
         match self.values.get(key) {
             None => Ok(false),
             Some(Value::Boolean(set)) => Ok(*set),
-            Some(_) => Err(self.wrong(key, "must be true or false")),
+            Some(_) => Err(self.invalid(key, "must be true or false")),
         }
     }
 
-    /// The texts in the array under this key; empty when it is not set.
+    /// The strings in the array under this key; empty when it is not set.
     ///
     /// # Errors
-    /// The value is something else than an array of texts.
-    pub fn texts(&self, key: &str) -> Result<Vec<String>> {
-        let wrong = || self.wrong(key, "must be an array of texts, e.g. [\"yc\", \"iam\", \"create-token\"]");
+    /// The value is something else than an array of strings.
+    pub fn strings(&self, key: &str) -> Result<Vec<String>> {
+        let invalid = || self.invalid(key, "must be an array of strings, e.g. [\"yc\", \"iam\", \"create-token\"]");
         match self.values.get(key) {
             None => Ok(Vec::new()),
             Some(Value::Array(items)) => {
-                items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+                items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(invalid)).collect()
             }
-            Some(_) => Err(wrong()),
+            Some(_) => Err(invalid()),
         }
     }
 
@@ -179,7 +174,7 @@ impl Profile {
         match self.values.get(key) {
             None => Ok(None),
             Some(Value::Table(table)) => Ok(Some(table)),
-            Some(_) => Err(self.wrong(key, "must be a table")),
+            Some(_) => Err(self.invalid(key, "must be a table")),
         }
     }
 
@@ -188,51 +183,25 @@ impl Profile {
         &self.values
     }
 
-    /// The key by which this profile signs in through a browser, as `yc` does and this program cannot; `None` when it
-    /// has a credential of another kind, or none at all.
-    pub fn browser_login(&self) -> Option<&'static str> {
-        if CREDENTIALS.iter().any(|key| self.has(key)) {
-            return None;
-        }
-        BROWSER_KEYS.into_iter().find(|key| self.has(key))
-    }
-
     /// Whether anything is set under this key.
     pub fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
 
-    /// The profile as it is called in messages.
+    /// The profile as errors and notes name it.
     pub fn title(&self) -> String {
-        self.name.as_ref().map_or_else(|| "no profile".to_owned(), |name| format!("profile '{name}'"))
+        origin::title(self.name.as_deref())
     }
 
-    /// An error about a value of this profile: where it stands, and the rule it breaks.
-    pub fn wrong(&self, key: &str, rule: &str) -> Error {
-        let key = match &self.name {
-            Some(name) => format!("profiles.{name}.{key}"),
-            None => key.to_owned(),
-        };
-        wrong(self.path.as_deref(), &key, rule)
+    /// This key of the profile as the origin of a value.
+    pub fn origin(&self, key: &'static str) -> Origin {
+        Origin::Profile { profile: self.name.clone(), key, file: self.path.clone() }
     }
-}
 
-fn wrong(path: Option<&Path>, key: &str, rule: &str) -> Error {
-    let place = path.map_or_else(String::new, |path| format!("{}: ", path.display()));
-    Error::config(format!("{place}'{key}' {rule}"))
-}
-
-/// The error for a name that no profile has; `names` are those there are.
-fn unknown_profile(name: &str, place: &str, names: &[&str]) -> Error {
-    let error = Error::config(format!("there is no profile '{name}' {place}"));
-    let mut names = names.to_vec();
-    names.sort_unstable();
-    let near = nearest(name, names.iter().copied()).map(|near| format!("did you mean '{near}'? ")).unwrap_or_default();
-    let list = match names.len() {
-        0 => "to make one, type: yc-rs config profile create NAME".to_owned(),
-        _ => format!("the profiles there are: {}", names.join(", ")),
-    };
-    error.hint(format!("{near}{list}"))
+    /// The error for a value of this profile that breaks a rule; it says where the value is.
+    pub fn invalid(&self, key: &str, rule: &str) -> Error {
+        origin::invalid_value(self.path.as_deref(), self.name.as_deref(), key, rule)
+    }
 }
 
 /// The name that was probably meant, if one is near enough to what was typed.
@@ -243,11 +212,11 @@ pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
     rated.filter(|(likeness, _)| *likeness > NEAR).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
-/// The name of the configuration file within the program's folder.
+/// The name of the configuration file within the program's own directory.
 const FILE: &str = "config.toml";
 
 /// The file's path and text, if there is such a file.
-fn read_first(path: Option<PathBuf>) -> Result<Option<(PathBuf, String)>> {
+fn read_if_present(path: Option<PathBuf>) -> Result<Option<(PathBuf, String)>> {
     let Some(path) = path else { return Ok(None) };
     match fs::read_to_string(&path) {
         Ok(text) => Ok(Some((path, text))),
@@ -256,8 +225,8 @@ fn read_first(path: Option<PathBuf>) -> Result<Option<(PathBuf, String)>> {
     }
 }
 
-/// The error for a file whose text cannot be read; the problem is `:LINE:COLUMN: reason`.
-fn at(path: &Path, problem: &str) -> Error {
+/// The error for a file whose text cannot be parsed; the problem is `:LINE:COLUMN: reason`.
+fn invalid_file(path: &Path, problem: &str) -> Error {
     Error::config(format!("{}{problem}", path.display()))
 }
 
@@ -265,14 +234,14 @@ fn at(path: &Path, problem: &str) -> Error {
 /// which may hold a secret.
 fn parse(text: &str) -> Result<Table, String> {
     let text = text.strip_prefix(BOM).unwrap_or(text);
-    text.parse::<Table>().map_err(|error| place(text, error.span(), error.message()))
+    text.parse::<Table>().map_err(|error| with_position(text, error.span(), error.message()))
 }
 
 /// What some editors put before the first character of a file.
 const BOM: char = '\u{feff}';
 
-/// `:LINE:COLUMN: reason` for a problem at this place of the text.
-fn place(text: &str, span: Option<std::ops::Range<usize>>, reason: &str) -> String {
+/// `:LINE:COLUMN: reason` for a problem at this position of the text.
+fn with_position(text: &str, span: Option<std::ops::Range<usize>>, reason: &str) -> String {
     let before = span.and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
@@ -290,10 +259,10 @@ mod tests {
     }
 
     #[test]
-    fn the_wanted_profile_wins_over_the_current_one() {
+    fn the_requested_profile_wins_over_the_current_one() {
         let config = config("current = 'a'\n[profiles.a]\nfolder-id = '1'\n[profiles.b]\nfolder-id = '2'\n");
-        assert_eq!(config.profile(None).unwrap().text("folder-id").unwrap(), Some("1"));
-        assert_eq!(config.profile(Some("b")).unwrap().text("folder-id").unwrap(), Some("2"));
+        assert_eq!(config.profile(None).unwrap().string("folder-id").unwrap(), Some("1"));
+        assert_eq!(config.profile(Some("b")).unwrap().string("folder-id").unwrap(), Some("2"));
     }
 
     #[test]
@@ -306,7 +275,7 @@ mod tests {
 
     #[test]
     fn without_a_configuration_there_is_an_empty_profile() {
-        assert_eq!(Config::default().profile(None).unwrap().text("token").unwrap(), None);
+        assert_eq!(Config::default().profile(None).unwrap().string("token").unwrap(), None);
         assert!(Config::default().profile(Some("x")).unwrap_err().to_string().contains("no configuration file"));
     }
 
@@ -319,10 +288,11 @@ mod tests {
 
     #[test]
     fn a_value_of_the_wrong_type_is_named_with_its_file() {
-        let error = config("[profiles.a]\nfolder-id = 1\n").profile(Some("a")).unwrap().text("folder-id").unwrap_err();
-        assert_eq!(error.to_string(), "/c/config.toml: 'profiles.a.folder-id' must be a text in quotes");
+        let error =
+            config("[profiles.a]\nfolder-id = 1\n").profile(Some("a")).unwrap().string("folder-id").unwrap_err();
+        assert_eq!(error.to_string(), "/c/config.toml: 'profiles.a.folder-id' must be a quoted string");
         let error = config("[profiles]\na = 1\n").profile(Some("a")).unwrap_err();
-        assert!(error.to_string().contains("must be a table"), "{error}");
+        assert_eq!(error.to_string(), "/c/config.toml: 'profiles.a' must be a table: [profiles.NAME]");
     }
 
     #[test]
@@ -331,15 +301,6 @@ mod tests {
         assert_eq!(nearest("prodution", names), Some("production"));
         assert_eq!(nearest("Staging", names), Some("staging"));
         assert_eq!(nearest("zzz", names), None);
-    }
-
-    #[test]
-    fn a_browser_profile_is_one_without_any_credential() {
-        let login = |text: &str| config(&format!("[profiles.a]\n{text}")).profile(Some("a")).unwrap().browser_login();
-        assert_eq!(login("federation-id = 'x'\nsubject-id = 'y'"), Some("federation-id"));
-        assert_eq!(login("subject-id = 'y'\nusername = 'u'"), Some("username"));
-        assert_eq!(login("federation-id = 'x'\ntoken = 'y0_a'"), None);
-        assert_eq!(login("folder-id = 'x'"), None);
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use crate::env::Env;
 
-/// Where `yc` keeps its configuration.
+/// The path of the configuration file of `yc`.
 pub fn path(env: &Env) -> Option<PathBuf> {
     env.home.as_ref().map(|home| home.join(".config/yandex-cloud/config.yaml"))
 }
@@ -19,8 +19,8 @@ pub fn path(env: &Env) -> Option<PathBuf> {
 pub(super) fn parse(text: &str) -> Result<Table, String> {
     let text = text.strip_prefix(super::BOM).unwrap_or(text);
     let root: Json = serde_saphyr::from_str(text).map_err(|error| {
-        let place = error.location().map(|at| format!(":{}:{}", at.line(), at.column())).unwrap_or_default();
-        format!("{place}: not valid YAML")
+        let position = error.location().map(|at| format!(":{}:{}", at.line(), at.column())).unwrap_or_default();
+        format!("{position}: not valid YAML")
     })?;
     match root {
         Json::Null => Ok(Table::new()),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_syntax_error_has_a_place_and_quotes_nothing() {
+    fn a_syntax_error_has_a_position_and_quotes_nothing() {
         let problem = parse("current: a\nprofiles:\n  a: {token: \"secret\n").unwrap_err();
         assert!(problem.starts_with(":3:") || problem.starts_with(":4:"), "{problem}");
         assert!(!problem.contains("secret"), "{problem}");

@@ -8,7 +8,7 @@ use super::cache::{CacheKey, CachedKey};
 use super::min_ttl::MinTtl;
 use super::session_name;
 use crate::api::temporary_access_key::{self, CreateEphemeral, EphemeralKey};
-use crate::auth::cache::Need;
+use crate::auth::token_cache::RequiredLifetime;
 use crate::context::Context;
 use crate::endpoints::Service;
 use crate::error::Result;
@@ -111,7 +111,7 @@ async fn issue_new(request: &KeyRequest, context: &Context<'_>) -> Result<Epheme
     let client = context.client()?;
     if let Some(lifetime) = request.duration.max(request.min_ttl.map(|min_ttl| min_ttl.duration)) {
         // A key does not outlive the token that it is issued with, so a token that lasts long enough is obtained first.
-        client.tokens().token(Need::AtLeast(lifetime)).await?;
+        client.tokens().token(RequiredLifetime::AtLeast(lifetime)).await?;
     }
     let requested_at = Utc::now();
     let advice =

@@ -1,4 +1,4 @@
-//! The minimum remaining lifetime of a key that is handed out: `--min-ttl`, and what `credential_process` needs.
+//! The minimum remaining lifetime of a key: `--min-ttl`, and what `credential_process` needs.
 
 use std::time::Duration;
 

@@ -29,11 +29,11 @@ pub fn region(flag: Option<&str>, context: &Context<'_>) -> Result<String> {
     let profile = &context.settings.profile;
     let is_region = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let rule = "must be letters, digits and hyphens, e.g. ru-central1";
-    match (flag.filter(|text| !text.is_empty()), profile.text("region")?) {
+    match (flag.filter(|text| !text.is_empty()), profile.string("region")?) {
         (Some(flag), _) if is_region(flag) => Ok(flag.to_owned()),
         (Some(flag), _) => Err(Error::usage(format!("--region is '{flag}', but {rule}"))),
         (None, Some(key)) if is_region(key) => Ok(key.to_owned()),
-        (None, Some(_)) => Err(profile.wrong("region", rule)),
+        (None, Some(_)) => Err(profile.invalid("region", rule)),
         (None, None) => Ok(DEFAULT_REGION.to_owned()),
     }
 }

@@ -158,7 +158,7 @@ fn every_command_has_a_manual_page() {
     assert!(page("yc-rs.1").contains(".TH yc-rs 1"));
     let create = page("yc-rs-iam-access-key-create.1");
     assert!(create.contains("service\\-account\\-id") && create.contains("GLOBAL FLAGS"), "{create}");
-    assert!(page("yc-rs-config-profile-create.1").contains("Make an empty profile"));
+    assert!(page("yc-rs-config-profile-create.1").contains("Create an empty profile"));
     assert!(!directory.join("yc-rs-man.1").exists());
     assert!(user.run_args(["man", "/dev/null/x"]).failed(1).contains("'/dev/null/x'"));
 }

@@ -82,7 +82,7 @@ fn without_a_terminal_the_missing_flags_are_named_and_nothing_is_written() {
         assert!(error.contains(flag), "{error}");
     }
     let error = user.run("init --profile a --token y0_a").failed(2);
-    assert!(error.contains("this is missing: --folder-id\n"), "{error}");
+    assert!(error.contains("these are missing: --folder-id\n"), "{error}");
     let error = user.run("init --profile a --token y0_a --folder-name my-folder").failed(2);
     assert!(error.contains("--cloud-id"), "{error}");
     let error = user.run("init --profile a --token y0_a --instance-service-account --folder-id b1gf").failed(2);
@@ -271,7 +271,7 @@ fn what_the_flags_give_is_not_asked() {
     let manager = resource_manager(&mut user);
     user.configure("[profiles.a]\ntoken = 't1.old.x'\n");
     let Some(mut conversation) = Conversation::start(&user, "--profile a --cloud-id b1gmine") else { return };
-    conversation.answer("as before, with token", "");
+    conversation.answer("the current one: token", "");
     conversation.answer("Number [1]", "\n");
     conversation.answer("Which folder?", "");
     conversation.answer("Number [1]", "b1gf1\n");

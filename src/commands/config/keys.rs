@@ -4,14 +4,14 @@
 
 use std::path::{Path, absolute};
 
-use secrecy::{ExposeSecret, SecretString};
+use clap_complete::CompletionCandidate;
+use secrecy::ExposeSecret;
 use serde_json::Value as Json;
 use toml::Value;
 
-use clap_complete::CompletionCandidate;
-
-use crate::auth::key::ServiceAccountKey;
-use crate::auth::{self, Credential};
+use crate::auth::service_account_key::ServiceAccountKey;
+use crate::auth::sign_in::{self, BROWSER_KEYS};
+use crate::auth::token::{self, Token};
 use crate::config::settings;
 use crate::config::{nearest, yc};
 use crate::endpoints;
@@ -19,24 +19,24 @@ use crate::error::{Error, Result};
 use crate::output::Format;
 use crate::text::ids;
 
-/// A key that `config set` knows.
+/// A key that `config set` accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
     /// The key's name; a dot leads into a table.
     pub name: &'static str,
-    kind: Kind,
+    kind: ValueKind,
 }
 
 /// What a key may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ValueKind {
     /// An OAuth or IAM token.
     Token,
     /// The contents of a key file.
     KeyContents,
     /// The path of a key file.
     KeyFile,
-    /// `true`, or nothing.
+    /// `true`, or not set.
     Switch,
     /// A program and its arguments, as a JSON array.
     Command,
@@ -51,7 +51,7 @@ enum Kind {
     /// One of the output formats.
     Format,
     /// `HOST[:PORT]` or a URL.
-    Address,
+    Endpoint,
     /// A URL.
     Url,
     /// The path of a file of certificates.
@@ -59,42 +59,39 @@ enum Kind {
 }
 
 const KEYS: [Key; 25] = [
-    Key::new("token", Kind::Token),
-    Key::new("service-account-key", Kind::KeyContents),
-    Key::new("service-account-key-file", Kind::KeyFile),
-    Key::new("instance-service-account", Kind::Switch),
-    Key::new("token-command", Kind::Command),
-    Key::new("workload-identity.service-account-id", Kind::Id),
-    Key::new("workload-identity.subject-token", Kind::SubjectToken),
-    Key::new("workload-identity.audience", Kind::Word),
-    Key::new("impersonate-service-account-id", Kind::Id),
-    Key::new("cloud-id", Kind::Id),
-    Key::new("folder-id", Kind::Id),
-    Key::new("folder-name", Kind::Name),
-    Key::new("organization-id", Kind::Id),
-    Key::new("compute-default-zone", Kind::Word),
-    Key::new("region", Kind::Word),
-    Key::new("format", Kind::Format),
-    Key::new("endpoint", Kind::Address),
-    Key::new("storage-endpoint", Kind::Address),
-    Key::new("ca-bundle", Kind::Certificates),
-    Key::new("endpoints.iam", Kind::Url),
-    Key::new("endpoints.operation", Kind::Url),
-    Key::new("endpoints.resource-manager", Kind::Url),
-    Key::new("endpoints.sts", Kind::Url),
-    Key::new("endpoints.storage", Kind::Url),
-    Key::new("endpoints.auth", Kind::Url),
+    Key::new("token", ValueKind::Token),
+    Key::new("service-account-key", ValueKind::KeyContents),
+    Key::new("service-account-key-file", ValueKind::KeyFile),
+    Key::new("instance-service-account", ValueKind::Switch),
+    Key::new("token-command", ValueKind::Command),
+    Key::new("workload-identity.service-account-id", ValueKind::Id),
+    Key::new("workload-identity.subject-token", ValueKind::SubjectToken),
+    Key::new("workload-identity.audience", ValueKind::Word),
+    Key::new("impersonate-service-account-id", ValueKind::Id),
+    Key::new("cloud-id", ValueKind::Id),
+    Key::new("folder-id", ValueKind::Id),
+    Key::new("folder-name", ValueKind::Name),
+    Key::new("organization-id", ValueKind::Id),
+    Key::new("compute-default-zone", ValueKind::Word),
+    Key::new("region", ValueKind::Word),
+    Key::new("format", ValueKind::Format),
+    Key::new("endpoint", ValueKind::Endpoint),
+    Key::new("storage-endpoint", ValueKind::Endpoint),
+    Key::new("ca-bundle", ValueKind::Certificates),
+    Key::new("endpoints.iam", ValueKind::Url),
+    Key::new("endpoints.operation", ValueKind::Url),
+    Key::new("endpoints.resource-manager", ValueKind::Url),
+    Key::new("endpoints.sts", ValueKind::Url),
+    Key::new("endpoints.storage", ValueKind::Url),
+    Key::new("endpoints.auth", ValueKind::Url),
 ];
 
-/// The keys of `yc` for a user who signs in through a browser.
-const BROWSER_KEYS: [&str; 5] = ["federation-id", "userpool-id", "username", "subject-id", "federation-endpoint"];
-
-/// Where the text of a value comes from.
+/// How the text of a value is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
-    /// The command line, where a key's contents are given by the path of its file.
-    CommandLine,
-    /// Standard input, where the contents themselves stand.
+pub enum Input {
+    /// As an argument, which is the path of the file for the contents of a key file.
+    Argument,
+    /// On standard input, which holds the contents themselves.
     Stdin,
 }
 
@@ -109,7 +106,7 @@ pub fn candidates() -> Vec<CompletionCandidate> {
 }
 
 impl Key {
-    const fn new(name: &'static str, kind: Kind) -> Self {
+    const fn new(name: &'static str, kind: ValueKind) -> Self {
         Self { name, kind }
     }
 
@@ -124,12 +121,12 @@ impl Key {
         let inner: Vec<_> = names().filter(|key| key.split('.').next() == Some(name)).collect();
         if !inner.is_empty() {
             let error = Error::usage(format!("'{name}' is a table; its values are set one by one"));
-            return Err(error.hint(format!("these are its keys: {}", inner.join(", "))));
+            return Err(error.hint(format!("its keys are: {}", inner.join(", "))));
         }
         let error = Error::usage(format!("there is no key '{name}'"));
-        Err(if BROWSER_KEYS.contains(&name) {
+        Err(if BROWSER_KEYS.contains(&name) || name == "federation-endpoint" {
             error.hint(
-                "yc-rs does not sign in through a browser; to have yc do it, type: yc-rs config set token-command \
+                "yc-rs does not sign in through a browser; to have yc do that, type: yc-rs config set token-command \
                  '[\"yc\", \"iam\", \"create-token\"]'",
             )
         } else if name == "current" || name == "profile" {
@@ -137,7 +134,7 @@ impl Key {
         } else if let Some(near) = nearest(name, names()) {
             error.hint(format!("did you mean '{near}'?"))
         } else {
-            error.hint(format!("the keys there are: {}", names().collect::<Vec<_>>().join(", ")))
+            error.hint(format!("the keys are: {}", names().collect::<Vec<_>>().join(", ")))
         })
     }
 
@@ -146,17 +143,33 @@ impl Key {
         self.name.split('.').collect()
     }
 
-    /// Whether `-` stands for standard input.
-    pub fn reads_stdin(&self) -> bool {
-        matches!(self.kind, Kind::Token | Kind::KeyContents)
+    /// The keys of the profile that are removed when this one is set: a profile has one credential, and names its folder
+    /// by ID or by name.
+    ///
+    /// Source: yandex-cloud/docs, `en/cli/concepts/core-properties.md`.
+    pub fn conflicting_keys(&self) -> Vec<&'static str> {
+        let root = self.path()[0];
+        match root {
+            "folder-id" => vec!["folder-name"],
+            "folder-name" => vec!["folder-id"],
+            _ if sign_in::profile_keys().any(|key| key == root) => {
+                sign_in::profile_keys().filter(|key| *key != root).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
-    /// What a text stands for, once it is checked; `None` when it stands for a value that is not set.
+    /// Whether `-` stands for standard input.
+    pub fn reads_stdin(&self) -> bool {
+        matches!(self.kind, ValueKind::Token | ValueKind::KeyContents)
+    }
+
+    /// The value that a text stands for, once it is checked; `None` when that is the value of a key that is not set.
     ///
     /// # Errors
     /// The text breaks the key's rule; the message names the key and the rule, and quotes no secret.
-    pub fn value(&self, text: &str, from: From) -> Result<Option<Value>> {
-        if text.trim().is_empty() && from == From::Stdin {
+    pub fn value(&self, text: &str, input: Input) -> Result<Option<Value>> {
+        if text.trim().is_empty() && input == Input::Stdin {
             return Err(Error::usage(format!("{}: standard input is empty", self.name))
                 .hint("the command before the pipe has probably failed"));
         }
@@ -165,81 +178,78 @@ impl Key {
                 .hint(format!("to remove the value, type: yc-rs config unset {}", self.name)));
         }
         let value = match self.kind {
-            Kind::Switch => {
+            ValueKind::Switch => {
                 return match text {
                     "true" => Ok(Some(Value::Boolean(true))),
                     "false" => Ok(None),
-                    _ => Err(self.wrong(&format!("is '{text}', but must be one of: true, false"))),
+                    _ => Err(self.invalid(&format!("is '{text}', but must be one of: true, false"))),
                 };
             }
-            Kind::KeyContents if from == From::Stdin => key_contents(text, "standard input"),
-            Kind::KeyContents => read(text).and_then(|key| key_contents(&key, &format!("the file '{text}'"))),
-            Kind::KeyFile => key_file(text),
-            Kind::Token => token(text),
-            Kind::Command => command(text),
-            Kind::SubjectToken => subject_token(text),
-            Kind::Id => ids::check_id(text).map(|()| text.into()).map_err(|rule| format!("is wrong: {rule}")),
-            Kind::Name => {
+            ValueKind::KeyContents if input == Input::Stdin => key_contents(text, "standard input"),
+            ValueKind::KeyContents => read_file(text).and_then(|key| key_contents(&key, &format!("the file '{text}'"))),
+            ValueKind::KeyFile => key_file(text),
+            ValueKind::Token => token_text(text),
+            ValueKind::Command => command(text),
+            ValueKind::SubjectToken => subject_token(text),
+            ValueKind::Id => ids::check_id(text).map(|()| text.into()).map_err(|rule| format!("is invalid: {rule}")),
+            ValueKind::Name => {
                 return ids::check_name(self.name, text).map(|()| Some(text.into())).map_err(Error::usage);
             }
-            Kind::Word => word(text),
-            Kind::Format => settings::choice::<Format>(text).map(|_| text.into()),
-            Kind::Url => endpoints::check_url(text).map(Value::String),
-            Kind::Address => address(text),
-            Kind::Certificates => certificates(text),
+            ValueKind::Word => word(text),
+            ValueKind::Format => settings::parse_choice::<Format>(text).map(|_| text.into()),
+            ValueKind::Url => endpoints::check_url(text).map(Value::String),
+            ValueKind::Endpoint => endpoint(text),
+            ValueKind::Certificates => certificates(text),
         };
-        value.map(Some).map_err(|rule| self.wrong(&rule))
+        value.map(Some).map_err(|rule| self.invalid(&rule))
     }
 
-    /// What to tell about a value that is right but may not be what is wanted.
+    /// A note about a value that is valid but perhaps not what the user needs.
     pub fn note(&self, value: Option<&Value>) -> Option<&'static str> {
-        let token = value.filter(|_| self.kind == Kind::Token)?.as_str()?;
-        matches!(auth::classify(token), Ok(Credential::IamToken(_)))
-            .then_some("an IAM token lives 12 hours at most; to stay signed in, set service-account-key instead")
+        let token = value.filter(|_| self.kind == ValueKind::Token)?.as_str()?;
+        matches!(token::classify(token), Ok(Token::Iam(_)))
+            .then_some("an IAM token expires after 12 hours at most; for a credential that does not expire, set service-account-key")
     }
 
-    fn wrong(&self, rule: &str) -> Error {
+    fn invalid(&self, rule: &str) -> Error {
         Error::usage(format!("{} {rule}", self.name))
     }
 }
 
-fn read(path: &str) -> Result<String, String> {
+fn read_file(path: &str) -> Result<String, String> {
     let bytes =
         std::fs::read(path).map_err(|error| format!("names the file '{path}', which cannot be read: {error}"))?;
     String::from_utf8(bytes).map_err(|_| format!("names the file '{path}', which is not UTF-8"))
 }
 
-/// The fields of a key, checked by making a key of them.
-fn key_contents(text: &str, place: &str) -> Result<Value, String> {
-    ServiceAccountKey::from_json(text).map_err(|rule| format!("cannot be taken from {place}, which {rule}"))?;
+/// The fields of a key, which are checked by making a key of them.
+fn key_contents(text: &str, from: &str) -> Result<Value, String> {
+    ServiceAccountKey::from_json(text).map_err(|rule| format!("cannot be taken from {from}, which {rule}"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let fields = serde_json::from_str::<Json>(text).ok();
-    fields.as_ref().and_then(yc::to_toml).ok_or_else(|| format!("cannot be taken from {place}, which is not JSON"))
+    fields.as_ref().and_then(yc::to_toml).ok_or_else(|| format!("cannot be taken from {from}, which is not JSON"))
 }
 
 fn key_file(path: &str) -> Result<Value, String> {
-    key_contents(&read(path)?, &format!("the file '{path}'"))?;
-    whole_path(path)
+    key_contents(&read_file(path)?, &format!("the file '{path}'"))?;
+    absolute_path(path)
 }
 
 fn certificates(path: &str) -> Result<Value, String> {
-    if !read(path)?.contains("-----BEGIN CERTIFICATE-----") {
+    if !read_file(path)?.contains("-----BEGIN CERTIFICATE-----") {
         return Err(format!("names the file '{path}', which holds no certificate in PEM form"));
     }
-    whole_path(path)
+    absolute_path(path)
 }
 
-/// The path from the root: the profile is used from other folders too.
-fn whole_path(path: &str) -> Result<Value, String> {
-    let whole = absolute(Path::new(path)).map_err(|error| format!("names the file '{path}': {error}"))?;
-    whole.into_os_string().into_string().map(Value::String).map_err(|_| format!("'{path}' is not UTF-8"))
+/// The absolute path: the profile is used from other directories too.
+fn absolute_path(path: &str) -> Result<Value, String> {
+    let path_from_root = absolute(Path::new(path)).map_err(|error| format!("names the file '{path}': {error}"))?;
+    path_from_root.into_os_string().into_string().map(Value::String).map_err(|_| format!("'{path}' is not UTF-8"))
 }
 
-fn token(text: &str) -> Result<Value, String> {
-    let (Credential::IamToken(token) | Credential::OauthToken(token)) = auth::classify(text)? else {
-        return Err("holds no token".to_owned());
-    };
-    Ok(SecretString::expose_secret(&token).into())
+fn token_text(text: &str) -> Result<Value, String> {
+    Ok(token::classify(text)?.secret().expose_secret().into())
 }
 
 fn command(text: &str) -> Result<Value, String> {
@@ -267,7 +277,7 @@ fn word(text: &str) -> Result<Value, String> {
     Ok(text.into())
 }
 
-fn address(text: &str) -> Result<Value, String> {
+fn endpoint(text: &str) -> Result<Value, String> {
     if text.contains("://") {
         return endpoints::check_url(text).map(|_| text.into());
     }
@@ -282,10 +292,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::CREDENTIALS;
 
     fn value(key: &str, text: &str) -> Result<Option<Value>> {
-        Key::find(key)?.value(text, From::CommandLine)
+        Key::find(key)?.value(text, Input::Argument)
     }
 
     #[test]
@@ -335,20 +344,33 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_no_key_gets_the_nearest() {
+    fn a_name_that_is_not_a_key_gets_a_hint() {
         let hint = |name: &str| Key::find(name).unwrap_err().to_text();
         assert!(hint("folder_id").contains("did you mean 'folder-id'?"));
         assert!(hint("endpoints").contains("endpoints.iam, endpoints.operation"));
         assert!(hint("federation-id").contains("token-command"));
         assert!(hint("current").contains("profile activate"));
-        assert!(hint("zzz").contains("the keys there are: token, "));
+        assert!(hint("zzz").contains("the keys are: token, "));
     }
 
     #[test]
     fn every_credential_can_be_set() {
-        for credential in CREDENTIALS {
+        for credential in sign_in::profile_keys() {
             assert!(names().any(|name| name.split('.').next() == Some(credential)), "{credential}");
         }
+    }
+
+    #[test]
+    fn a_credential_conflicts_with_every_other_and_a_folder_has_an_id_or_a_name() {
+        let conflicting_keys = |name: &str| Key::find(name).unwrap().conflicting_keys();
+        assert_eq!(
+            conflicting_keys("workload-identity.audience"),
+            ["token", "service-account-key", "service-account-key-file", "instance-service-account", "token-command",]
+        );
+        assert_eq!(conflicting_keys("token").len(), 5);
+        assert_eq!(conflicting_keys("folder-id"), ["folder-name"]);
+        assert_eq!(conflicting_keys("folder-name"), ["folder-id"]);
+        assert!(conflicting_keys("region").is_empty());
     }
 
     proptest! {

@@ -14,7 +14,7 @@ use crate::config::{Config, Profile, nearest};
 use crate::error::{Error, Kind, Result};
 use crate::input;
 use crate::output::{Format, Output};
-use keys::Key;
+use keys::{Input, Key};
 
 /// Read and change the configuration
 #[derive(Debug, Subcommand)]
@@ -59,17 +59,17 @@ pub struct ListArgs {}
 
 fn list(local: &Local<'_>) -> Result<Output> {
     let config = Config::load(local.env)?;
-    let profile = config.profile(local.wanted_profile())?;
+    let profile = config.profile(local.requested_profile())?;
     match &config.path {
         Some(path) => local.log.note(&format!("these are the values of {} in {}", profile.title(), path.display())),
-        None => local.log.note("there is no configuration file; to make one, type: yc-rs init"),
+        None => local.log.note("there is no configuration file; to create one, type: yc-rs init"),
     }
-    Ok(values(&profile))
+    Ok(all_values(&profile))
 }
 
 /// All values of a profile.
-fn values(profile: &Profile) -> Output {
-    Output::Value(Json::Object(profile.values().iter().map(|(key, value)| (key.clone(), json(value))).collect()))
+fn all_values(profile: &Profile) -> Output {
+    Output::Value(Json::Object(profile.values().iter().map(|(key, value)| (key.clone(), to_json(value))).collect()))
 }
 
 /// Print a value of the profile in use
@@ -90,17 +90,17 @@ fn get(args: &GetArgs, local: &Local<'_>) -> Result<Output> {
         names.try_fold(first, |value, name| value.get(name))
     });
     match (found, local.flags.format) {
-        (Some(value), Some(Format::Table)) => Ok(Output::Value([(key.clone(), json(value))].into_iter().collect())),
-        (Some(value), _) => Ok(Output::Value(json(value))),
+        (Some(value), Some(Format::Table)) => Ok(Output::Value([(key.clone(), to_json(value))].into_iter().collect())),
+        (Some(value), _) => Ok(Output::Value(to_json(value))),
         (None, _) => {
-            let place = profile
-                .name
-                .as_ref()
-                .map_or(": no profile is chosen".to_owned(), |name| format!(" in profile '{name}'"));
-            let error = Error::new(Kind::NotSet, format!("'{key}' is not set{place}"));
-            let known = Key::find(key).is_ok();
+            let message = match &profile.name {
+                Some(name) => format!("'{key}' is not set in profile '{name}'"),
+                None => format!("'{key}' is not set: no profile is chosen"),
+            };
+            let error = Error::new(Kind::NotSet, message);
+            let is_key = Key::find(key).is_ok();
             let near = nearest(key, keys::names()).or(nearest(key, values.keys().map(String::as_str)));
-            Err(match near.filter(|_| !known) {
+            Err(match near.filter(|_| !is_key) {
                 Some(near) => error.hint(format!("did you mean '{near}'?")),
                 None => error.hint("to see what is set, type: yc-rs config list"),
             })
@@ -123,8 +123,8 @@ pub struct SetArgs {
 async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
     let key = Key::find(&args.key)?;
     let value = match args.value.as_str() {
-        "-" if key.reads_stdin() => key.value(&input::stdin(key.name).await?, keys::From::Stdin)?,
-        given => key.value(given, keys::From::CommandLine)?,
+        "-" if key.reads_stdin() => key.value(&input::stdin(key.name).await?, Input::Stdin)?,
+        given => key.value(given, Input::Argument)?,
     };
     if let Some(note) = key.note(value.as_ref()) {
         local.log.note(note);
@@ -132,7 +132,7 @@ async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
     let updated = edit::update(local.env, |document| {
         let (name, is_new) = profile_to_change(document, local)?;
         match value {
-            Some(value) => document.set(&name, &key.path(), &value)?,
+            Some(value) => document.set(&name, &key.path(), &value, &key.conflicting_keys())?,
             None => _ = document.unset(&name, &key.path())?,
         }
         Ok(is_new.then_some(name))
@@ -155,9 +155,8 @@ pub struct UnsetArgs {
 fn unset(args: &UnsetArgs, local: &Local<'_>) -> Result<Output> {
     let key = &args.key;
     let profile = local.profile()?;
-    let whole = profile.has(key);
-    let path: Vec<_> = if whole { vec![key.as_str()] } else { key.split('.').collect() };
-    // A name that means nothing is more likely a typing error than a wish; what is not set needs no writing.
+    let path: Vec<_> = if profile.has(key) { vec![key.as_str()] } else { key.split('.').collect() };
+    // A name that is not a key is an error only when nothing is set under it; it is more likely a typing error then.
     let is_table = keys::names().any(|name| name.split('.').next() == Some(key));
     let unknown = Key::find(key).err().filter(|_| !is_table);
     let Some(name) = profile.name.as_deref() else { return unknown.map_or(Ok(Output::Nothing), Err) };
@@ -169,10 +168,10 @@ fn unset(args: &UnsetArgs, local: &Local<'_>) -> Result<Output> {
     Ok(Output::Nothing)
 }
 
-/// The profile that a change is made to, and whether it was made for that: the first one is made when there is none.
+/// The profile to change, and whether it was created for the change: the first one is created when there is none.
 fn profile_to_change(document: &mut Document, local: &Local<'_>) -> Result<(String, bool)> {
     let config = document.config()?;
-    let chosen = local.wanted_profile().or(config.current()).map(str::to_owned);
+    let chosen = local.requested_profile().or(config.current()).map(str::to_owned);
     match chosen {
         Some(name) => Ok((name, false)),
         None if config.names()?.is_empty() => {
@@ -185,7 +184,7 @@ fn profile_to_change(document: &mut Document, local: &Local<'_>) -> Result<(Stri
     }
 }
 
-/// Says that this was the first write, for which the profiles of `yc` were copied.
+/// Confirms that the profiles of `yc` were copied, if this was the first write.
 pub(super) fn confirm_copy<T>(updated: &Updated<T>, local: &Local<'_>) {
     if let Some(from) = &updated.copied_from {
         local.confirm(&format!(
@@ -197,14 +196,14 @@ pub(super) fn confirm_copy<T>(updated: &Updated<T>, local: &Local<'_>) {
 }
 
 /// The same value in JSON.
-fn json(value: &toml::Value) -> Json {
+fn to_json(value: &toml::Value) -> Json {
     match value {
         toml::Value::String(text) => text.clone().into(),
         toml::Value::Integer(number) => (*number).into(),
         toml::Value::Float(number) => (*number).into(),
         toml::Value::Boolean(set) => (*set).into(),
         toml::Value::Datetime(time) => time.to_string().into(),
-        toml::Value::Array(items) => items.iter().map(json).collect(),
-        toml::Value::Table(fields) => fields.iter().map(|(key, value)| (key.clone(), json(value))).collect(),
+        toml::Value::Array(items) => items.iter().map(to_json).collect(),
+        toml::Value::Table(fields) => fields.iter().map(|(key, value)| (key.clone(), to_json(value))).collect(),
     }
 }

@@ -16,7 +16,7 @@ use crate::output::{Format, Output};
 /// Manage profiles
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make an empty profile and use it from now on
+    /// Create an empty profile and use it from now on
     Create(Deferred<CreateArgs>),
     /// Use a profile from now on
     Activate(Deferred<NameArgs>),
@@ -28,7 +28,7 @@ pub enum Command {
     Delete(Deferred<NameArgs>),
 }
 
-/// A profile that is to be made.
+/// A profile to create.
 #[derive(Debug, clap::Args)]
 pub struct CreateArgs {
     /// Name of the profile: lower-case letters, digits and hyphens, first a letter
@@ -36,7 +36,7 @@ pub struct CreateArgs {
     name: String,
 }
 
-/// A profile that there is.
+/// An existing profile.
 #[derive(Debug, clap::Args)]
 pub struct NameArgs {
     /// Name of the profile
@@ -51,7 +51,7 @@ pub struct ListArgs {}
 /// Runs one of the commands.
 ///
 /// # Errors
-/// The configuration cannot be read or written, or the profile is not there, or must stay.
+/// The configuration cannot be read or written, or there is no such profile, or it cannot be deleted.
 pub(super) fn run(command: Command, local: &Local<'_>) -> Result<Output> {
     match command {
         Command::Create(Deferred(args)) => create(&args.name, local),
@@ -102,19 +102,19 @@ fn list(local: &Local<'_>) -> Result<Output> {
 
 fn get(name: &str, local: &Local<'_>) -> Result<Output> {
     let profile = Config::load(local.env)?.profile(Some(name))?;
-    Ok(super::values(&profile))
+    Ok(super::all_values(&profile))
 }
 
 fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
     let updated = edit::update(local.env, |document| {
         document.check_profile(name)?;
         let config = document.config()?;
-        let refused = |reason: &str| Error::usage(format!("the profile '{name}' cannot be deleted: {reason}"));
+        let refusal = |reason: &str| Error::usage(format!("the profile '{name}' cannot be deleted: {reason}"));
         if config.names()?.len() == 1 {
-            return Err(refused("it is the only one").hint("to have another, type: yc-rs config profile create NAME"));
+            return Err(refusal("it is the only one").hint("to create another, type: yc-rs config profile create NAME"));
         }
         if config.current() == Some(name) {
-            return Err(refused("it is in use").hint("type first: yc-rs config profile activate OTHER-NAME"));
+            return Err(refusal("it is in use").hint("type first: yc-rs config profile activate OTHER-NAME"));
         }
         document.delete_profile(name)
     })?;
@@ -123,10 +123,10 @@ fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
     Ok(Output::Nothing)
 }
 
-/// Checks the name of a profile that is to be made.
+/// Checks the name of a new profile.
 ///
 /// # Errors
-/// It breaks the rule; the message gives the rule.
+/// It is not such a name; the message gives the rule.
 ///
 /// Source: yandex-cloud/docs, `en/cli/operations/profile/profile-create.md`.
 pub(in crate::commands) fn profile_name(name: &str) -> Result<String, String> {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::api::service_account::{self, SERVICE_ACCOUNT};
-use crate::auth::cache::Need;
+use crate::auth::token_cache::RequiredLifetime;
 use crate::commands::Outcome;
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
@@ -18,20 +18,20 @@ pub struct Args {}
 /// comes first, so that success means that the credential works.
 ///
 /// # Errors
-/// No token can be had, or the credential does not name its subject.
+/// No token can be obtained, or the credential does not name its subject.
 pub async fn run(_args: &Args, context: &Context<'_>) -> Result<Outcome> {
     let client = context.client()?;
-    client.tokens().token(Need::Calls).await?;
+    client.tokens().token(RequiredLifetime::ForCalls).await?;
     let sign_in = &client.tokens().sign_in;
     let Some(id) = sign_in.subject_id() else {
-        return Err(Error::new(Kind::Unknown, format!("{} does not tell who it belongs to", sign_in.source)).hint(
-            "no public API tells the subject of a token; the key of a service account, workload identity and \
-             impersonation name theirs",
+        return Err(Error::new(Kind::Unknown, format!("{} does not name its subject", sign_in.source)).hint(
+            "no public API returns the subject of a token; use the key of a service account, workload identity or \
+             impersonation, which name their subject",
         ));
     };
     let value = match service_account::get(client, id).await {
         Ok(account) => json!({"id": id, "folderId": account["folderId"], "name": account["name"]}),
-        // An account need not have the right to read itself.
+        // An account may not be allowed to read itself.
         Err(error) if matches!(error.code(), Some(Code::PermissionDenied | Code::NotFound)) => json!({"id": id}),
         Err(error) => return Err(error.context("cannot read the service account")),
     };

@@ -3,18 +3,20 @@
 //! [`update`] is the only writer. It locks the file, reads it anew, and replaces it in one step, so that concurrent
 //! writers lose nothing and a failure leaves the old file.
 
+mod table;
+
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use toml::Value;
-use toml_edit::{Array, DocumentMut, InlineTable, Item, RawString, Table, TableLike};
+use toml_edit::{DocumentMut, Item, Table};
 
-use super::{BOM, CREDENTIALS, Config, FILE, at, place, read_first, unknown_profile, yc};
+use super::{BOM, Config, FILE, invalid_file, read_if_present, with_position, yc};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::private_file;
 
-/// The name of the profile that is made when there is none and none is named.
+/// The name of the profile that is created when there is none and none is named.
 pub const FIRST_PROFILE: &str = "default";
 
 /// The configuration as text that can be changed in places.
@@ -27,31 +29,31 @@ pub struct Document {
     crlf: bool,
 }
 
-/// What [`update`] came to.
+/// The result of [`update`].
 #[derive(Debug)]
 pub struct Updated<T> {
-    /// What the change returned.
+    /// The result of the change.
     pub value: T,
-    /// The file of the configuration.
+    /// The configuration file.
     pub path: PathBuf,
     /// The file of `yc` whose profiles were copied, when this was the first write.
     pub copied_from: Option<PathBuf>,
 }
 
-/// Changes the configuration; nothing is written when the change fails, or comes to nothing.
+/// Changes the configuration; nothing is written when the change fails, or changes nothing.
 ///
 /// # Errors
-/// Those of the change; the file cannot be read or written; there is no folder for it.
+/// Those of the change; the file cannot be read or written; there is no directory for it.
 pub fn update<T>(env: &Env, change: impl FnOnce(&mut Document) -> Result<T>) -> Result<Updated<T>> {
-    let folder = env.config_home().ok_or_else(|| {
-        Error::config("there is no home folder to keep the configuration in").hint("set YC_RS_CONFIG_DIR to a folder")
+    let directory = env.config_home().ok_or_else(|| {
+        Error::config("there is no home directory for the configuration").hint("set YC_RS_CONFIG_DIR to a directory")
     })?;
-    let link = folder.join(FILE);
+    let link = directory.join(FILE);
     let cannot = |error: io::Error| Error::internal(format!("cannot write {}: {error}", link.display()));
-    private_file::create_directory(&folder).map_err(cannot)?;
-    let lock = private_file::open_lock(&folder.join("config.lock")).map_err(cannot)?;
+    private_file::create_directory(&directory).map_err(cannot)?;
+    let lock = private_file::open_lock(&directory.join("config.lock")).map_err(cannot)?;
     lock.lock().map_err(cannot)?;
-    let path = target(&link)?;
+    let path = follow_link(&link)?;
     let (mut document, copied_from) = read(env, &path)?;
     let before = document.to_text();
     let value = change(&mut document)?;
@@ -68,7 +70,7 @@ pub fn update<T>(env: &Env, change: impl FnOnce(&mut Document) -> Result<T>) -> 
 /// # Errors
 /// The file cannot be read, or is not TOML (or YAML).
 pub fn current(env: &Env) -> Result<Document> {
-    let path = env.config_home().map(|folder| folder.join(FILE));
+    let path = env.config_home().map(|directory| directory.join(FILE));
     match path {
         Some(path) => Ok(read(env, &path)?.0),
         None => Ok(Document::default()),
@@ -76,25 +78,25 @@ pub fn current(env: &Env) -> Result<Document> {
 }
 
 fn read(env: &Env, path: &Path) -> Result<(Document, Option<PathBuf>)> {
-    if let Some((path, text)) = read_first(Some(path.to_owned()))? {
-        let document = Document::from_text(&text).map_err(|problem| at(&path, &problem))?;
+    if let Some((path, text)) = read_if_present(Some(path.to_owned()))? {
+        let document = Document::from_text(&text).map_err(|problem| invalid_file(&path, &problem))?;
         return Ok((Document { path: Some(path), ..document }, None));
     }
-    let Some((path, text)) = read_first(yc::path(env))? else { return Ok((Document::default(), None)) };
-    let root = yc::parse(&text).map_err(|problem| at(&path, &problem))?;
+    let Some((path, text)) = read_if_present(yc::path(env))? else { return Ok((Document::default(), None)) };
+    let root = yc::parse(&text).map_err(|problem| invalid_file(&path, &problem))?;
     let text = toml::to_string_pretty(&root).unwrap_or_default();
-    let document = Document::from_text(&text).map_err(|problem| at(&path, &problem))?;
+    let document = Document::from_text(&text).map_err(|problem| invalid_file(&path, &problem))?;
     Ok((Document { path: Some(path.clone()), ..document }, Some(path)))
 }
 
 /// The file behind a symbolic link, so that the link stays one.
-fn target(path: &Path) -> Result<PathBuf> {
+fn follow_link(path: &Path) -> Result<PathBuf> {
     if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
         return Ok(path.to_owned());
     }
     fs::canonicalize(path).map_err(|error| {
-        Error::config(format!("{} is a symbolic link that leads nowhere: {error}", path.display()))
-            .hint("make the file that it points at, or remove the link")
+        Error::config(format!("{} is a symbolic link to a file that does not exist: {error}", path.display()))
+            .hint("create the file that it points to, or remove the link")
     })
 }
 
@@ -111,7 +113,8 @@ impl Document {
     /// The text is not TOML; the message is `:LINE:COLUMN: reason` and quotes nothing of the text.
     pub fn from_text(text: &str) -> Result<Self, String> {
         let plain = text.strip_prefix(BOM).unwrap_or(text);
-        let root = plain.parse().map_err(|error: toml_edit::TomlError| place(plain, error.span(), error.message()));
+        let root =
+            plain.parse().map_err(|error: toml_edit::TomlError| with_position(plain, error.span(), error.message()));
         let crlf = plain.contains("\r\n") && !plain.replace("\r\n", "").contains('\n');
         Ok(Self { root: root?, path: None, bom: text.starts_with(BOM), crlf })
     }
@@ -133,7 +136,7 @@ impl Document {
 
     /// Chooses the profile in use.
     pub fn set_current(&mut self, name: &str) {
-        put(self.root.as_item_mut(), "current", toml_edit::value(name));
+        table::put(self.root.as_item_mut(), "current", toml_edit::value(name));
     }
 
     /// Adds an empty profile.
@@ -146,9 +149,9 @@ impl Document {
             table.set_implicit(true);
             Item::Table(table)
         });
-        let profiles = profiles.as_table_like_mut().ok_or_else(|| wrong_shape("profiles"))?;
+        let profiles = profiles.as_table_like_mut().ok_or_else(|| not_a_table("profiles"))?;
         if profiles.contains_key(name) {
-            return Err(Error::usage(format!("there is a profile '{name}' already"))
+            return Err(Error::usage(format!("there already is a profile '{name}'"))
                 .hint(format!("to use it, type: yc-rs config profile activate {name}")));
         }
         profiles.insert(name, Item::Table(Table::new()));
@@ -169,41 +172,31 @@ impl Document {
     /// Checks that there is a profile of this name.
     ///
     /// # Errors
-    /// There is none; the message names those there are.
+    /// There is none; the message lists the profiles.
     pub fn check_profile(&self, name: &str) -> Result<()> {
         let config = self.config()?;
-        let names = config.names()?;
-        if names.contains(&name) {
-            return Ok(());
-        }
-        let place = config
-            .path
-            .as_ref()
-            .map_or_else(|| "since there is no configuration file".to_owned(), |path| format!("in {}", path.display()));
-        Err(unknown_profile(name, &place, &names))
+        if config.names()?.contains(&name) { Ok(()) } else { Err(config.unknown_profile(name)?) }
     }
 
-    /// Sets a value of a profile; `path` is the key, or the keys that lead to it. A credential takes the place of any
-    /// other, and a folder's ID and name that of each other.
-    ///
-    /// Source: yandex-cloud/docs, `en/cli/concepts/core-properties.md`.
+    /// Sets a value of a profile and removes the keys that conflict with it; `path` is the key, or the keys that lead to
+    /// the value.
     ///
     /// # Errors
-    /// There is no such profile, or what stands in the way is no table.
-    pub fn set(&mut self, profile: &str, path: &[&str], value: &Value) -> Result<()> {
+    /// There is no such profile, or something on the path is not a table.
+    pub fn set(&mut self, profile: &str, path: &[&str], value: &Value, conflicting_keys: &[&str]) -> Result<()> {
         let Some((last, above)) = path.split_last() else { return Ok(()) };
         let item = self.profile(profile)?;
         let mut parent = &mut *item;
         for (depth, key) in above.iter().enumerate() {
-            let table = parent.as_table_like_mut().ok_or_else(|| wrong_shape(&path[..depth].join(".")))?;
+            let table = parent.as_table_like_mut().ok_or_else(|| not_a_table(&path[..depth].join(".")))?;
             parent = table.entry(key).or_insert(Item::Table(Table::new()));
         }
         if !parent.is_table_like() {
-            return Err(wrong_shape(&above.join(".")));
+            return Err(not_a_table(&above.join(".")));
         }
-        put(parent, last, to_item(value));
-        for other in rivals(path[0]) {
-            remove(item, other);
+        table::put(parent, last, table::to_item(value));
+        for key in conflicting_keys {
+            table::unset(item, &[key]);
         }
         Ok(())
     }
@@ -213,137 +206,18 @@ impl Document {
     /// # Errors
     /// There is no such profile.
     pub fn unset(&mut self, profile: &str, path: &[&str]) -> Result<bool> {
-        Ok(unset(self.profile(profile)?, path))
+        Ok(table::unset(self.profile(profile)?, path))
     }
 
     fn profile(&mut self, name: &str) -> Result<&mut Item> {
         self.check_profile(name)?;
         let profile = self.root.get_mut("profiles").and_then(|profiles| profiles.get_mut(name));
-        profile.filter(|profile| profile.is_table_like()).ok_or_else(|| wrong_shape(&format!("profiles.{name}")))
+        profile.filter(|profile| profile.is_table_like()).ok_or_else(|| not_a_table(&format!("profiles.{name}")))
     }
 }
 
-fn wrong_shape(key: &str) -> Error {
+fn not_a_table(key: &str) -> Error {
     Error::config(format!("'{key}' must be a table, but holds something else"))
-}
-
-/// The keys whose place a key takes.
-fn rivals(key: &str) -> Vec<&'static str> {
-    match key {
-        "folder-id" => vec!["folder-name"],
-        "folder-name" => vec!["folder-id"],
-        _ if CREDENTIALS.contains(&key) => CREDENTIALS.into_iter().filter(|other| *other != key).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Sets a key of a table; a value takes over the spaces and the comments of the one it replaces.
-fn put(table: &mut Item, key: &str, item: Item) {
-    if let (Some(Item::Value(old)), Item::Value(new)) = (table.get_mut(key), &item) {
-        let decor = old.decor().clone();
-        *old = new.clone();
-        *old.decor_mut() = decor;
-        return;
-    }
-    remove(table, key);
-    if let Some(table) = table.as_table_like_mut() {
-        table.insert(key, item);
-    }
-}
-
-fn unset(table: &mut Item, path: &[&str]) -> bool {
-    let [key, below @ ..] = path else { return false };
-    if below.is_empty() {
-        return remove(table, key);
-    }
-    let Some(inner) = table.get_mut(key) else { return false };
-    let removed = unset(inner, below);
-    if removed && inner.as_table_like().is_some_and(TableLike::is_empty) {
-        remove(table, key);
-    }
-    removed
-}
-
-/// Removes a key and leaves the comment lines above it: they may be about more than this key.
-fn remove(item: &mut Item, key: &str) -> bool {
-    let Some(table) = item.as_table_like_mut() else { return false };
-    let comment = comment_above(table, key);
-    let mut before = Vec::new();
-    let mut after = Vec::new();
-    for (name, _) in table.iter() {
-        if after.is_empty() && name != key { before.push(name.to_owned()) } else { after.push(name.to_owned()) }
-    }
-    if table.remove(key).is_none() {
-        return false;
-    }
-    if let Some(comment) = comment {
-        let placed = after.iter().skip(1).any(|name| put_above(table, name, &comment))
-            || before.iter().rev().any(|name| put_below(table, name, &comment))
-            || before.iter().any(|name| put_above_table(table, name, &comment));
-        if let (false, Some(table)) = (placed, item.as_table_mut()) {
-            let header = table.decor().suffix().and_then(RawString::as_str).unwrap_or_default();
-            let header = format!("{header}\n{}", comment.trim_end());
-            table.decor_mut().set_suffix(header);
-        }
-    }
-    true
-}
-
-/// The lines above a key, if there is a comment among them.
-fn comment_above(table: &dyn TableLike, key: &str) -> Option<String> {
-    let (name, item) = table.get_key_value(key)?;
-    let decor = match item {
-        Item::Table(table) if !table.is_dotted() => table.decor(),
-        _ => name.leaf_decor(),
-    };
-    let text = decor.prefix()?.as_str()?;
-    text.contains('#').then(|| text.to_owned())
-}
-
-fn put_above(table: &mut dyn TableLike, key: &str, comment: &str) -> bool {
-    let Some((mut name, Item::Value(_))) = table.get_key_value_mut(key) else { return false };
-    let decor = name.leaf_decor_mut();
-    let below = decor.prefix().and_then(RawString::as_str).unwrap_or_default();
-    let text = format!("{comment}{below}");
-    decor.set_prefix(text);
-    true
-}
-
-fn put_below(table: &mut dyn TableLike, key: &str, comment: &str) -> bool {
-    let Some(Item::Value(value)) = table.get_mut(key) else { return false };
-    let above = value.decor().suffix().and_then(RawString::as_str).unwrap_or_default();
-    let text = format!("{above}\n{}", comment.trim_end());
-    value.decor_mut().set_suffix(text);
-    true
-}
-
-fn put_above_table(table: &mut dyn TableLike, key: &str, comment: &str) -> bool {
-    let Some(Item::Table(inner)) = table.get_mut(key) else { return false };
-    let below = inner.decor().prefix().and_then(RawString::as_str).unwrap_or("\n");
-    let text = format!("{comment}{below}");
-    inner.decor_mut().set_prefix(text);
-    true
-}
-
-fn to_item(value: &Value) -> Item {
-    match value {
-        Value::Table(fields) => Item::Table(fields.iter().map(|(key, value)| (key.as_str(), to_item(value))).collect()),
-        other => Item::Value(to_value(other)),
-    }
-}
-
-fn to_value(value: &Value) -> toml_edit::Value {
-    match value {
-        Value::String(text) => text.as_str().into(),
-        Value::Integer(number) => (*number).into(),
-        Value::Float(number) => (*number).into(),
-        Value::Boolean(set) => (*set).into(),
-        Value::Datetime(time) => (*time).into(),
-        Value::Array(items) => items.iter().map(to_value).collect::<Array>().into(),
-        Value::Table(fields) => {
-            fields.iter().map(|(key, value)| (key.as_str(), to_value(value))).collect::<InlineTable>().into()
-        }
-    }
 }
 
 #[cfg(test)]
@@ -360,14 +234,14 @@ mod tests {
 
     fn set(text: &str, key: &str, value: &str) -> String {
         let path: Vec<_> = key.split('.').collect();
-        changed(text, |document| document.set("a", &path, &Value::String(value.into())))
+        changed(text, |document| document.set("a", &path, &Value::String(value.into()), &[]))
     }
 
     const FILE: &str = "# mine\ncurrent = 'a'   # in use\n\n[profiles.a] # first\n# which cloud\ncloud-id = \"c\" # c\n  \
                         folder-id = 'f'\n\n[profiles.b]\nformat = \"json\"\n# the end\n";
 
     #[test]
-    fn a_change_touches_the_value_alone() {
+    fn a_change_changes_nothing_but_the_value() {
         assert_eq!(set(FILE, "cloud-id", "new"), FILE.replace("\"c\" #", "\"new\" #"));
         let current = changed(FILE, |document| {
             document.set_current("b");
@@ -379,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_outlives_the_key_below_it() {
+    fn a_comment_stays_when_the_key_below_it_is_removed() {
         let base = "[profiles.a]\nregion = 'r'\n# note\ntoken = 't'\n";
         let after = |text: &str| {
             changed(text, |document| {
@@ -395,16 +269,20 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_takes_the_place_of_the_others() {
-        let text = set("[profiles.a]\n# secret\ntoken = 'x'\n", "workload-identity.audience", "y");
+    fn conflicting_keys_are_removed() {
+        let set = |text: &str, path: &[&str], value: &str, conflicting_keys: &[&str]| {
+            changed(text, |document| document.set("a", path, &value.into(), conflicting_keys))
+        };
+        let path = ["workload-identity", "audience"];
+        let text = set("[profiles.a]\n# secret\ntoken = 'x'\n", &path, "y", &["token"]);
         assert_eq!(text, "[profiles.a]\n# secret\n\n[profiles.a.workload-identity]\naudience = \"y\"\n");
-        let text = set("[profiles.a]\nworkload-identity.audience = 'x'\nregion = 'r'\n", "token", "t");
+        let text = "[profiles.a]\nworkload-identity.audience = 'x'\nregion = 'r'\n";
+        let text = set(text, &["token"], "t", &["workload-identity"]);
         assert_eq!(text, "[profiles.a]\nregion = 'r'\ntoken = \"t\"\n");
-        assert_eq!(set("[profiles.a]\nfolder-name = 'x'\n", "folder-id", "f"), "[profiles.a]\nfolder-id = \"f\"\n");
     }
 
     #[test]
-    fn every_way_to_write_a_profile_can_be_changed() {
+    fn a_profile_can_be_changed_however_it_is_written() {
         for text in [
             "profiles.a.folder-id = 'x'\n",
             "[profiles]\na = { folder-id = 'x' }\n",
@@ -418,13 +296,13 @@ mod tests {
                 let profile = config.profile(Some("a")).unwrap();
                 let last = key.rsplit('.').next().unwrap();
                 let found = profile.table("endpoints").unwrap().and_then(|table| table.get(last)?.as_str());
-                assert_eq!(found.or(profile.text(last).ok().flatten()), Some(value), "{text}");
+                assert_eq!(found.or(profile.string(last).ok().flatten()), Some(value), "{text}");
             }
         }
     }
 
     #[test]
-    fn line_ends_and_the_mark_of_the_encoding_stay() {
+    fn line_ends_and_the_byte_order_mark_stay() {
         let text = format!("{BOM}{}", FILE.replace('\n', "\r\n"));
         assert_eq!(changed(&text, |_| Ok(())), text);
         assert_eq!(set(&text, "cloud-id", "new"), text.replace("\"c\" #", "\"new\" #"));
@@ -451,8 +329,8 @@ mod tests {
         fn what_was_set_and_unset_again_leaves_the_file_as_it_was(key in "[a-z]{1,8}", inner in "[a-z]{1,8}") {
             prop_assume!(!["folder-id", "cloud-id", "token"].contains(&key.as_str()));
             let text = changed(FILE, |document| {
-                document.set("a", &[&key, &inner], &Value::Boolean(true))?;
-                document.set("a", &["region"], &Value::Integer(1))?;
+                document.set("a", &[&key, &inner], &Value::Boolean(true), &[])?;
+                document.set("a", &["region"], &Value::Integer(1), &[])?;
                 document.unset("a", &["region"])?;
                 document.unset("a", &[&key, &inner]).map(|_| ())
             });

@@ -1,26 +1,38 @@
-//! The authorized key of a service account, as `yc iam key create --output` writes it.
+//! The authorized key of a service account, as `yc iam key create --output` writes it: it signs a JWT that is exchanged
+//! for an IAM token.
 //!
 //! Source: yandex-cloud/go-sdk, `pkg/iamkey/iamkey.proto` and `pkg/iamkey/test_data/service_account_key.json`.
 
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use futures_util::future::LocalBoxFuture;
 use ring::signature::RsaKeyPair;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use super::credential::{Configured, Credential, Services, Source, warn_if_readable};
+use super::iam_token::{self, IamToken, Proof};
+use super::jwt;
+use crate::endpoints::Service;
+use crate::env::Env;
+use crate::error::Result;
+use crate::http::Response;
 use crate::text::digest::fingerprint;
 
-/// An authorized key: it signs the JWT that is exchanged for an IAM token.
+/// An authorized key of a service account.
 #[derive(Debug)]
 pub struct ServiceAccountKey {
     /// The key's ID.
-    pub id: String,
-    /// The service account the key belongs to.
-    pub service_account_id: String,
+    id: String,
+    /// The service account that the key belongs to.
+    service_account_id: String,
     /// The RSA key that signs.
-    pub(super) pair: RsaKeyPair,
-    /// The private key's text, to be kept out of logs.
-    pub(super) private_key: SecretString,
+    pair: RsaKeyPair,
+    /// The private key's text, which is masked.
+    private_key: SecretString,
 }
 
 #[derive(Deserialize)]
@@ -34,22 +46,95 @@ struct Fields {
     private_key: Option<SecretString>,
 }
 
+impl Credential for ServiceAccountKey {
+    fn secret(&self) -> Option<&SecretString> {
+        Some(&self.private_key)
+    }
+
+    fn subject_id(&self) -> Option<&str> {
+        Some(&self.service_account_id)
+    }
+
+    /// The hash of the public half names the very key, which stays the same however its file is written.
+    fn name(&self, _env: &Env) -> Result<String> {
+        let public = fingerprint(&[&STANDARD.encode(self.pair.public())]);
+        Ok(format!("key {} {} {public}", self.id, self.service_account_id))
+    }
+
+    fn obtain<'a>(&'a self, services: Services<'a>, now: DateTime<Utc>) -> LocalBoxFuture<'a, Result<IamToken>> {
+        Box::pin(async move {
+            let response = self.exchange(services, now).await?;
+            // A JWT is refused when the clock of this machine is wrong; it is then made once more with the server's time.
+            match response.corrected_time(&[401], now) {
+                Some(time) => {
+                    services.log.note("the clock of this machine differs from the server's; the server's time is used");
+                    iam_token::from_response(self.exchange(services, time).await?)
+                }
+                None => iam_token::from_response(response),
+            }
+        })
+    }
+
+    fn hint(&self, source: &Source) -> String {
+        format!(
+            "the key {} of the service account {} ({source}) may have been deleted, or the clock of this machine may be \
+             wrong",
+            self.id, self.service_account_id
+        )
+    }
+}
+
 impl ServiceAccountKey {
+    /// Reads a key whose fields are in the profile.
+    ///
+    /// # Errors
+    /// The value is not a key.
+    pub fn read_table(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
+        configured.warn_if_readable();
+        let key = Self::from_table(configured.table()?).map_err(|rule| configured.invalid(rule))?;
+        Ok(Box::new(key))
+    }
+
+    /// Reads a key from the file whose path is configured.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not hold a key.
+    pub fn read_file(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
+        let path = configured.text()?;
+        let invalid = |rule: String| {
+            configured
+                .invalid(format!("('{path}') {rule}"))
+                .hint("make a key file with: yc iam key create --service-account-name <NAME> --output <FILE>")
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| invalid(format!("cannot be read: {error}")))?;
+        let text = SecretString::from(text);
+        warn_if_readable(Path::new(path), configured.log);
+        Ok(Box::new(Self::from_json(text.expose_secret()).map_err(invalid)?))
+    }
+
+    async fn exchange(&self, services: Services<'_>, now: DateTime<Utc>) -> Result<Response> {
+        let audience = services.endpoints.token_audience(services.http).await?;
+        let jwt = jwt::sign(&self.pair, &self.id, &self.service_account_id, &audience, now)?;
+        services.log.masks.add(&jwt);
+        let iam = services.endpoints.base(Service::Iam, services.http).await?;
+        iam_token::create(services.http, &iam, &Proof::Jwt(&jwt)).await
+    }
+
     /// Reads a key from the text of a key file (JSON).
     ///
     /// # Errors
-    /// The text is no key; the message names the field and never quotes a value.
+    /// The text is not a key; the message names the field and never quotes a value.
     pub fn from_json(text: &str) -> Result<Self, String> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim().is_empty() {
             return Err("is empty".to_owned());
         }
         let fields = serde_json::from_str(text).map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
+            let position = format!("line {}, column {}", error.line(), error.column());
             if error.is_data() {
-                format!("is not a service account's key: a field has the wrong type ({place})")
+                format!("is not a service account's key: a field has the wrong type ({position})")
             } else {
-                format!("is not JSON ({place})")
+                format!("is not JSON ({position})")
             }
         })?;
         Self::from_fields(fields)
@@ -58,8 +143,8 @@ impl ServiceAccountKey {
     /// Reads a key from a table of the configuration, which has the fields of a key file.
     ///
     /// # Errors
-    /// The table is no key; the message names the field and never quotes a value.
-    pub fn from_table(table: &toml::Table) -> Result<Self, String> {
+    /// The table is not a key; the message names the field and never quotes a value.
+    fn from_table(table: &toml::Table) -> Result<Self, String> {
         let fields =
             table.clone().try_into().map_err(|_| "is not a service account's key: a field has the wrong type")?;
         Self::from_fields(fields)
@@ -77,19 +162,9 @@ impl ServiceAccountKey {
             .map_err(|error| format!("has a 'private_key' that is not an RSA key of 2048 to 4096 bits ({error})"))?;
         Ok(Self { id, service_account_id: owner.ok_or_else(|| missing("service_account_id"))?, pair, private_key })
     }
-
-    /// A name for the very key, which stays the same however its file is written: the hash of its public half.
-    pub fn fingerprint(&self) -> String {
-        fingerprint(&[&STANDARD.encode(self.pair.public())])
-    }
-
-    /// The private key's text.
-    pub fn private_key(&self) -> &SecretString {
-        &self.private_key
-    }
 }
 
-/// The DER within a PEM text. What stands before `BEGIN` is explanatory text (RFC 7468, 2): the cloud writes a line
+/// The DER within a PEM text. The text before `BEGIN` is explanatory text (RFC 7468, 2): the cloud writes a line
 /// there that helps secret scanners. Line ends may be LF or CRLF, or a `\n` that some tool escaped once too often.
 fn der(pem: &str) -> Result<Vec<u8>, String> {
     const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
@@ -97,9 +172,10 @@ fn der(pem: &str) -> Result<Vec<u8>, String> {
     let Some((_, after)) = pem.split_once(BEGIN) else {
         let other = pem.contains("-----BEGIN RSA PRIVATE KEY-----") || pem.contains("-----BEGIN EC PRIVATE KEY-----");
         let found = if other { ", but another kind of key" } else { "" };
-        return Err(format!("has a 'private_key' that is no PKCS#8 PEM{found}"));
+        return Err(format!("has a 'private_key' that is not a PKCS#8 PEM{found}"));
     };
-    let (body, _) = after.split_once(END).ok_or_else(|| format!("has a 'private_key' that is cut short: no {END}"))?;
+    let (body, _) =
+        after.split_once(END).ok_or_else(|| format!("has a 'private_key' that is cut short: {END} is missing"))?;
     let plain: String = body.replace("\\n", "\n").replace("\\r", "").chars().filter(|c| !c.is_whitespace()).collect();
     STANDARD.decode(plain).map_err(|_| "has a 'private_key' whose PEM is not base64".to_owned())
 }
@@ -121,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_told_apart() {
+    fn a_text_that_is_not_a_key_is_described() {
         let cases = [
             ("", "is empty"),
             ("{", "is not JSON (line 1, column 1)"),
@@ -129,7 +205,7 @@ mod tests {
             ("{}", "no field 'id'"),
             (r#"{"id":"a","user_account_id":"u"}"#, "belongs to a user"),
             (r#"{"id":"a","service_account_id":"s"}"#, "no field 'private_key'"),
-            (r#"{"id":"a","service_account_id":"s","private_key":"x"}"#, "no PKCS#8 PEM"),
+            (r#"{"id":"a","service_account_id":"s","private_key":"x"}"#, "not a PKCS#8 PEM"),
             (r#"{"id":1}"#, "wrong type"),
         ];
         for (text, expected) in cases {

@@ -1,0 +1,215 @@
+//! IAM tokens cached on disk, so that not every command exchanges its credential anew.
+//!
+//! One file an identity. A token is renewed under a lock, so that any number of processes make one exchange.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::iam_token::IamToken;
+use crate::store::Store;
+use crate::text::digest::fingerprint;
+
+/// A token that expires sooner than this is renewed, whatever its lifetime.
+const LEAST_REMAINING: Duration = Duration::from_secs(5 * 60);
+
+/// The cached tokens of this user.
+#[derive(Debug, Clone)]
+pub struct TokenCache {
+    store: Store,
+}
+
+/// What a token is cached under: the service that issued it and the identity it was issued to.
+///
+/// Both are written to the file, so neither may hold a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The endpoint of the service that issued the token.
+    pub issuer: String,
+    /// Who the token was issued to, and on what proof.
+    pub subject: String,
+}
+
+/// For how much longer a token must be valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequiredLifetime {
+    /// A tenth of its lifetime: for the calls of one command.
+    ForCalls,
+    /// Half of its lifetime: for use outside of this program.
+    ForExport,
+    /// This long: for a key that expires no later than the token.
+    AtLeast(Duration),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    identity: Identity,
+    iam_token: String,
+    expires_at: String,
+    obtained_at: DateTime<Utc>,
+    #[serde(default, rename = "keep_until", skip_serializing_if = "Option::is_none")]
+    cache_until: Option<DateTime<Utc>>,
+}
+
+impl TokenCache {
+    /// The cache in this directory; `None` turns it off.
+    pub fn new(home: Option<&Path>) -> Self {
+        Self { store: Store::tokens(home) }
+    }
+
+    /// The cached token of an identity.
+    pub fn load(&self, identity: &Identity, now: DateTime<Utc>) -> Option<IamToken> {
+        let entry: Entry = self.store.load(&identity.file_name())?;
+        let usable = entry.identity == *identity && entry.cache_until.is_none_or(|time| now < time);
+        usable.then(|| IamToken {
+            value: entry.iam_token.into(),
+            expires_at: Some(entry.expires_at),
+            obtained_at: entry.obtained_at,
+            cache_until: entry.cache_until,
+            cached: true,
+        })
+    }
+
+    /// Caches a token that is known to expire; expired ones of all identities are removed.
+    pub fn store(&self, identity: &Identity, token: &IamToken) {
+        let Some(expires_at) = token.expires_at.clone() else { return };
+        let entry = Entry {
+            identity: identity.clone(),
+            iam_token: token.value.expose_secret().to_owned(),
+            expires_at,
+            obtained_at: token.obtained_at,
+            cache_until: token.cache_until,
+        };
+        self.store.save(&identity.file_name(), &entry);
+        self.store.sweep(|entry: Entry| parse_time(&entry.expires_at).is_none_or(|time| time < token.obtained_at));
+    }
+
+    /// Removes a token that the server refused; one that was cached since then stays.
+    pub fn forget(&self, identity: &Identity, refused: &SecretString) {
+        let cached = self.load(identity, DateTime::<Utc>::MIN_UTC);
+        if cached.is_some_and(|token| token.value.expose_secret() == refused.expose_secret()) {
+            self.store.remove(&identity.file_name());
+        }
+    }
+
+    /// Waits until no other process renews the token of this identity.
+    pub async fn lock(&self, identity: &Identity) -> Option<File> {
+        self.store.lock(&identity.file_name()).await
+    }
+}
+
+impl Identity {
+    fn file_name(&self) -> String {
+        fingerprint(&[&self.issuer, &self.subject])
+    }
+}
+
+impl RequiredLifetime {
+    /// Whether a token is valid for long enough.
+    pub fn is_met(self, token: &IamToken, now: DateTime<Utc>) -> bool {
+        let Some(expires_at) = token.expires_at.as_deref().and_then(parse_time) else { return false };
+        let remaining = (expires_at - now).to_std().unwrap_or_default();
+        let lifetime = (expires_at - token.obtained_at).to_std().unwrap_or_default();
+        match self {
+            Self::ForCalls => remaining >= (lifetime / 10).max(LEAST_REMAINING),
+            Self::ForExport => remaining >= (lifetime / 2).max(LEAST_REMAINING),
+            Self::AtLeast(required) => remaining >= required && Self::ForCalls.is_met(token, now),
+        }
+    }
+}
+
+fn parse_time(time: &str) -> Option<DateTime<Utc>> {
+    Some(DateTime::parse_from_rfc3339(time).ok()?.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utc(time: &str) -> DateTime<Utc> {
+        parse_time(time).unwrap()
+    }
+
+    fn token(value: &str, obtained: &str, expires: &str) -> IamToken {
+        IamToken {
+            value: value.into(),
+            expires_at: Some(expires.to_owned()),
+            obtained_at: utc(obtained),
+            cache_until: None,
+            cached: false,
+        }
+    }
+
+    fn identity(subject: &str) -> Identity {
+        Identity { issuer: "https://iam".into(), subject: subject.into() }
+    }
+
+    #[test]
+    fn a_token_is_renewed_in_the_last_tenth_of_its_lifetime_or_the_last_five_minutes() {
+        let twelve_hours = token("t", "2026-01-01T00:00:00Z", "2026-01-01T12:00:00Z");
+        assert!(RequiredLifetime::ForCalls.is_met(&twelve_hours, utc("2026-01-01T10:48:00Z")));
+        assert!(!RequiredLifetime::ForCalls.is_met(&twelve_hours, utc("2026-01-01T10:48:01Z")));
+        assert!(RequiredLifetime::ForExport.is_met(&twelve_hours, utc("2026-01-01T06:00:00Z")));
+        assert!(!RequiredLifetime::ForExport.is_met(&twelve_hours, utc("2026-01-01T06:00:01Z")));
+        let twenty_minutes = token("t", "2026-01-01T00:00:00Z", "2026-01-01T00:20:00Z");
+        assert!(RequiredLifetime::ForCalls.is_met(&twenty_minutes, utc("2026-01-01T00:15:00Z")));
+        assert!(!RequiredLifetime::ForCalls.is_met(&twenty_minutes, utc("2026-01-01T00:15:01Z")));
+        assert!(!RequiredLifetime::ForCalls.is_met(&twelve_hours, utc("2027-01-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn a_longer_key_requires_a_longer_token() {
+        let token = token("t", "2026-01-01T00:00:00Z", "2026-01-01T12:00:00Z");
+        let required = RequiredLifetime::AtLeast(Duration::from_secs(6 * 3600));
+        assert!(required.is_met(&token, utc("2026-01-01T06:00:00Z")));
+        assert!(!required.is_met(&token, utc("2026-01-01T06:00:01Z")));
+    }
+
+    #[test]
+    fn a_token_is_found_by_its_identity_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = TokenCache::new(Some(directory.path()));
+        cache.store(&identity("a"), &token("t1.a", "2026-01-01T00:00:00Z", "2026-01-01T12:00:00Z"));
+        assert_eq!(cache.load(&identity("a"), utc("2026-01-01T00:00:00Z")).unwrap().value.expose_secret(), "t1.a");
+        assert!(cache.load(&identity("b"), utc("2026-01-01T00:00:00Z")).is_none());
+        let elsewhere = Identity { issuer: "https://other".into(), ..identity("a") };
+        assert!(cache.load(&elsewhere, utc("2026-01-01T00:00:00Z")).is_none());
+    }
+
+    #[test]
+    fn a_token_is_not_used_past_the_time_until_which_it_may_be_cached() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = TokenCache::new(Some(directory.path()));
+        let mut cached = token("t1.a", "2026-01-01T00:00:00Z", "2026-01-01T12:00:00Z");
+        cached.cache_until = Some(utc("2026-01-01T00:01:00Z"));
+        cache.store(&identity("a"), &cached);
+        assert!(cache.load(&identity("a"), utc("2026-01-01T00:00:59Z")).is_some());
+        assert!(cache.load(&identity("a"), utc("2026-01-01T00:01:00Z")).is_none());
+    }
+
+    #[test]
+    fn a_refused_token_is_removed_and_a_newer_one_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = TokenCache::new(Some(directory.path()));
+        cache.store(&identity("a"), &token("t1.new", "2026-01-01T00:00:00Z", "2026-01-01T12:00:00Z"));
+        cache.forget(&identity("a"), &"t1.old".into());
+        assert!(cache.load(&identity("a"), utc("2026-01-01T00:00:00Z")).is_some());
+        cache.forget(&identity("a"), &"t1.new".into());
+        assert!(cache.load(&identity("a"), utc("2026-01-01T00:00:00Z")).is_none());
+    }
+
+    #[test]
+    fn expired_tokens_are_removed_when_one_is_cached() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = TokenCache::new(Some(directory.path()));
+        cache.store(&identity("old"), &token("t1.o", "2026-01-01T00:00:00Z", "2026-01-01T12:00:00Z"));
+        cache.store(&identity("new"), &token("t1.n", "2026-01-02T00:00:00Z", "2026-01-02T12:00:00Z"));
+        assert!(cache.load(&identity("old"), utc("2026-01-01T00:00:00Z")).is_none());
+        assert!(cache.load(&identity("new"), utc("2026-01-01T00:00:00Z")).is_some());
+    }
+}

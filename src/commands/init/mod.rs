@@ -1,0 +1,192 @@
+//! `init`: sets up a profile, with flags alone or with questions at a terminal, which are in `questions`.
+//!
+//! Nothing is written until every question is answered.
+
+mod questions;
+
+use clap::Args as ClapArgs;
+use secrecy::ExposeSecret;
+use toml::Value;
+
+use super::config::confirm_copy;
+use super::config::keys::{Input, Key};
+use super::config::profile::profile_name;
+use super::local::Local;
+use crate::auth::sign_in;
+use crate::config::edit::{self, Document, FIRST_PROFILE};
+use crate::config::settings::GlobalFlags;
+use crate::config::{Config, Profile};
+use crate::error::{Error, Result};
+use crate::input;
+
+/// Set up a profile, asking for what is not given
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Without a terminal no questions are asked: give --profile, a credential (--token or one of the flags above) and \
+--folder-id. Other settings: yc-rs config set")]
+pub struct Args {
+    /// Key file of a service account, whose contents are stored in the profile
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    service_account_key: Option<String>,
+    /// Key file of a service account, whose path is stored in the profile
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    service_account_key_file: Option<String>,
+    /// Authenticate as the service account of this virtual machine
+    #[arg(long)]
+    instance_service_account: bool,
+    /// Command whose first line of output is a token, as a JSON array
+    #[arg(long, value_name = "JSON")]
+    token_command: Option<String>,
+}
+
+/// The answers, in the order of the questions.
+struct Setup {
+    profile: String,
+    is_new: bool,
+    values: Vec<(Key, Value)>,
+}
+
+impl Setup {
+    fn apply(&self, document: &mut Document) -> Result<()> {
+        if self.is_new {
+            document.create_profile(&self.profile)?;
+        }
+        for (key, value) in &self.values {
+            document.set(&self.profile, &key.path(), value, &key.conflicting_keys())?;
+        }
+        document.set_current(&self.profile);
+        Ok(())
+    }
+}
+
+/// Sets up a profile and makes it the one in use.
+///
+/// # Errors
+/// An answer is missing and there is no terminal to ask at, or is invalid; clouds or folders cannot be listed; the
+/// configuration cannot be written.
+pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
+    let document = edit::current(local.env)?;
+    let config = document.config()?;
+    let credential = given_credential(args, local).await?;
+    let folder = given_folder(local.flags)?;
+    let other = given_other(local.flags)?;
+    let name = match local.requested_profile() {
+        None if config.names()?.is_empty() => Some(FIRST_PROFILE.to_owned()),
+        requested => requested.map(str::to_owned),
+    };
+    let terminal = local.env.terminal;
+    let all_given = name.is_some() && credential.is_some() && !folder.is_empty();
+    let asks = !all_given && terminal.stdin && terminal.stderr && local.flags.no_user_output != Some(true);
+
+    if !asks {
+        let existing = name.as_deref().map(|name| existing(&config, name)).transpose()?.unwrap_or_default();
+        check_complete(name.as_deref(), credential.is_some(), &folder, &existing)?;
+    }
+    let profile = match name {
+        Some(name) => name,
+        None => questions::profile(&config).await?,
+    };
+    let is_new = !config.names()?.contains(&profile.as_str());
+    if is_new {
+        profile_name(&profile).map_err(|rule| Error::usage(format!("'{profile}': {rule}")))?;
+    }
+    let existing = existing(&config, &profile)?;
+    let mut setup = Setup { profile, is_new, values: Vec::new() };
+    setup.values.extend(match credential {
+        Some(credential) => vec![credential],
+        None if asks => questions::credential(&existing, local.env).await?,
+        None => Vec::new(),
+    });
+    for (key, value) in &setup.values {
+        if let Some(note) = key.note(Some(value)) {
+            local.log.note(note);
+        }
+    }
+    setup.values.extend(other);
+    let asks_folder = asks && !folder.iter().any(|(key, _)| key.name != "cloud-id");
+    setup.values.extend(folder);
+    if asks_folder {
+        let chosen = questions::folder(&document, &setup, local).await?;
+        setup.values.extend(chosen);
+    }
+    let updated = edit::update(local.env, |document| setup.apply(document))?;
+    confirm_copy(&updated, local);
+    let done = if is_new { "created" } else { "updated" };
+    local.confirm(&format!("Profile '{}' {done} and activated", setup.profile));
+    Ok(())
+}
+
+/// The credential that a flag gives.
+async fn given_credential(args: &Args, local: &Local<'_>) -> Result<Option<(Key, Value)>> {
+    let token = match &local.flags.token {
+        Some(token) if token.expose_secret() == "-" => Some(input::stdin("--token").await?),
+        token => token.as_ref().map(|token| token.expose_secret().to_owned()),
+    };
+    let given = [
+        ("token", token),
+        ("service-account-key", args.service_account_key.clone()),
+        ("service-account-key-file", args.service_account_key_file.clone()),
+        ("instance-service-account", args.instance_service_account.then(|| "true".to_owned())),
+        ("token-command", args.token_command.clone()),
+    ];
+    let mut given = given.into_iter().filter_map(|(name, text)| Some((name, text?)));
+    let Some((name, text)) = given.next() else { return Ok(None) };
+    if let Some((other, _)) = given.next() {
+        return Err(Error::usage(format!("--{name} and --{other} are both given, but a profile has one credential")));
+    }
+    Ok(Some(checked(name, &text)?))
+}
+
+/// The cloud and the folder that flags give.
+fn given_folder(flags: &GlobalFlags) -> Result<Vec<(Key, Value)>> {
+    let given = [("cloud-id", &flags.cloud_id), ("folder-id", &flags.folder_id), ("folder-name", &flags.folder_name)];
+    given.into_iter().filter_map(|(name, text)| Some(checked(name, text.as_ref()?))).collect()
+}
+
+/// The endpoint and the account to impersonate that flags give.
+fn given_other(flags: &GlobalFlags) -> Result<Vec<(Key, Value)>> {
+    let bundle = flags.ca_bundle.as_ref().map(|path| path.display().to_string());
+    let given = [
+        ("endpoint", flags.endpoint.clone()),
+        ("ca-bundle", bundle),
+        ("impersonate-service-account-id", flags.impersonate_service_account_id.clone()),
+    ];
+    given.into_iter().filter_map(|(name, text)| Some(checked(name, &text?))).collect()
+}
+
+fn checked(name: &str, text: &str) -> Result<(Key, Value)> {
+    let key = Key::find(name)?;
+    let value = key.value(text, Input::Argument)?;
+    value.map(|value| (key, value)).ok_or_else(|| Error::usage(format!("{name} is not set by '{text}'")))
+}
+
+/// The profile as it is now; an empty one when it is new.
+fn existing(config: &Config, name: &str) -> Result<Profile> {
+    if config.names()?.contains(&name) { config.profile(Some(name)) } else { Ok(Profile::default()) }
+}
+
+/// Checks that nothing is missing where no questions can be asked; what the profile already has counts.
+fn check_complete(name: Option<&str>, credential: bool, folder: &[(Key, Value)], existing: &Profile) -> Result<()> {
+    let given = |name: &str| existing.has(name) || folder.iter().any(|(key, _)| key.name == name);
+    let mut flags = Vec::new();
+    if name.is_none() {
+        flags.push("--profile");
+    }
+    if !credential && !sign_in::profile_keys().any(|key| existing.has(key)) {
+        flags.push(
+            "a credential (--token, --service-account-key, --service-account-key-file, --instance-service-account or \
+             --token-command)",
+        );
+    }
+    if given("folder-name") && !given("folder-id") && !given("cloud-id") {
+        flags.push("--cloud-id for --folder-name");
+    } else if !given("folder-id") && !given("folder-name") {
+        flags.push("--folder-id");
+    }
+    if flags.is_empty() { Ok(()) } else { Err(missing(&flags)) }
+}
+
+fn missing(flags: &[&str]) -> Error {
+    Error::usage(format!("init cannot ask without a terminal, and these are missing: {}", flags.join(", ")))
+        .hint("yc-rs init --profile NAME --service-account-key FILE --folder-id ID")
+}
