@@ -59,4 +59,5 @@ mod time_outs;
 mod tls;
 #[cfg(unix)]
 mod token_cache;
+mod usage;
 mod vocabulary;
