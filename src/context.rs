@@ -8,7 +8,6 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::api::operation::{self, Operation};
-use crate::api::pages::Listing;
 use crate::api::{Client, folder, service_account};
 use crate::auth::sign_in::{Inputs, SignIn};
 use crate::auth::token_cache::TokenCache;
@@ -239,10 +238,12 @@ impl<'a> Context<'a> {
         self.in_progress.interrupted(kind, message, awaits_secret)
     }
 
-    /// Says that a list was cut off.
-    pub fn note_cut_off(&self, listing: &Listing, things: &str) {
-        if listing.cut_off {
-            self.log.note(&format!("there are more {things} than the {} shown; see --limit", listing.items.len()));
+    /// Says that a list was cut off after `shown` items; `None` when it was not. To be called when the list is printed.
+    pub fn note_cut_off(&self, shown: Option<usize>, things: &str) {
+        if let Some(shown) = shown {
+            self.log.note(&format!(
+                "there are more {things} than the {shown} shown; raise --limit, or list all with --all"
+            ));
         }
     }
 }

@@ -9,9 +9,12 @@ use crate::error::Result;
 /// How many items are listed.
 #[derive(Debug, Args)]
 pub struct Paging {
-    /// Maximum number of items to list
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = value_parser!(u64).range(1..))]
+    /// Maximum number of items to list; 0: no limit
+    #[arg(long, value_name = "N", default_value_t = 1000)]
     limit: u64,
+    /// List all items, without a limit
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
     /// Maximum number of items per request (1 to 1000)
     #[arg(long, value_name = "N", default_value_t = MAX_PAGE_SIZE, value_parser = value_parser!(u32).range(1..=1000))]
     page_size: u32,
@@ -19,19 +22,28 @@ pub struct Paging {
 
 impl Paging {
     /// The pages that hold all items, up to the limit. A page is requested with no more items than are shown.
-    pub fn all<F: AsyncFn(&str, &str) -> Result<Value>>(&self, call: F, items: &'static str) -> Pages<'static, F> {
-        let page_size = u32::try_from(self.limit).map_or(self.page_size, |limit| self.page_size.min(limit));
-        Pages { page_size, ..self.some(call, items, &|_| true) }
+    pub fn unfiltered<F: AsyncFn(&str, &str) -> Result<Value>>(
+        &self,
+        call: F,
+        items: &'static str,
+    ) -> Pages<'static, F> {
+        let pages = self.matching(call, items, &|_| true);
+        let page_size = u32::try_from(pages.limit).map_or(self.page_size, |limit| self.page_size.min(limit));
+        Pages { page_size, ..pages }
     }
 
     /// The pages that hold the items that `keep` accepts, up to the limit.
-    pub fn some<'a, F: AsyncFn(&str, &str) -> Result<Value>>(
+    pub fn matching<'a, F: AsyncFn(&str, &str) -> Result<Value>>(
         &self,
         call: F,
         items: &'static str,
         keep: &'a dyn Fn(&Value) -> bool,
     ) -> Pages<'a, F> {
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let limit = match self.limit {
+            0 => usize::MAX,
+            _ if self.all => usize::MAX,
+            limit => usize::try_from(limit).unwrap_or(usize::MAX),
+        };
         Pages { call, items, limit, page_size: self.page_size, follow: true, keep }
     }
 }

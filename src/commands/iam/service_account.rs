@@ -54,10 +54,11 @@ async fn list(args: ListArgs, context: &Context<'_>) -> Result<Outcome> {
     let client = context.client()?;
     let call =
         async |page_size: &str, token: &str| service_account::list(client, &folder, None, page_size, token).await;
-    let listing = args.paging.all(call, "serviceAccounts").collect().await;
+    let listing = args.paging.unfiltered(call, "serviceAccounts").collect().await;
     let listing = listing.map_err(|error| error.context("cannot list service accounts"))?;
-    context.note_cut_off(&listing, "service accounts");
+    let cut_off = listing.cut_off.then_some(listing.items.len());
     context.printer.print(Output::List { message: &SERVICE_ACCOUNT, values: listing.items, columns: COLUMNS }).await?;
+    context.note_cut_off(cut_off, "service accounts");
     Ok(Outcome::default())
 }
 

@@ -23,7 +23,7 @@ pub struct Args {
     #[command(flatten)]
     paging: Paging,
     /// Print the first page only
-    #[arg(long)]
+    #[arg(long, conflicts_with = "all")]
     no_paginate: bool,
     /// Print only the keys that were not used for this long, e.g. 90d (a key never used counts from its creation)
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
@@ -50,13 +50,14 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let keep = |key: &Value| unused_since.is_none_or(|time| last_activity(key).is_some_and(|used| used <= time));
     let call = async |page_size: &str, token: &str| access_key::list(client, owner.as_deref(), page_size, token).await;
     let pages = match unused_since {
-        Some(_) => args.paging.some(call, "accessKeys", &keep),
-        None => args.paging.all(call, "accessKeys"),
+        Some(_) => args.paging.matching(call, "accessKeys", &keep),
+        None => args.paging.unfiltered(call, "accessKeys"),
     };
     let pages = Pages { follow: !args.no_paginate, ..pages };
     let listing = pages.collect().await.map_err(|error| error.context("cannot list access keys"))?;
-    context.note_cut_off(&listing, "keys");
+    let cut_off = listing.cut_off.then_some(listing.items.len());
     context.printer.print(Output::List { message: &ACCESS_KEY, values: listing.items, columns: COLUMNS }).await?;
+    context.note_cut_off(cut_off, "keys");
     Ok(Outcome::default())
 }
 

@@ -47,9 +47,10 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let id = args.key.id();
     let client = context.client()?;
     let call = async |page_size: &str, token: &str| access_key::list_operations(client, &id, page_size, token).await;
-    let listing = args.paging.all(call, "operations").collect().await;
+    let listing = args.paging.unfiltered(call, "operations").collect().await;
     let listing = listing.map_err(|error| about_key(error, "list the operations on", &id))?;
-    context.note_cut_off(&listing, "operations");
+    let cut_off = listing.cut_off.then_some(listing.items.len());
     context.printer.print(Output::List { message: &OPERATION, values: listing.items, columns: COLUMNS }).await?;
+    context.note_cut_off(cut_off, "operations");
     Ok(Outcome::default())
 }
