@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use crate::message::camel_case;
 use crate::status::{Code, Status};
 
 /// The result of most functions of this crate.
@@ -211,6 +212,12 @@ impl Error {
     /// The server's code, when a server refused.
     pub fn code(&self) -> Option<Code> {
         self.status().map(|status| status.code)
+    }
+
+    /// Whether the server says that this field of the request is invalid; `field` has the spelling of the REST API.
+    pub fn is_about_field(&self, field: &str) -> bool {
+        let violations = self.status().map(Status::field_violations).unwrap_or_default();
+        violations.iter().any(|(name, _)| camel_case(name) == field)
     }
 
     fn status(&self) -> Option<&Status> {

@@ -5,3 +5,4 @@ pub mod duration;
 pub mod escape;
 pub mod ids;
 pub mod percent;
+pub mod similar;

@@ -196,7 +196,10 @@ mod owner_by_name {
             assert!(message.contains("service account with name \"nobody\" not found"), "{message}");
             let hint = message.lines().find(|line| line.starts_with("hint: ")).unwrap_or_default();
             assert!(hint.contains(folder) && hint.contains("--folder-id"), "{message}");
-            assert_eq!(user.sent(), [format!("GET {ACCOUNTS}")], "{command}");
+            let requests = user.cloud.requests();
+            assert!(requests.iter().all(|request| request.line() == format!("GET {ACCOUNTS}")), "{requests:?}");
+            let filtered = requests.iter().filter(|request| parameter(request, "filter").is_some());
+            assert_eq!(filtered.count(), 1, "{command}");
         }
     }
 

@@ -31,6 +31,7 @@ mod exec;
 mod export;
 mod foreign_responses;
 mod help;
+mod hints;
 mod identity;
 mod init;
 #[cfg(unix)]

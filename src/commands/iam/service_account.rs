@@ -8,7 +8,7 @@ use crate::commands::Outcome;
 use crate::commands::args::paging::Paging;
 use crate::commands::deferred::Deferred;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::output::{Cell, Column, Output};
 use crate::status::Code;
 use crate::text::ids;
@@ -55,7 +55,7 @@ async fn list(args: ListArgs, context: &Context<'_>) -> Result<Outcome> {
     let call =
         async |page_size: &str, token: &str| service_account::list(client, &folder, None, page_size, token).await;
     let listing = args.paging.unfiltered(call, "serviceAccounts").collect().await;
-    let listing = listing.map_err(|error| error.context("cannot list service accounts"))?;
+    let listing = listing.map_err(|error| context.about_folder(error.context("cannot list service accounts")))?;
     let cut_off = listing.cut_off.then_some(listing.items.len());
     context.printer.print(Output::List { message: &SERVICE_ACCOUNT, values: listing.items, columns: COLUMNS }).await?;
     context.note_cut_off(cut_off, "service accounts");
@@ -105,8 +105,6 @@ async fn by_id_or_name(text: &str, client: &Client<'_>, context: &Context<'_>) -
 }
 
 async fn by_name(name: &str, client: &Client<'_>, context: &Context<'_>) -> Result<serde_json::Value> {
-    ids::check_name("--name", name).map_err(Error::usage)?;
-    let folder = context.folder_id().await?;
-    let id = service_account::id_by_name(client, &folder, name).await?;
+    let id = context.service_account_id("--name", name).await?;
     service_account::get(client, &id).await
 }

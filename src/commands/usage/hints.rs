@@ -4,6 +4,7 @@ use clap::Command;
 use clap::error::{ContextKind, ErrorKind};
 
 use super::{Misunderstood, strings, yc};
+use crate::text::similar::near;
 
 impl Misunderstood<'_> {
     /// The hint for a command line that names this command by these words.
@@ -102,19 +103,20 @@ impl Misunderstood<'_> {
 
     /// The names that may be meant.
     fn similar(&self, command: &Command) -> Option<String> {
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
         let (what, found) = match (self.unknown_command(), self.unknown_flag()) {
-            (Some(name), _) => ("command", near(name, &command_names(command))),
+            (Some(name), _) => ("command", owned(near(name, command_names(command)))),
             (None, Some(flag)) => {
                 let flag = flag.trim_start_matches('-');
                 if let Some(deeper) = command.get_subcommands().find(|deeper| flag_names(deeper).contains(&flag)) {
                     return Some(format!("'--{flag}' goes after '{}'", deeper.get_name()));
                 }
-                let found = near(flag, &flag_names(command));
+                let found = near(flag, flag_names(command));
                 ("flag", found.into_iter().map(|name| format!("--{name}")).collect())
             }
             (None, None) => {
                 let value = strings(self.error, ContextKind::InvalidValue).first().copied()?;
-                ("value", near(value, &strings(self.error, ContextKind::ValidValue)))
+                ("value", owned(near(value, strings(self.error, ContextKind::ValidValue))))
             }
         };
         match &found[..] {
@@ -135,71 +137,4 @@ fn flag_names(command: &Command) -> Vec<&str> {
     shown
         .flat_map(|argument| argument.get_long().into_iter().chain(argument.get_visible_aliases().unwrap_or_default()))
         .collect()
-}
-
-/// The names that differ from what was typed by a slip, or that it begins: a name that only looks alike means something
-/// else.
-fn near(typed: &str, names: &[&str]) -> Vec<String> {
-    const SHORTEST_BEGINNING: usize = 4;
-    let slips = match typed.chars().count() {
-        0..=2 => 0,
-        3..=5 => 1,
-        6..=9 => 2,
-        _ => 3,
-    };
-    let distance = |name: &&&str| strsim::damerau_levenshtein(typed, name);
-    let nearest = names.iter().map(|name| distance(&name)).min().unwrap_or(usize::MAX);
-    if nearest <= slips {
-        return names.iter().filter(|name| distance(name) == nearest).map(|name| (*name).to_owned()).collect();
-    }
-    let begins = |name: &&&str| {
-        typed.len() >= SHORTEST_BEGINNING && name.strip_prefix(typed).is_some_and(|rest| rest.starts_with('-'))
-    };
-    names.iter().filter(begins).map(|name| (*name).to_owned()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_near_when_it_is_a_slip_away_or_goes_on() {
-        let flags = [
-            "format",
-            "folder-id",
-            "folder-name",
-            "subject-id",
-            "service-account-name",
-            "jq",
-            "id",
-            "cache",
-            "no-cache",
-        ];
-        for (typed, names) in [
-            ("formt", &["format"][..]),
-            ("fromat", &["format"]),
-            ("folder", &["folder-id", "folder-name"]),
-            ("folderid", &["folder-id"]),
-            ("service-acount-name", &["service-account-name"]),
-            ("service-account", &["service-account-name"]),
-            ("service-account-id", &[]),
-            ("ip", &[]),
-            ("cach", &["cache"]),
-            ("subject", &["subject-id"]),
-            ("no", &[]),
-            ("frob", &[]),
-        ] {
-            assert_eq!(near(typed, &flags), names, "{typed}");
-        }
-        let commands = ["list", "list-operations", "get", "issue-ephemeral", "completion"];
-        for (typed, names) in [
-            ("lst", &["list"][..]),
-            ("issue", &["issue-ephemeral"]),
-            ("compute", &[]),
-            ("gte", &["get"]),
-            ("deactivate", &[]),
-        ] {
-            assert_eq!(near(typed, &commands), names, "{typed}");
-        }
-    }
 }
