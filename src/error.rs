@@ -52,7 +52,7 @@ pub enum Kind {
     },
     /// The server could not be reached, or the connection broke.
     Network,
-    /// The server's certificate is not trusted, or TLS failed in another way that stays.
+    /// The certificate of the server or of a proxy is not trusted.
     Untrusted,
     /// Something else than the API responded: a proxy, the login page of a network, another server.
     ForeignResponse {

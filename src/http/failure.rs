@@ -43,7 +43,9 @@ impl Failure {
             return Self::connect(&error, host, options, proxy);
         }
         let may_be_processed = !is_refused_stream(&error);
-        let error = Error::network(format!("no usable response from {host}: {}", root_cause(&error)));
+        // With TLS 1.3, a server can refuse the client after the handshake.
+        let reason = find_cause::<rustls::Error>(&error).map_or_else(|| root_cause(&error), describe_handshake);
+        let error = Error::network(format!("no usable response from {host}: {reason}"));
         Self { error, may_be_processed, retryable: true }
     }
 

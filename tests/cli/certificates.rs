@@ -1,8 +1,8 @@
 //! Certificates that are not accepted: which host, which name or issuer, and what to do.
 
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::sync::Arc;
-use std::thread;
+use std::{io, thread};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -10,7 +10,8 @@ use rcgen::{
 };
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use serde_json::Value;
 
 use crate::support::User;
@@ -45,6 +46,10 @@ fn server(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> String {
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .unwrap();
+    serve(config)
+}
+
+fn serve(config: ServerConfig) -> String {
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -53,9 +58,31 @@ fn server(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> String {
             let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
             // The client ends the handshake.
             while connection.complete_io(&mut stream).is_ok_and(|(read, written)| read + written > 0) {}
+            // What is left is an alert, which a client that still sends would lose if the connection were closed now.
+            let _ = connection.write_tls(&mut stream);
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = io::copy(&mut stream, &mut io::sink());
         }
     });
     address
+}
+
+/// A server that requires a certificate of the client, and the authority that issued its own.
+fn server_for_known_clients() -> (String, Authority) {
+    let root = authority("Corp Root");
+    let key = KeyPair::generate().unwrap();
+    let certificate = params("server", &["127.0.0.1"]).signed_by(&key, &root).unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(root.der().clone()).unwrap();
+    let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider)).build().unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(clients)
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .unwrap();
+    (serve(config), root)
 }
 
 /// A server with a certificate that an authority issued.
@@ -283,6 +310,17 @@ fn a_server_that_does_not_speak_tls_is_called_that() {
     let error = user.run("iam access-key list --retry 1").failed(5);
     let line = format!("ERROR: cannot list access keys: cannot connect to {address}: its response is not TLS");
     assert_eq!(error.lines().next(), Some(line.as_str()));
+}
+
+#[test]
+fn a_server_that_requires_a_certificate_of_the_client_is_called_that() {
+    let (address, root) = server_for_known_clients();
+    let mut user = User::signed_in();
+    user.point_at(&format!("https://{address}"));
+    let bundle = user.write_file("bundle.pem", &root.pem());
+    let error = user.run(&format!("iam access-key list --retry 1 --ca-bundle {}", bundle.display())).failed(5);
+    let line = error.lines().next().unwrap();
+    assert!(line.ends_with(": it requires a client certificate, which this program does not have"), "{error}");
 }
 
 #[test]
