@@ -253,15 +253,6 @@ impl<'a> Context<'a> {
         let awaits_secret = self.client.get().is_some_and(Client::awaits_unrepeatable);
         self.in_progress.interrupted(kind, message, awaits_secret)
     }
-
-    /// Says that a list was cut off after `shown` items; `None` when it was not. To be called when the list is printed.
-    pub fn note_cut_off(&self, shown: Option<usize>, things: &str) {
-        if let Some(shown) = shown {
-            self.log.note(&format!(
-                "there are more {things} than the {shown} shown; raise --limit, or list all with --all"
-            ));
-        }
-    }
 }
 
 /// Adds where a folder or cloud comes from to an error that says that it does not exist, or may not be read.

@@ -11,7 +11,7 @@ use super::{Call, Client, Role, Scope, required, segment};
 use crate::endpoints::Service;
 use crate::error::{Error, Result};
 use crate::http::{Method, Response};
-use crate::message::{Field, Message};
+use crate::message::{Field, Message, Node};
 use crate::status::Code;
 
 const PATH: &str = "/iam/aws-compatibility/v1/accessKeys";
@@ -81,8 +81,9 @@ impl StaticKey {
 
 /// When a key was used last, or was created if no use is recorded; `None` when the server does not say. `key` is an
 /// `AccessKey` as received.
-pub fn last_activity(key: &Value) -> Option<DateTime<Utc>> {
-    let time = key["lastUsedAt"].as_str().or(key["createdAt"].as_str())?;
+pub fn last_activity(key: &Node<'_>) -> Option<DateTime<Utc>> {
+    let time = |field| key.get(field).and_then(Node::as_str);
+    let time = time("lastUsedAt").or_else(|| time("createdAt"))?;
     Some(DateTime::parse_from_rfc3339(time).ok()?.to_utc())
 }
 
@@ -90,7 +91,7 @@ pub fn last_activity(key: &Value) -> Option<DateTime<Utc>> {
 ///
 /// # Errors
 /// The server refuses, or cannot be reached.
-pub async fn list(client: &Client<'_>, owner: Option<&str>, page_size: &str, page_token: &str) -> Result<Value> {
+pub async fn list(client: &Client<'_>, owner: Option<&str>, page_size: &str, page_token: &str) -> Result<Response> {
     let mut call =
         Call::new(Service::Iam, Method::GET, PATH).query("pageSize", page_size).takes(READER, Scope::account(owner));
     if let Some(owner) = owner {
@@ -99,7 +100,7 @@ pub async fn list(client: &Client<'_>, owner: Option<&str>, page_size: &str, pag
     if !page_token.is_empty() {
         call = call.query("pageToken", page_token);
     }
-    client.call(call).await.map_err(|error| about_own_keys(error, owner, client, "list the keys of one", "list"))
+    client.page(call).await.map_err(|error| about_own_keys(error, owner, client, "list the keys of one", "list"))
 }
 
 /// An `AccessKey` by its resource ID, as received: `Get`.
@@ -152,13 +153,13 @@ pub async fn delete(client: &Client<'_>, id: &str) -> Result<Response> {
 ///
 /// # Errors
 /// The text cannot be an ID, the server refuses, or cannot be reached.
-pub async fn list_operations(client: &Client<'_>, id: &str, page_size: &str, page_token: &str) -> Result<Value> {
+pub async fn list_operations(client: &Client<'_>, id: &str, page_size: &str, page_token: &str) -> Result<Response> {
     let path = format!("{PATH}/{}/operations", segment(id)?);
     let mut call = Call::new(Service::Iam, Method::GET, path).query("pageSize", page_size);
     if !page_token.is_empty() {
         call = call.query("pageToken", page_token);
     }
-    client.call(call).await
+    client.page(call).await
 }
 
 /// Explains why a call on the caller's own keys is refused: a person has none. `aim` is what the command `verb` does.
@@ -182,8 +183,8 @@ mod tests {
     fn activity_is_counted_from_creation_where_no_use_is_recorded() {
         let used = json!({"createdAt": "2020-01-01T00:00:00Z", "lastUsedAt": "2026-01-01T00:00:00Z"});
         let unused = json!({"createdAt": "2020-01-01T00:00:00Z"});
-        assert_eq!(last_activity(&used).unwrap().to_rfc3339(), "2026-01-01T00:00:00+00:00");
-        assert_eq!(last_activity(&unused).unwrap().to_rfc3339(), "2020-01-01T00:00:00+00:00");
-        assert_eq!(last_activity(&json!({})), None);
+        assert_eq!(last_activity(&Node::from(&used)).unwrap().to_rfc3339(), "2026-01-01T00:00:00+00:00");
+        assert_eq!(last_activity(&Node::from(&unused)).unwrap().to_rfc3339(), "2020-01-01T00:00:00+00:00");
+        assert_eq!(last_activity(&Node::from(&json!({}))), None);
     }
 }

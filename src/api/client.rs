@@ -132,6 +132,19 @@ impl<'a> Client<'a> {
         self.send(call).await?.into_json().map_err(|error| self.explain(error, role))
     }
 
+    /// Makes a call of a `List` method and returns the response, which holds a page.
+    ///
+    /// # Errors
+    /// The server refuses the call, or cannot be reached.
+    pub async fn page(&self, call: Call<'_>) -> Result<Response> {
+        let role = call.role;
+        let response = self.send(call).await?;
+        match response.refusal_error() {
+            Some(error) => Err(self.explain(error, role)),
+            None => Ok(response),
+        }
+    }
+
     /// Makes a call and returns the response, whatever its status.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use super::lookup::{Lookup, name_filter};
 use super::{Call, Client, Scope, segment};
 use crate::endpoints::Service;
 use crate::error::Result;
-use crate::http::Method;
+use crate::http::{Method, Response};
 use crate::message::{Field, Message};
 
 /// `ServiceAccount`.
@@ -53,7 +53,7 @@ pub async fn list(
     filter: Option<&str>,
     page_size: &str,
     page_token: &str,
-) -> Result<Value> {
+) -> Result<Response> {
     let path = "/iam/v1/serviceAccounts";
     let mut call = Call::new(Service::Iam, Method::GET, path)
         .query("folderId", folder_id)
@@ -65,7 +65,7 @@ pub async fn list(
     if !page_token.is_empty() {
         call = call.query("pageToken", page_token);
     }
-    client.call(call).await
+    client.page(call).await
 }
 
 /// The ID of the service account of this name in this folder; `origin` is where the folder comes from.
@@ -79,7 +79,9 @@ pub async fn id_by_name(client: &Client<'_>, folder_id: &str, origin: &str, name
          the account by its ID instead"
     );
     let lookup = Lookup { resource: "service account", name, items: "serviceAccounts", elsewhere };
-    let named = async |page_size: &str, token: &str| list(client, folder_id, Some(&filter), page_size, token).await;
-    let all = async |page_size: &str, token: &str| list(client, folder_id, None, page_size, token).await;
+    let named = async |page_size: &str, token: &str| {
+        list(client, folder_id, Some(&filter), page_size, token).await?.into_json()
+    };
+    let all = async |page_size: &str, token: &str| list(client, folder_id, None, page_size, token).await?.into_json();
     lookup.id(named, all).await
 }

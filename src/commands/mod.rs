@@ -8,6 +8,7 @@ pub mod config;
 pub mod deferred;
 pub mod iam;
 pub mod init;
+pub mod listing;
 pub mod local;
 pub mod man;
 pub mod operation;

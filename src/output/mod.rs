@@ -9,16 +9,17 @@ pub use self::formats::{Format, yaml};
 pub use self::jq::{Filter, STACK_BYTES};
 pub use self::printer::Printer;
 use crate::error::Result;
-use crate::message::Message;
+use crate::message::{Message, Node};
 use crate::text::escape;
 
 mod formats;
 mod jq;
 pub mod jq_process;
+pub mod list;
 mod printer;
 pub mod stdout;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// The result of a command. Values are REST JSON as received.
 #[derive(Clone)]
@@ -50,15 +51,6 @@ pub enum Output {
         /// The messages.
         values: Vec<Value>,
     },
-    /// The result of a `list` command.
-    List {
-        /// The messages' shape.
-        message: &'static Message,
-        /// The messages.
-        values: Vec<Value>,
-        /// The columns of the text format's table.
-        columns: &'static [Column],
-    },
     /// A value that is not a message, such as a setting: its names are not converted, and nothing is left out. In the
     /// text format a string is printed as it is.
     Value(Value),
@@ -81,7 +73,7 @@ pub enum Cell {
     /// The point in time in the field of this `snake_case` name, as `2024-09-08 18:59:45` in UTC.
     Time(&'static str),
     /// The text that the function returns for the message, whose field names are in `snake_case`.
-    Computed(fn(&Value) -> String),
+    Computed(fn(&Node<'_>) -> String),
 }
 
 /// How results are printed.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::list::{List, ListPrinter};
 use super::{Output, Render, jq_process, stdout};
 use crate::error::{Error, Result};
 
@@ -43,6 +44,11 @@ impl Printer {
     /// Standard output cannot be written.
     pub fn print_now(&self, output: &Output) -> Result<()> {
         stdout::write(&self.render.render(output)?)
+    }
+
+    /// A printer of a list page by page.
+    pub fn list(&self, list: List) -> ListPrinter {
+        ListPrinter::new(list, self.render.clone(), Box::new(stdout::write_part))
     }
 
     pub fn has_filter(&self) -> bool {

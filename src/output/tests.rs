@@ -1,8 +1,13 @@
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::list::{List, ListPrinter};
+use super::stdout::Written;
 use super::*;
 use crate::message::{ANY, Field};
 
@@ -34,8 +39,55 @@ pub(super) fn created(value: Value) -> Output {
     Output::Object { message: &CREATED, value }
 }
 
-pub(super) fn list(values: Vec<Value>) -> Output {
-    Output::List { message: &ACCESS_KEY, values, columns: &COLUMNS }
+pub(super) fn list(values: Vec<Value>) -> TestList {
+    TestList { message: &ACCESS_KEY, columns: &COLUMNS, pages: vec![values] }
+}
+
+/// A list, and how a server splits it into pages.
+pub(super) struct TestList {
+    pub(super) message: &'static Message,
+    pub(super) columns: &'static [Column],
+    pub(super) pages: Vec<Vec<Value>>,
+}
+
+/// What can be printed in a test.
+pub(super) trait Shown {
+    fn text(&self, render: Render) -> Result<Vec<u8>>;
+}
+
+impl Shown for Output {
+    fn text(&self, render: Render) -> Result<Vec<u8>> {
+        render.render(self)
+    }
+}
+
+impl Shown for TestList {
+    fn text(&self, render: Render) -> Result<Vec<u8>> {
+        let list = List {
+            message: self.message,
+            columns: self.columns,
+            items: "things",
+            limit: None,
+            follow: true,
+            keep: None,
+        };
+        let written = Rc::new(RefCell::new(Vec::new()));
+        let sink = written.clone();
+        let write = move |text: &[u8]| {
+            sink.borrow_mut().extend_from_slice(text);
+            Ok(Written::Whole)
+        };
+        let mut printer = ListPrinter::new(list, Arc::new(render), Box::new(write));
+        for (position, page) in self.pages.iter().enumerate() {
+            let is_last = position + 1 == self.pages.len();
+            let token = if is_last { String::new() } else { format!("page {}", position + 1) };
+            let body = json!({"things": page, "nextPageToken": token}).to_string();
+            let page = printer.read(body.as_bytes()).unwrap();
+            assert_eq!(printer.print(page)?.is_some(), is_last);
+        }
+        let text = written.borrow().clone();
+        Ok(text)
+    }
 }
 
 pub(super) fn objects(values: Vec<Value>) -> Output {
@@ -47,13 +99,13 @@ fn token() -> Output {
     Output::Bare { message: &TOKEN, value, field: "iam_token" }
 }
 
-pub(super) fn show(format: Format, filter: Option<&str>, terminal: bool, output: &Output) -> String {
+pub(super) fn show(format: Format, filter: Option<&str>, terminal: bool, output: &impl Shown) -> String {
     let filter = filter.map(|expression| Filter::compile(expression, &BTreeMap::new()).unwrap());
-    String::from_utf8(Render { format, filter, terminal }.render(output).unwrap()).unwrap()
+    String::from_utf8(output.text(Render { format, filter, terminal }).unwrap()).unwrap()
 }
 
 /// JSON with strings that are hard to write.
-pub(super) fn any_value() -> impl Strategy<Value = Value> {
+pub(crate) fn any_value() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         any::<String>(),
         "[ \t\n\r:#'\"\\\\,&*!|>%@`{}\\[\\]a0_=~<?.+-]{0,10}",
@@ -180,7 +232,58 @@ fn a_token_prints_bare_in_text_alone() {
     assert_eq!(error.exit_code(), 1);
 }
 
+/// Filters on a list: those that are run on each item, and those that need the whole list.
+const LIST_FILTERS: [&str; 10] = [
+    ".[]",
+    ".[].id",
+    ".[] | .id, .more",
+    " .[]|select(.id != null)|.key_id",
+    ".[] | {id}",
+    ".",
+    "length",
+    "map(.id)",
+    ".[0]",
+    ".[1:] | .[] | .id",
+];
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_list_in_pages_prints_as_the_whole_list(
+        values in proptest::collection::vec(any_value(), 0..8),
+        cuts in proptest::collection::vec(0usize..8, 0..4),
+        filter in proptest::option::of(proptest::sample::select(LIST_FILTERS.to_vec())),
+        terminal: bool,
+    ) {
+        let values: Vec<_> = values
+            .into_iter()
+            .map(|value| json!({"id": value, "keyId": "k", "more": [value], "new_thing": {"a": value}}))
+            .collect();
+        let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(values.len())).collect();
+        cuts.sort_unstable();
+        let mut pages = Vec::new();
+        let mut start = 0;
+        for end in cuts.into_iter().chain([values.len()]) {
+            pages.push(values[start..end].to_vec());
+            start = end;
+        }
+        for format in [Format::Text, Format::Yaml, Format::Json, Format::JsonRest, Format::Table] {
+            let whole = show(format, filter, terminal, &list(values.clone()));
+            let in_pages = TestList { pages: pages.clone(), ..list(Vec::new()) };
+            prop_assert_eq!(show(format, filter, terminal, &in_pages), whole, "{:?} {:?}", format, filter);
+        }
+    }
+
+    #[test]
+    fn a_list_in_json_is_the_array_of_its_documents(values in proptest::collection::vec(any_value(), 0..5)) {
+        let values: Vec<_> = values.into_iter().map(|value| json!({"id": value, "x": [value]})).collect();
+        let array = show(Format::Json, None, false, &objects(values.clone()));
+        prop_assert_eq!(show(Format::Json, None, false, &list(values.clone())), array);
+        let filtered = show(Format::Json, Some("map(.)"), false, &objects(values.clone()));
+        prop_assert_eq!(show(Format::Json, Some("map(.)"), false, &list(values)), filtered);
+    }
+
     #[test]
     fn a_terminal_gets_nothing_it_would_act_on(value in any_value()) {
         let output = list(vec![json!({"id": value, "key_id": value.to_string(), "more": [value]})]);

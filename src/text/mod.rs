@@ -4,5 +4,6 @@ pub mod digest;
 pub mod duration;
 pub mod escape;
 pub mod ids;
+pub mod page_trail;
 pub mod percent;
 pub mod similar;

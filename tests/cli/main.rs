@@ -52,6 +52,8 @@ mod secrets;
 mod settings;
 mod source;
 mod sources;
+#[cfg(unix)]
+mod streaming;
 mod sts;
 mod support;
 #[cfg(unix)]

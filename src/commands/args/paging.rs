@@ -1,10 +1,8 @@
 //! The flags that every `list` takes: how many items, and how many a page.
 
 use clap::{Args, value_parser};
-use serde_json::Value;
 
-use crate::api::pages::{MAX_PAGE_SIZE, Pages};
-use crate::error::Result;
+use crate::api::pages::MAX_PAGE_SIZE;
 
 /// How many items are listed.
 #[derive(Debug, Args)]
@@ -12,7 +10,7 @@ pub struct Paging {
     /// Maximum number of items to list; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 1000)]
     limit: u64,
-    /// List all items, without a limit
+    /// List all items, the same as --limit 0
     #[arg(long, conflicts_with = "limit")]
     all: bool,
     /// Maximum number of items per request (1 to 1000)
@@ -21,29 +19,20 @@ pub struct Paging {
 }
 
 impl Paging {
-    /// The pages that hold all items, up to the limit. A page is requested with no more items than are shown.
-    pub fn unfiltered<F: AsyncFn(&str, &str) -> Result<Value>>(
-        &self,
-        call: F,
-        items: &'static str,
-    ) -> Pages<'static, F> {
-        let pages = self.matching(call, items, &|_| true);
-        let page_size = u32::try_from(pages.limit).map_or(self.page_size, |limit| self.page_size.min(limit));
-        Pages { page_size, ..pages }
+    /// The maximum number of items; `None`: no limit.
+    pub fn limit(&self) -> Option<usize> {
+        match self.limit {
+            _ if self.all => None,
+            0 => None,
+            limit => Some(usize::try_from(limit).unwrap_or(usize::MAX)),
+        }
     }
 
-    /// The pages that hold the items that `keep` accepts, up to the limit.
-    pub fn matching<'a, F: AsyncFn(&str, &str) -> Result<Value>>(
-        &self,
-        call: F,
-        items: &'static str,
-        keep: &'a dyn Fn(&Value) -> bool,
-    ) -> Pages<'a, F> {
-        let limit = match self.limit {
-            0 => usize::MAX,
-            _ if self.all => usize::MAX,
-            limit => usize::try_from(limit).unwrap_or(usize::MAX),
-        };
-        Pages { call, items, limit, page_size: self.page_size, follow: true, keep }
+    /// The number of items per request; when every item is shown, a page has no more items than are shown.
+    pub fn page_size(&self, shows_every_item: bool) -> u32 {
+        match self.limit().map(u32::try_from) {
+            Some(Ok(limit)) if shows_every_item => self.page_size.min(limit),
+            _ => self.page_size,
+        }
     }
 }

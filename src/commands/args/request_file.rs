@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::reject_format_flags;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::message::Node;
 use crate::output::{Output, yaml};
 
 /// The file that a request is read from.
@@ -48,7 +49,8 @@ impl ExampleArgs {
         reject_format_flags(if self.example_json { "--example-json" } else { "--example-yaml" }, context)?;
         let example = serde_json::to_value(T::example())
             .map_err(|error| Error::internal(format!("cannot write the example: {error}")))?;
-        let text = if self.example_json { format!("{example:#}\n") } else { yaml::document(&example, false) };
+        let text =
+            if self.example_json { format!("{example:#}\n") } else { yaml::document(&Node::from(&example), false) };
         context.printer.print(Output::Verbatim(text.into_bytes())).await?;
         Ok(true)
     }

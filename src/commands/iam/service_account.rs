@@ -4,11 +4,12 @@ use clap::{Args, Subcommand};
 
 use crate::api::Client;
 use crate::api::service_account::{self, SERVICE_ACCOUNT};
-use crate::commands::Outcome;
 use crate::commands::args::paging::Paging;
 use crate::commands::deferred::Deferred;
+use crate::commands::{Outcome, listing};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::output::list::List;
 use crate::output::{Cell, Column, Output};
 use crate::status::Code;
 use crate::text::ids;
@@ -54,11 +55,16 @@ async fn list(args: ListArgs, context: &Context<'_>) -> Result<Outcome> {
     let client = context.client()?;
     let call =
         async |page_size: &str, token: &str| service_account::list(client, &folder, None, page_size, token).await;
-    let listing = args.paging.unfiltered(call, "serviceAccounts").collect().await;
-    let listing = listing.map_err(|error| context.about_folder(error.context("cannot list service accounts")))?;
-    let cut_off = listing.cut_off.then_some(listing.items.len());
-    context.printer.print(Output::List { message: &SERVICE_ACCOUNT, values: listing.items, columns: COLUMNS }).await?;
-    context.note_cut_off(cut_off, "service accounts");
+    let list = List {
+        message: &SERVICE_ACCOUNT,
+        columns: COLUMNS,
+        items: "serviceAccounts",
+        limit: args.paging.limit(),
+        follow: true,
+        keep: None,
+    };
+    let about = |error: Error| context.about_folder(error.context("cannot list service accounts"));
+    listing::print(list, "service accounts", args.paging.page_size(true), call, about, context).await?;
     Ok(Outcome::default())
 }
 

@@ -6,7 +6,7 @@ use serde_json::ser::Formatter;
 
 use super::Documents;
 use crate::error::{Error, Result};
-use crate::message::Spelling;
+use crate::message::{Node, Spelling};
 
 /// The document with an indent of two spaces and a final line break.
 pub(super) fn pretty(documents: &Documents, spelling: Spelling) -> Result<Vec<u8>> {
@@ -29,8 +29,22 @@ fn serialize<F: Formatter>(
     serializer: &mut Serializer<&mut Vec<u8>, F>,
 ) -> Result<()> {
     let mut shown = documents.iter(spelling);
-    let written = if documents.is_array { serializer.collect_seq(shown) } else { shown.next().serialize(serializer) };
-    written.map_err(|error| Error::internal(format!("cannot write the result as JSON: {error}")))
+    written(if documents.is_array { serializer.collect_seq(shown) } else { shown.next().serialize(serializer) })
+}
+
+/// A value without white space.
+pub fn compact_node(node: &Node<'_>) -> Result<Vec<u8>> {
+    written(serde_json::to_vec(node))
+}
+
+/// Writes a value at the depth that the formatter has reached.
+pub fn push_indented(text: &mut Vec<u8>, formatter: impl Formatter, node: &Node<'_>) -> Result<()> {
+    written(node.serialize(&mut Serializer::with_formatter(text, formatter)))
+}
+
+/// Names what failed; writing to memory does not, but for values that JSON cannot hold.
+pub fn written<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T> {
+    result.map_err(|error| Error::internal(format!("cannot write the result as JSON: {error}")))
 }
 
 #[cfg(test)]
@@ -38,10 +52,11 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use crate::output::tests::{any_value, show};
+    use super::*;
+    use crate::output::tests::{Shown, any_value, show};
     use crate::output::{Format, Output};
 
-    fn printed(format: Format, output: &Output) -> String {
+    fn printed(format: Format, output: &impl Shown) -> String {
         show(format, None, false, output)
     }
 
@@ -90,7 +105,8 @@ mod tests {
             let printed = show(Format::Json, None, terminal, &output);
             let again: Value = serde_json::from_str(&printed).unwrap();
             let Output::Object { message, value } = output else { unreachable!() };
-            prop_assert_eq!(again, message.document(&value, crate::message::Spelling::Snake));
+            let document = message.document(Node::from(&value), Spelling::Snake).to_string();
+            prop_assert_eq!(again, serde_json::from_str::<Value>(&document).unwrap());
         }
     }
 }

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::{Output, escape_for_terminal};
 use crate::error::Result;
-use crate::message::{ANY, Message, Spelling};
+use crate::message::{ANY, Message, Node, Spelling};
 
-mod json;
-mod table;
+pub mod json;
+pub mod table;
 mod text;
 pub mod yaml;
 
@@ -33,7 +33,10 @@ impl Format {
         Ok(match self {
             Self::Text => text::render(output, documents, terminal)?.into_bytes(),
             Self::Yaml => yaml::render(documents, terminal).into_bytes(),
-            Self::Table => table::render_all_fields(documents, terminal).into_bytes(),
+            Self::Table => {
+                let shown: Vec<_> = documents.iter(self.spelling()).collect();
+                table::render_all_fields(documents.message, &shown, terminal).into_bytes()
+            }
             Self::Json | Self::JsonRest => {
                 let json = json::pretty(documents, self.spelling())?;
                 if terminal { escape_for_terminal(&json) } else { json }
@@ -46,7 +49,7 @@ impl Format {
         json::compact(documents, self.spelling())
     }
 
-    fn spelling(self) -> Spelling {
+    pub(super) fn spelling(self) -> Spelling {
         match self {
             Self::JsonRest => Spelling::Camel,
             _ => Spelling::Snake,
@@ -71,7 +74,7 @@ impl<'a> Documents<'a> {
             Output::Object { message, value } | Output::Bare { message, value, .. } => {
                 (message, std::slice::from_ref(value), false)
             }
-            Output::Objects { message, values } | Output::List { message, values, .. } => (message, &values[..], true),
+            Output::Objects { message, values } => (message, &values[..], true),
             Output::Value(Value::Array(values)) => (&&ANY, &values[..], true),
             Output::Value(value) => (&&ANY, std::slice::from_ref(value), false),
         };
@@ -79,10 +82,8 @@ impl<'a> Documents<'a> {
     }
 
     /// The messages as they are shown, converted one at a time, since a list may be long.
-    pub(super) fn iter(&self, spelling: Spelling) -> impl Iterator<Item = Value> {
-        let verbatim = self.verbatim;
-        self.values
-            .iter()
-            .map(move |value| if verbatim { value.clone() } else { self.message.document(value, spelling) })
+    pub(super) fn iter(&self, spelling: Spelling) -> impl Iterator<Item = Node<'a>> {
+        let Self { message, verbatim, values, .. } = *self;
+        values.iter().map(Node::from).map(move |value| if verbatim { value } else { message.document(value, spelling) })
     }
 }

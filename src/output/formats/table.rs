@@ -6,29 +6,76 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use super::Documents;
-use crate::message::{Field, FieldKind, Message, Spelling};
+use crate::message::{Field, FieldKind, Message, Node};
 use crate::output::{Cell, Column};
 use crate::text::escape;
 
-/// The selected columns of a list.
-pub(super) fn render_columns(documents: &Documents, columns: &[Column], terminal: bool) -> String {
-    let headers: Vec<_> = columns.iter().map(|column| column.header.to_owned()).collect();
-    let rows = documents.iter(Spelling::Snake).map(|document| {
-        columns.iter().map(|column| escape_cell(column.cell.value(&document), terminal)).collect::<Vec<_>>()
-    });
-    draw(&headers, &rows.collect::<Vec<_>>())
+/// The selected columns of a list, whose rows are added page by page. Cells are kept in one text with their ends, so that
+/// a long list costs little more than its text.
+pub struct Columns {
+    selected: &'static [Column],
+    terminal: bool,
+    text: String,
+    ends: Vec<usize>,
+    widths: Vec<usize>,
+}
+
+impl Columns {
+    /// A table without rows.
+    pub fn new(columns: &'static [Column], terminal: bool) -> Self {
+        let widths = columns.iter().map(|column| column.header.width()).collect();
+        Self { selected: columns, terminal, text: String::new(), ends: Vec::new(), widths }
+    }
+
+    /// Adds a row for a document, whose field names are in `snake_case`.
+    pub fn push(&mut self, document: &Node<'_>) {
+        for (column, width) in self.selected.iter().zip(&mut self.widths) {
+            let cell = escape_cell(column.cell.text(document), self.terminal);
+            *width = (*width).max(cell.width());
+            self.text.push_str(&cell);
+            self.ends.push(self.text.len());
+        }
+    }
+
+    /// Draws the table, and writes it in pieces.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    pub fn draw<E>(&self, mut write: impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
+        const PIECE: usize = 64 << 10;
+        let headers: Vec<_> = self.selected.iter().map(|column| column.header).collect();
+        let mut table = top(&self.widths, &headers);
+        let mut start = 0;
+        for row in self.ends.chunks(self.selected.len()) {
+            let cells: Vec<_> = row
+                .iter()
+                .map(|end| {
+                    let cell = &self.text[start..*end];
+                    start = *end;
+                    cell
+                })
+                .collect();
+            push_row(&mut table, &self.widths, &cells, |_| 0);
+            if table.len() > PIECE {
+                write(&table)?;
+                table.clear();
+            }
+        }
+        table.push_str(&bottom(&self.widths));
+        write(&table)
+    }
 }
 
 impl Cell {
-    fn value(self, document: &Value) -> String {
+    fn text<'a>(self, document: &'a Node<'_>) -> Cow<'a, str> {
         match self {
             Self::Field(name) => document.get(name).map(scalar_text).unwrap_or_default(),
-            Self::Time(name) => document.get(name).map(|value| format_time(&scalar_text(value))).unwrap_or_default(),
-            Self::Computed(text) => text(document),
+            Self::Time(name) => {
+                document.get(name).map(|value| format_time(&scalar_text(value)).into()).unwrap_or_default()
+            }
+            Self::Computed(text) => text(document).into(),
         }
     }
 }
@@ -45,11 +92,10 @@ fn format_time(text: &str) -> String {
 ///
 /// A message within the message has a column for each of its fields, `ACCESS KEY.ID`; lists, free-form maps and
 /// values of an unknown shape are compact JSON in one cell.
-pub(super) fn render_all_fields(documents: &Documents, terminal: bool) -> String {
-    let shown: Vec<_> = documents.iter(Spelling::Snake).collect();
-    let paths = column_paths(documents.message, &shown.iter().collect::<Vec<_>>());
-    let headers: Vec<_> = paths.iter().map(|path| escape_cell(header_text(path), terminal)).collect();
-    let rows = shown.iter().map(|document| {
+pub fn render_all_fields(message: &Message, documents: &[Node<'_>], terminal: bool) -> String {
+    let paths = column_paths(message, &documents.iter().collect::<Vec<_>>());
+    let headers: Vec<_> = paths.iter().map(|path| escape_cell(header_text(path).into(), terminal)).collect();
+    let rows = documents.iter().map(|document| {
         let cell = |path: &Vec<String>| {
             path.iter().try_fold(document, |value, name| value.get(name)).map(scalar_text).unwrap_or_default()
         };
@@ -59,7 +105,7 @@ pub(super) fn render_all_fields(documents: &Documents, terminal: bool) -> String
 }
 
 /// The path to the value of each column: the message's fields in proto order, then the others in the order of the rows.
-fn column_paths(message: &Message, rows: &[&Value]) -> Vec<Vec<String>> {
+fn column_paths(message: &Message, rows: &[&Node<'_>]) -> Vec<Vec<String>> {
     let known = message.fields.iter().flat_map(|field| {
         let inner: Vec<_> = rows.iter().filter_map(|row| row.get(field.name)).collect();
         let below = match nested_message(field, &inner) {
@@ -69,16 +115,19 @@ fn column_paths(message: &Message, rows: &[&Value]) -> Vec<Vec<String>> {
         below.into_iter().map(|path| [vec![field.name.to_owned()], path].concat())
     });
     let mut paths: Vec<_> = known.collect();
-    for name in rows.iter().filter_map(|row| row.as_object()).flat_map(|row| row.keys()) {
-        if !paths.iter().any(|path| path[0] == *name) {
-            paths.push(vec![name.clone()]);
+    for row in rows {
+        let Node::Object(fields) = row else { continue };
+        for (name, _) in fields {
+            if !paths.iter().any(|path| path[0] == *name) {
+                paths.push(vec![name.clone().into_owned()]);
+            }
         }
     }
     paths
 }
 
 /// The message whose fields are the columns instead of this field, unless a row has another value there.
-fn nested_message(field: &Field, values: &[&Value]) -> Option<&'static Message> {
+fn nested_message(field: &Field, values: &[&Node<'_>]) -> Option<&'static Message> {
     match field.kind {
         FieldKind::Message(message) if !message.fields.is_empty() && values.iter().all(|value| value.is_object()) => {
             Some(message)
@@ -92,47 +141,58 @@ fn header_text(path: &[String]) -> String {
 }
 
 /// A scalar as it is, anything else as compact JSON.
-fn scalar_text(value: &Value) -> String {
+fn scalar_text<'a>(value: &'a Node<'_>) -> Cow<'a, str> {
     match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
+        Node::String(text) => Cow::Borrowed(text),
+        Node::Null => Cow::Borrowed(""),
+        other => Cow::Owned(other.to_string()),
     }
 }
 
 /// The text with the characters escaped that would break the row, and for a terminal those that it would act on.
-fn escape_cell(text: String, terminal: bool) -> String {
+fn escape_cell(text: Cow<'_, str>, terminal: bool) -> Cow<'_, str> {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     match escape::chars_where(&text, |c| breaks(c) || terminal && escape::is_hidden(c)) {
         Cow::Borrowed(_) => text,
-        Cow::Owned(escaped) => escaped,
+        Cow::Owned(escaped) => Cow::Owned(escaped),
     }
 }
 
-fn draw(headers: &[String], rows: &[Vec<String>]) -> String {
+fn draw(headers: &[Cow<'_, str>], rows: &[Vec<Cow<'_, str>>]) -> String {
     let widths: Vec<_> = (0..headers.len())
         .map(|column| {
             let cells = rows.iter().map(|row| row[column].width());
             cells.chain([headers[column].width()]).max().unwrap_or_default()
         })
         .collect();
-    let dashes: Vec<_> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
-    let rule = format!("+{}+\n", dashes.join("+"));
-
-    let mut table = rule.clone();
-    push_row(&mut table, &widths, headers, |space| space / 2);
-    table.push_str(&rule);
+    let mut table = top(&widths, headers);
     for row in rows {
         push_row(&mut table, &widths, row, |_| 0);
     }
-    table.push_str(&rule);
-    table.push('\n');
-    table
+    table + &bottom(&widths)
+}
+
+/// The rule above the headers, the headers, and the rule below them.
+fn top<T: AsRef<str>>(widths: &[usize], headers: &[T]) -> String {
+    let mut table = rule(widths);
+    push_row(&mut table, widths, headers, |space| space / 2);
+    table + &rule(widths)
+}
+
+/// The rule below the last row, and an empty line.
+fn bottom(widths: &[usize]) -> String {
+    rule(widths) + "\n"
+}
+
+fn rule(widths: &[usize]) -> String {
+    let dashes: Vec<_> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
+    format!("+{}+\n", dashes.join("+"))
 }
 
 /// Writes a row; `indent` says how much of the space that is left in a cell is before its text.
-fn push_row(table: &mut String, widths: &[usize], cells: &[String], indent: fn(usize) -> usize) {
+fn push_row<T: AsRef<str>>(table: &mut String, widths: &[usize], cells: &[T], indent: fn(usize) -> usize) {
     for (width, cell) in widths.iter().zip(cells) {
+        let cell = cell.as_ref();
         let space = width - cell.width();
         let before = indent(space);
         table.push_str("| ");
@@ -150,8 +210,8 @@ mod tests {
 
     use super::*;
     use crate::message::ANY;
-    use crate::output::tests::{any_value, created, list, objects, show};
-    use crate::output::{Format, Output};
+    use crate::output::Format;
+    use crate::output::tests::{TestList, any_value, created, list, objects, show};
 
     /// Source: yandex-cloud/docs, `en/iam/operations/authentication/manage-access-keys.md`.
     #[test]
@@ -196,12 +256,21 @@ mod tests {
             Column { header: "USED", cell: Cell::Time("used_at") },
             Column {
                 header: "N",
-                cell: Cell::Computed(|key| format!("{} roles", key["roles"].as_array().map_or(0, Vec::len))),
+                cell: Cell::Computed(|key| {
+                    format!(
+                        "{} roles",
+                        match key.get("roles") {
+                            Some(Node::Array(roles)) => roles.len(),
+                            _ => 0,
+                        }
+                    )
+                }),
             },
             Column { header: "ROLES", cell: Cell::Field("roles") },
         ];
         let values = vec![json!({"createdAt": "2024-09-08T21:59:45.123+03:00", "usedAt": "never", "roles": ["a", 1]})];
-        let table = show(Format::Text, None, false, &Output::List { message: &ANY, values, columns: &COLUMNS });
+        let table =
+            show(Format::Text, None, false, &TestList { message: &ANY, columns: &COLUMNS, pages: vec![values] });
         assert!(table.contains("\n| 2024-09-08 18:59:45 | never | 2 roles | [\"a\",1] |\n"), "{table}");
     }
 

@@ -6,7 +6,6 @@ use std::thread;
 use jaq_core::data::JustLut;
 use jaq_core::{Ctx, Exn, Vars};
 use jaq_json::{Val, read};
-use serde_json::Value;
 
 use crate::error::{Error, Kind, Result};
 use crate::secret::{is_secret_field, mask_shapes};
@@ -85,8 +84,39 @@ impl Filter {
     /// # Errors
     /// [`FilterRun`](Kind::FilterRun) when the filter fails, also after it has returned results.
     pub fn run(&self, document: &[u8]) -> Result<Vec<u8>> {
-        let input = read::parse_single(document)
-            .map_err(|error| Error::internal(format!("cannot pass the result to the jq filter: {error}")))?;
+        self.run_on_value(parse(document)?)
+    }
+
+    /// As [`run`](Self::run), on the array of the collected values.
+    ///
+    /// # Errors
+    /// [`FilterRun`](Kind::FilterRun) when the filter fails, also after it has returned results.
+    pub fn run_on(&self, collected: Collected) -> Result<Vec<u8>> {
+        self.run_on_value(collected.0.into_iter().collect())
+    }
+
+    /// The filter `F` of a filter `.[] | F` or `.[].path`, which can be run on one item after the other; `None` for a
+    /// filter that needs the whole array.
+    pub fn per_item(&self) -> Option<Self> {
+        let rest = self.expression.trim().strip_prefix(".[]")?.trim_start();
+        let expression = match rest.strip_prefix('|') {
+            Some(filter) => filter,
+            None if rest.is_empty() => ".",
+            None if rest.starts_with('.') => rest,
+            None => return None,
+        };
+        // Within the path, an operator would take the whole path as its operand.
+        let is_path = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte));
+        if !rest.starts_with('|') && !is_path(rest) {
+            return None;
+        }
+        let mut filter = Self::compile(expression, self.variables.as_ref().unwrap_or(&BTreeMap::new())).ok()?;
+        filter.variables.clone_from(&self.variables);
+        Some(filter)
+    }
+
+    fn run_on_value(&self, input: Val) -> Result<Vec<u8>> {
+        let document = input.clone();
         let variables = self.variables.iter().map(|variables| {
             Val::obj(variables.iter().map(|(name, value)| (name.clone().into(), value.clone().into())).collect())
         });
@@ -103,7 +133,7 @@ impl Filter {
                     })?;
                     printed.extend_from_slice(text.as_bytes());
                 }
-                Err(exception) => return self.check_exit(exception, document).map(|()| printed),
+                Err(exception) => return self.check_exit(exception, &document).map(|()| printed),
             }
             printed.push(b'\n');
         }
@@ -111,7 +141,7 @@ impl Filter {
     }
 
     /// A filter that stops by `halt` succeeds; every other exception is a failure.
-    fn check_exit(&self, exception: Exn<Val>, document: &[u8]) -> Result<()> {
+    fn check_exit(&self, exception: Exn<Val>, document: &Val) -> Result<()> {
         let failed = |reason: &str| Err(Error::new(Kind::FilterRun, format!("jq filter: {reason}")));
         let error = match exception.get_err() {
             Ok(error) => error,
@@ -122,7 +152,7 @@ impl Filter {
             },
         };
         // jaq's messages quote values. Where one of them may be a secret, the message is shown up to the first value.
-        if self.variables.is_some() || has_secret_field(&serde_json::from_slice(document).unwrap_or_default()) {
+        if self.variables.is_some() || has_secret_field(document) {
             let reason = error.to_string();
             let quote = reason.find(|c: char| "\"[{-".contains(c) || c.is_ascii_digit()).unwrap_or(reason.len());
             return failed(&format!("{}… (a value that may be secret is not shown)", &reason[..quote]));
@@ -136,10 +166,31 @@ impl Filter {
     }
 }
 
-fn has_secret_field(value: &Value) -> bool {
+/// The items of a list, for a filter that needs the whole list.
+#[derive(Default)]
+pub struct Collected(Vec<Val>);
+
+impl Collected {
+    /// Adds an item, given as JSON.
+    ///
+    /// # Errors
+    /// The text is not JSON.
+    pub fn push(&mut self, item: &[u8]) -> Result<()> {
+        self.0.push(parse(item)?);
+        Ok(())
+    }
+}
+
+fn parse(document: &[u8]) -> Result<Val> {
+    read::parse_single(document)
+        .map_err(|error| Error::internal(format!("cannot pass the result to the jq filter: {error}")))
+}
+
+fn has_secret_field(value: &Val) -> bool {
+    let is_secret = |name: &Val| matches!(name, Val::TStr(text) if is_secret_field(&String::from_utf8_lossy(text)));
     match value {
-        Value::Array(items) => items.iter().any(has_secret_field),
-        Value::Object(fields) => fields.iter().any(|(name, value)| is_secret_field(name) || has_secret_field(value)),
+        Val::Arr(items) => items.iter().any(has_secret_field),
+        Val::Obj(fields) => fields.iter().any(|(name, value)| is_secret(name) || has_secret_field(value)),
         _ => false,
     }
 }

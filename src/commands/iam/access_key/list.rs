@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
 
 use crate::api::access_key::{self, ACCESS_KEY, last_activity};
-use crate::api::pages::Pages;
-use crate::commands::Outcome;
 use crate::commands::args::owner::Owner;
 use crate::commands::args::paging::Paging;
+use crate::commands::{Outcome, listing};
 use crate::context::Context;
-use crate::error::Result;
-use crate::output::{Cell, Column, Output};
+use crate::error::{Error, Result};
+use crate::output::list::{Keep, List};
+use crate::output::{Cell, Column};
 use crate::text::duration;
 
 /// List the access keys of a service account
@@ -47,17 +46,19 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let owner = args.owner.id(context).await?;
     let client = context.client()?;
     let unused_since = args.unused_for.map(|unused| before(Utc::now(), unused));
-    let keep = |key: &Value| unused_since.is_none_or(|time| last_activity(key).is_some_and(|used| used <= time));
     let call = async |page_size: &str, token: &str| access_key::list(client, owner.as_deref(), page_size, token).await;
-    let pages = match unused_since {
-        Some(_) => args.paging.matching(call, "accessKeys", &keep),
-        None => args.paging.unfiltered(call, "accessKeys"),
+    let list = List {
+        message: &ACCESS_KEY,
+        columns: COLUMNS,
+        items: "accessKeys",
+        limit: args.paging.limit(),
+        follow: !args.no_paginate,
+        keep: unused_since
+            .map(|time| -> Keep { Box::new(move |key| last_activity(key).is_some_and(|used| used <= time)) }),
     };
-    let pages = Pages { follow: !args.no_paginate, ..pages };
-    let listing = pages.collect().await.map_err(|error| error.context("cannot list access keys"))?;
-    let cut_off = listing.cut_off.then_some(listing.items.len());
-    context.printer.print(Output::List { message: &ACCESS_KEY, values: listing.items, columns: COLUMNS }).await?;
-    context.note_cut_off(cut_off, "keys");
+    let page_size = args.paging.page_size(unused_since.is_none());
+    let about = |error: Error| error.context("cannot list access keys");
+    listing::print(list, "keys", page_size, call, about, context).await?;
     Ok(Outcome::default())
 }
 

@@ -1,16 +1,16 @@
 //! `iam access-key list-operations`
 
-use serde_json::Value;
-
 use crate::api::access_key;
 use crate::api::operation::OPERATION;
-use crate::commands::Outcome;
 use crate::commands::args::key_selector::OneKey;
 use crate::commands::args::paging::Paging;
+use crate::commands::{Outcome, listing};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys::static_key::about_key;
-use crate::output::{Cell, Column, Output};
+use crate::message::Node;
+use crate::output::list::List;
+use crate::output::{Cell, Column};
 
 /// List the operations on an access key
 #[derive(Debug, clap::Args)]
@@ -30,8 +30,8 @@ const COLUMNS: &[Column] = &[
     Column { header: "DESCRIPTION", cell: Cell::Field("description") },
 ];
 
-fn status(operation: &Value) -> String {
-    let status = match (operation["done"] == true, operation.get("error").is_some()) {
+fn status(operation: &Node<'_>) -> String {
+    let status = match (operation.get("done") == Some(&Node::Bool(true)), operation.get("error").is_some()) {
         (_, true) => "ERROR",
         (true, false) => "DONE",
         (false, false) => "RUNNING",
@@ -47,10 +47,15 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let id = args.key.id();
     let client = context.client()?;
     let call = async |page_size: &str, token: &str| access_key::list_operations(client, &id, page_size, token).await;
-    let listing = args.paging.unfiltered(call, "operations").collect().await;
-    let listing = listing.map_err(|error| about_key(error, "list the operations on", &id))?;
-    let cut_off = listing.cut_off.then_some(listing.items.len());
-    context.printer.print(Output::List { message: &OPERATION, values: listing.items, columns: COLUMNS }).await?;
-    context.note_cut_off(cut_off, "operations");
+    let list = List {
+        message: &OPERATION,
+        columns: COLUMNS,
+        items: "operations",
+        limit: args.paging.limit(),
+        follow: true,
+        keep: None,
+    };
+    let about = |error: Error| about_key(error, "list the operations on", &id);
+    listing::print(list, "operations", args.paging.page_size(true), call, about, context).await?;
     Ok(Outcome::default())
 }

@@ -5,11 +5,13 @@
 //! YAML; and a literal block when they have several lines. Lines are never folded.
 //! Source: github.com/go-yaml/yaml, `encode.go`, `resolve.go` and `emitterc.go` of its branch v3.
 
-use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
+
+use serde_json::Number;
 
 use self::plain::{has_other_type, has_syntax};
 use super::Documents;
-use crate::message::Spelling;
+use crate::message::{Node, Spelling};
 use crate::text::escape;
 
 mod plain;
@@ -23,7 +25,7 @@ const MAX_SIMPLE_KEY: usize = 128;
 ///
 /// For a terminal, characters that it would act on are written as escapes of YAML, so that the document keeps its
 /// value.
-pub fn document(value: &Value, terminal: bool) -> String {
+pub fn document(value: &Node<'_>, terminal: bool) -> String {
     let mut emitter = Emitter { text: String::new(), terminal };
     emitter.push_value(value, 0);
     emitter.text
@@ -35,11 +37,16 @@ pub(super) fn render(documents: &Documents, terminal: bool) -> String {
     if !documents.is_array {
         return shown.map(|value| document(&value, terminal)).collect();
     }
-    if documents.values.is_empty() {
-        return "[]\n".into();
-    }
-    // A sequence of one item is written like an item of a longer one.
-    shown.by_ref().map(|value| document(&Value::Array(vec![value]), terminal)).collect()
+    let sequence: String = shown.by_ref().map(|value| item(value, terminal)).collect();
+    if sequence.is_empty() { EMPTY.into() } else { sequence }
+}
+
+/// A sequence without items, as a document.
+pub const EMPTY: &str = "[]\n";
+
+/// An item of a sequence that is a document: the items of a sequence do not depend on each other.
+pub fn item(value: Node<'_>, terminal: bool) -> String {
+    document(&Node::Array(vec![value]), terminal)
 }
 
 struct Emitter {
@@ -57,16 +64,16 @@ enum Style {
 
 impl Emitter {
     /// Writes a value from here to the end of the line and, if it takes more lines, on lines indented by `indent`.
-    fn push_value(&mut self, value: &Value, indent: usize) {
+    fn push_value(&mut self, value: &Node<'_>, indent: usize) {
         match value {
-            Value::Object(fields) if !fields.is_empty() => return self.push_mapping(fields, indent),
-            Value::Array(items) if !items.is_empty() => return self.push_sequence(items, indent),
-            Value::Object(_) => self.text.push_str("{}"),
-            Value::Array(_) => self.text.push_str("[]"),
-            Value::Null => self.text.push_str("null"),
-            Value::Bool(set) => self.text.push_str(if *set { "true" } else { "false" }),
-            Value::Number(number) => self.text.push_str(&number_text(number)),
-            Value::String(text) => match self.style(text) {
+            Node::Object(fields) if !fields.is_empty() => return self.push_mapping(fields, indent),
+            Node::Array(items) if !items.is_empty() => return self.push_sequence(items, indent),
+            Node::Object(_) => self.text.push_str("{}"),
+            Node::Array(_) => self.text.push_str("[]"),
+            Node::Null => self.text.push_str("null"),
+            Node::Bool(set) => self.text.push_str(if *set { "true" } else { "false" }),
+            Node::Number(number) => self.text.push_str(&number_text(number)),
+            Node::String(text) => match self.style(text) {
                 // A block at the top level would have to be indented without a parent.
                 Style::Literal if indent > 0 => self.push_block(text, indent),
                 style => self.push_inline(text, &style),
@@ -75,7 +82,7 @@ impl Emitter {
         self.text.push('\n');
     }
 
-    fn push_mapping(&mut self, fields: &Map<String, Value>, indent: usize) {
+    fn push_mapping(&mut self, fields: &[(Cow<'_, str>, Node<'_>)], indent: usize) {
         for (position, (key, value)) in fields.iter().enumerate() {
             if position > 0 {
                 self.push_indent(indent);
@@ -99,7 +106,7 @@ impl Emitter {
         }
     }
 
-    fn push_sequence(&mut self, items: &[Value], indent: usize) {
+    fn push_sequence(&mut self, items: &[Node<'_>], indent: usize) {
         for (position, item) in items.iter().enumerate() {
             if position > 0 {
                 self.push_indent(indent);
@@ -203,10 +210,10 @@ impl Emitter {
 }
 
 /// Whether the value takes lines of its own.
-fn is_block(value: &Value) -> bool {
+fn is_block(value: &Node<'_>) -> bool {
     match value {
-        Value::Object(fields) => !fields.is_empty(),
-        Value::Array(items) => !items.is_empty(),
+        Node::Object(fields) => !fields.is_empty(),
+        Node::Array(items) => !items.is_empty(),
         _ => false,
     }
 }

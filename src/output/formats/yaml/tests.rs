@@ -1,8 +1,12 @@
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::output::tests::any_value;
+
+fn document(value: &Value, terminal: bool) -> String {
+    super::document(&Node::from(value), terminal)
+}
 
 fn shown(text: &str) -> String {
     document(&json!([text]), false)[2..].trim_end_matches('\n').to_owned()

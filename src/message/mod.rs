@@ -4,7 +4,12 @@
 //! A [`Message`] is what the program knows of such a value: it puts known fields in proto order and spells them in
 //! `snake_case` or `camelCase`. Keys of free-form maps are not changed.
 
-use serde_json::{Map, Value};
+mod node;
+
+use std::borrow::Cow;
+
+use self::node::Fields;
+pub use self::node::{Node, Text};
 
 /// A proto message as far as this program knows it.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,67 +74,90 @@ impl Field {
 }
 
 impl Message {
-    /// The field of this name in either spelling.
-    pub fn field(&self, name: &str) -> Option<&'static Field> {
-        let fields: &'static [Field] = self.fields;
-        fields.iter().find(|field| field.name == name || camel_case(field.name) == name)
-    }
-
     /// Converts a received value for output: known fields first and in proto order, then the others in the server's
     /// order; fields with the default value of their type left out; names in the given spelling.
-    pub fn document(&self, value: &Value, spelling: Spelling) -> Value {
+    pub fn document<'a>(&self, value: Node<'a>, spelling: Spelling) -> Node<'a> {
         match value {
-            Value::Array(items) => items.iter().map(|item| self.document(item, spelling)).collect(),
-            Value::Object(object) => Value::Object(self.ordered(object, spelling)),
-            scalar => scalar.clone(),
+            Node::Array(items) => Node::Array(items.into_iter().map(|item| self.document(item, spelling)).collect()),
+            Node::Object(fields) => Node::Object(self.ordered(fields, spelling)),
+            scalar => scalar,
         }
     }
 
-    fn ordered(&self, object: &Map<String, Value>, spelling: Spelling) -> Map<String, Value> {
-        let mut entries: Vec<_> = object
-            .iter()
-            .map(|(key, value)| {
-                let position = self.fields.iter().position(|f| f.name == key || camel_case(f.name) == *key);
-                (position.unwrap_or(usize::MAX), key, value)
-            })
-            .collect();
-        entries.sort_by_key(|(position, _, _)| *position);
-
-        let mut document = Map::new();
-        for (position, key, value) in entries {
-            let shown = match self.fields.get(position).map(|field| &field.kind) {
-                Some(FieldKind::Map) => value.clone(),
+    fn ordered<'a>(
+        &self,
+        received: Vec<(Cow<'a, str>, Node<'a>)>,
+        spelling: Spelling,
+    ) -> Vec<(Cow<'a, str>, Node<'a>)> {
+        let mut fields = Fields::with_capacity(received.len());
+        for (name, value) in received {
+            let position = self.fields.iter().position(|field| is_spelling_of(field.name, &name));
+            let shown = match position.map(|position| &self.fields[position].kind) {
+                Some(FieldKind::Map) => value,
                 // Every message of the API that has labels has a map of them.
-                None if key == "labels" => value.clone(),
+                None if name == "labels" => value,
                 Some(FieldKind::Message(message)) => message.document(value, spelling),
                 Some(FieldKind::Scalar | FieldKind::Timestamp) | None => ANY.document(value, spelling),
             };
             if !is_default(&shown) {
-                document.insert(spelling.convert(key), shown);
+                let name = match (position, spelling) {
+                    (Some(position), Spelling::Snake) => Cow::Borrowed(self.fields[position].name),
+                    _ => spelling.convert(name),
+                };
+                fields.insert(name, (position.unwrap_or(usize::MAX), shown));
             }
         }
-        document
+        let mut fields = fields.into_entries();
+        fields.sort_by_key(|(_, (position, _))| *position);
+        fields.into_iter().map(|(name, (_, value))| (name, value)).collect()
     }
 }
 
 impl Spelling {
-    fn convert(self, name: &str) -> String {
+    fn convert(self, name: Cow<'_, str>) -> Cow<'_, str> {
         match self {
-            Self::Snake => snake_case(name),
-            Self::Camel => camel_case(name),
+            Self::Snake if name.bytes().any(|byte| byte.is_ascii_uppercase()) => Cow::Owned(snake_case(&name)),
+            Self::Camel if name.contains('_') => Cow::Owned(camel_case(&name)),
+            Self::Snake | Self::Camel => name,
         }
     }
 }
 
+/// Whether `name` is a field's name, which is in `snake_case`, or its `camelCase` form.
+fn is_spelling_of(field: &str, name: &str) -> bool {
+    field == name || is_camel_case_of(field, name)
+}
+
+/// Whether `name` is what [`camel_case`] makes of `field`, without making it.
+fn is_camel_case_of(field: &str, name: &str) -> bool {
+    let (mut field, mut name) = (field.bytes().peekable(), name.bytes());
+    let mut is_first = true;
+    while let Some(byte) = field.next() {
+        let expected = match field.peek() {
+            Some(next) if byte == b'_' && !is_first && next.is_ascii_lowercase() => {
+                let upper = next.to_ascii_uppercase();
+                field.next();
+                upper
+            }
+            _ => byte,
+        };
+        if name.next() != Some(expected) {
+            return false;
+        }
+        is_first = false;
+    }
+    name.next().is_none()
+}
+
 /// Whether protobuf JSON would leave a field with this value out.
-fn is_default(value: &Value) -> bool {
+fn is_default(value: &Node<'_>) -> bool {
     match value {
-        Value::Null => true,
-        Value::Bool(set) => !set,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
+        Node::Null => true,
+        Node::Bool(set) => !set,
+        Node::Number(number) => number.as_f64() == Some(0.0),
+        Node::String(text) => text.is_empty(),
+        Node::Array(items) => items.is_empty(),
+        Node::Object(fields) => fields.is_empty(),
     }
 }
 
@@ -167,7 +195,7 @@ pub fn snake_case(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -177,6 +205,10 @@ mod tests {
         fields: &[Field::message("access_key", &INNER), Field::map("labels"), Field::scalar("secret")],
     };
 
+    fn shown(message: &Message, received: &Value, spelling: Spelling) -> String {
+        message.document(Node::from(received), spelling).to_string()
+    }
+
     #[test]
     fn known_fields_come_first_in_proto_order_and_unknown_ones_are_kept() {
         let received = json!({
@@ -185,31 +217,43 @@ mod tests {
             "labels": {"camelKey": "", "snake_key": "v"},
             "accessKey": {"keyId": "k", "id": "i"},
         });
-        let snake = OUTER.document(&received, Spelling::Snake);
+        let snake = shown(&OUTER, &received, Spelling::Snake);
         let expected = json!({
             "access_key": {"id": "i", "key_id": "k"},
             "labels": {"camelKey": "", "snake_key": "v"},
             "secret": "s",
             "new_thing": {"inner_thing": 1},
         });
-        assert_eq!(snake.to_string(), expected.to_string());
-        let camel = OUTER.document(&received, Spelling::Camel).to_string();
+        assert_eq!(snake, expected.to_string());
+        let camel = shown(&OUTER, &received, Spelling::Camel);
         assert!(camel.starts_with(r#"{"accessKey":{"id":"i","keyId":"k"},"labels":{"camelKey":"""#), "{camel}");
     }
 
     #[test]
     fn fields_with_default_values_are_left_out() {
         let received = json!({"id": "", "keyId": null, "a": false, "b": 0, "c": [], "d": {}, "e": {"f": ""}, "g": "0"});
-        assert_eq!(INNER.document(&received, Spelling::Snake), json!({"g": "0"}));
+        assert_eq!(shown(&INNER, &received, Spelling::Snake), r#"{"g":"0"}"#);
     }
 
     #[test]
     fn the_type_of_an_any_keeps_its_name() {
         let received = json!({"@type": "t", "accessKeyId": "a"});
-        assert_eq!(ANY.document(&received, Spelling::Snake), json!({"@type": "t", "access_key_id": "a"}));
+        assert_eq!(shown(&ANY, &received, Spelling::Snake), r#"{"@type":"t","access_key_id":"a"}"#);
+    }
+
+    #[test]
+    fn of_a_field_in_both_spellings_the_last_value_counts() {
+        let received = json!({"keyId": "a", "id": "i", "key_id": "b", "newThing": 1, "new_thing": 2});
+        assert_eq!(shown(&INNER, &received, Spelling::Snake), r#"{"id":"i","key_id":"b","new_thing":2}"#);
     }
 
     proptest! {
+        #[test]
+        fn a_field_is_found_by_its_two_spellings_alone(field in "[a-z_][a-z0-9_]{0,9}", other in "[a-zA-Z_]{0,8}") {
+            prop_assert!(is_spelling_of(&field, &field) && is_spelling_of(&field, &camel_case(&field)));
+            prop_assert_eq!(is_spelling_of(&field, &other), field == other || camel_case(&field) == other);
+        }
+
         #[test]
         fn the_two_spellings_name_the_same_field(name in "[a-z][a-z0-9]{0,5}(_[a-z][a-z0-9]{0,5}){0,3}") {
             prop_assert_eq!(snake_case(&camel_case(&name)), name.clone());

@@ -1,0 +1,98 @@
+//! Printing a list: this side fetches the pages, and a thread of its own reads, renders and writes them.
+
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
+use tokio::sync::mpsc;
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::http::Response;
+use crate::output::list::{List, ListPrinter, PageError, Printed};
+
+/// Prints a list of `resources`. `call` requests the page of this size that this token names; an empty token names the
+/// first; `about` adds to its errors what failed. The next page is requested as soon as the token is known, while the
+/// page before is printed.
+///
+/// # Errors
+/// A request fails, a response is not a page, or standard output cannot be written. Pages that were read before are
+/// printed all the same.
+pub async fn print(
+    list: List,
+    resources: &str,
+    page_size: u32,
+    call: impl AsyncFn(&str, &str) -> Result<Response>,
+    about: impl Fn(Error) -> Error,
+    context: &Context<'_>,
+) -> Result<()> {
+    let printer = context.printer.clone();
+    let (responses, to_print) = mpsc::channel(1);
+    let (next_tokens, mut tokens) = mpsc::channel(1);
+    let printing = tokio::task::spawn_blocking(move || print_pages(printer.list(list), to_print, &next_tokens));
+
+    let page_size = page_size.to_string();
+    let mut token = String::new();
+    let failure = loop {
+        // Printing ends early when it fails, or when nobody reads standard output any more.
+        match select(pin!(call(&page_size, &token)), pin!(responses.closed())).await {
+            Either::Right(_) => break None,
+            Either::Left((Err(error), _)) => break Some(error),
+            Either::Left((Ok(response), _)) => {
+                if responses.send(response).await.is_err() {
+                    break None;
+                }
+            }
+        }
+        match tokens.recv().await {
+            Some(next) => token = next,
+            None => break None,
+        }
+    };
+    drop(responses);
+    let result = printing.await.unwrap_or_else(|_| Err(Failure::Output(Error::internal("printing the list failed"))));
+    match (failure, result) {
+        (Some(error), _) | (None, Err(Failure::Page(error))) => Err(about(error)),
+        (None, Err(Failure::Output(error))) => Err(error),
+        (None, Ok(Some(Printed { count, cut_off: true }))) => {
+            context.log.note(&format!(
+                "there are more {resources} than the {count} shown; raise --limit, or list all with --all"
+            ));
+            Ok(())
+        }
+        (None, Ok(_)) => Ok(()),
+    }
+}
+
+/// Why a list was not printed to its end.
+enum Failure {
+    /// A response is not a page.
+    Page(Error),
+    /// The filter failed, or standard output cannot be written.
+    Output(Error),
+}
+
+/// Prints the pages until the last one, and sends the token of the next page before a page is printed. Returns `None`
+/// when no more responses came although there was another page.
+fn print_pages(
+    mut printer: ListPrinter,
+    mut responses: mpsc::Receiver<Response>,
+    next_tokens: &mpsc::Sender<String>,
+) -> Result<Option<Printed>, Failure> {
+    while let Some(response) = responses.blocking_recv() {
+        let page = printer.read(response.body()).map_err(|error| {
+            Failure::Page(match error {
+                PageError::NotJson => response.foreign_error(),
+                PageError::NoItems(name) => Error::internal(format!("the server's response has no list '{name}'")),
+                PageError::Endless(message) => Error::internal(message),
+            })
+        })?;
+        if let Some(token) = page.next() {
+            // Nobody waits for it when the command was interrupted.
+            let _ = next_tokens.blocking_send(token.to_owned());
+        }
+        if let Some(printed) = printer.print(page).map_err(Failure::Output)? {
+            return Ok(Some(printed));
+        }
+    }
+    Ok(None)
+}
