@@ -7,8 +7,8 @@ use std::{io, iter};
 use rustls::CertificateError;
 
 use super::Options;
+use super::origin::Origin;
 use super::proxy::Proxy;
-use super::response::Origin;
 use super::tls::{CertificateProblem, describe_handshake};
 use crate::error::{Error, Kind, RequestIds};
 use crate::status::{Code, Status};
@@ -136,7 +136,7 @@ impl Failure {
         })
     }
 
-    pub(super) fn redirect(http: u16, origin: &Origin, target: Option<&str>) -> Self {
+    pub(super) fn redirect(http: u16, origin: &Origin, target: Option<&str>, may_repeat: bool) -> Self {
         let (host, target) = (&origin.host, target.unwrap_or("an unknown host"));
         let message = match &origin.proxy {
             Some(proxy) => format!(
@@ -145,7 +145,7 @@ impl Failure {
             ),
             None => format!("{host} returned {http}, a redirect to {target}, which is not followed"),
         };
-        Self::permanent(origin.foreign_error(http, message))
+        Self::permanent(origin.foreign_error(http, message, may_repeat))
     }
 
     pub(super) fn too_large(status: u16, host: &str, limit: usize) -> Self {

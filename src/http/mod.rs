@@ -16,10 +16,11 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use self::failure::Failure;
+use self::origin::Origin;
 pub use self::request::{Body, Repeat, Request};
 use self::request::{PreparedRequest, host_and_port};
 pub use self::response::Response;
-use self::response::{BodyError, Origin, read_body};
+use self::response::{BodyError, read_body};
 use self::retry::NextStep;
 use self::transport::Transport;
 use crate::env::Env;
@@ -28,6 +29,7 @@ use crate::log::Log;
 
 mod debug;
 mod failure;
+mod origin;
 mod proxy;
 mod request;
 mod response;
@@ -218,7 +220,7 @@ impl Http {
         // The connection can be shared from now on; the body may take long.
         drop(first);
         if response.status().is_redirection() {
-            return Err(redirect(&response, &Origin::new(&request.url, transport.proxy.as_ref())));
+            return Err(redirect(&response, request, transport));
         }
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -296,10 +298,13 @@ impl AttemptOutcome {
     }
 }
 
-fn redirect(response: &reqwest::Response, origin: &Origin) -> Failure {
+fn redirect(response: &reqwest::Response, request: &PreparedRequest, transport: &Transport) -> Failure {
+    let origin = Origin::new(&request.url, transport.proxy.as_ref());
+    let may_repeat = request.repeat == Repeat::Always;
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let target = location.and_then(|text| response.url().join(text).ok());
-    Failure::redirect(response.status().as_u16(), origin, target.as_ref().map(host_and_port).as_deref())
+    let target = target.as_ref().map(host_and_port);
+    Failure::redirect(response.status().as_u16(), &origin, target.as_deref(), may_repeat)
 }
 
 /// A random number from 0 to 1.

@@ -4,14 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::proxy::Proxy;
-use super::{REQUEST_ID, Url, host_and_port, retry};
-use crate::error::{Error, Kind, RequestIds, Result};
+use super::origin::{Origin, header_text, is_html, status_text};
+use super::{REQUEST_ID, retry};
+use crate::error::{Error, RequestIds, Result};
 use crate::status::{Code, Status};
 
 /// The response to a request, whatever its status.
@@ -33,46 +32,6 @@ pub struct Response {
     unrepeatable: bool,
 }
 
-/// Where a response came from, for messages.
-#[derive(Debug, Clone)]
-pub(super) struct Origin {
-    /// Host and port of the server that the request was sent to.
-    pub(super) host: String,
-    /// The proxy that the request went through.
-    pub(super) proxy: Option<OriginProxy>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct OriginProxy {
-    /// Host and port.
-    pub(super) address: String,
-    /// The variable that names it.
-    pub(super) variable: &'static str,
-}
-
-impl Origin {
-    pub(super) fn new(url: &Url, proxy: Option<&Proxy>) -> Self {
-        let proxy = proxy.filter(|proxy| proxy.is_used_for(url));
-        let proxy = proxy.map(|proxy| OriginProxy { address: proxy.address(), variable: proxy.variable });
-        Self { host: host_and_port(url), proxy }
-    }
-
-    /// The error for a response of this status that the API did not send.
-    pub(super) fn foreign_error(&self, http: u16, message: String) -> Error {
-        let hint = match &self.proxy {
-            Some(proxy) => format!(
-                "the proxy, which comes from {}, may have sent this response; NO_PROXY lists hosts to reach without \
-                 it; to see the response, add --debug-grpc",
-                proxy.variable
-            ),
-            None => "a proxy or the login page of a network may have sent this response, or the endpoint is wrong; to \
-                     see the response, add --debug-grpc"
-                .to_owned(),
-        };
-        Error::new(Kind::ForeignResponse { http }, message).hint(hint)
-    }
-}
-
 impl Response {
     pub(super) fn new(
         status: u16,
@@ -86,7 +45,7 @@ impl Response {
         let api_refusal = if refused { api_refusal(status, &headers, &body) } else { None };
         let foreign_refusal = refused && api_refusal.is_none();
         let refusal = api_refusal.or_else(|| {
-            let message = describe_foreign(status, &headers, &origin);
+            let message = origin.describe_foreign(status, &headers);
             foreign_refusal.then(|| Status { code: Code::from_http(status), message, details: vec![] })
         });
         let ids = with_server_ids(ids, &headers, refusal.as_ref());
@@ -157,10 +116,10 @@ impl Response {
     pub fn foreign_error(&self) -> Error {
         let error = match &self.refusal {
             Some(status) if matches!(self.status, 429 | 502..=504) => Error::refused(Some(self.status), status.clone()),
-            Some(status) => self.origin.foreign_error(self.status, status.message.clone()),
+            Some(status) => self.origin.foreign_error(self.status, status.message.clone(), !self.unrepeatable),
             None => {
-                let message = describe_foreign(self.status, &self.headers, &self.origin);
-                self.origin.foreign_error(self.status, message)
+                let message = self.origin.describe_foreign(self.status, &self.headers);
+                self.origin.foreign_error(self.status, message, !self.unrepeatable)
             }
         };
         self.about_this(error)
@@ -222,46 +181,11 @@ fn status_alone(http: u16) -> Status {
     Status { code: Code::from_http(http), message, details: vec![] }
 }
 
-fn is_html(headers: &HeaderMap) -> bool {
-    media_type(headers).is_some_and(|name| name.contains("html"))
-}
-
-/// The message for a response that is not one of the API.
-fn describe_foreign(http: u16, headers: &HeaderMap, origin: &Origin) -> String {
-    let (host, status) = (&origin.host, status_text(http));
-    let media_type = media_type(headers).map_or_else(|| "no declared type".to_owned(), |name| format!("type {name}"));
-    match &origin.proxy {
-        Some(proxy) => format!(
-            "{host} returned {status} through the proxy {} with a body of {media_type}, which is not a response of the \
-             API",
-            proxy.address
-        ),
-        None => format!("{host} returned {status} with a body of {media_type}, which is not a response of the API"),
-    }
-}
-
-/// The `Content-Type` without parameters, in lower case; `None` when it is missing or malformed.
-fn media_type(headers: &HeaderMap) -> Option<String> {
-    let name = header_text(headers, CONTENT_TYPE.as_str())?.split(';').next()?.trim().to_ascii_lowercase();
-    let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte))
-    };
-    // The header is the server's own text: what is not a media type is not shown.
-    let well_formed = name.split_once('/').is_some_and(|(kind, subtype)| is_part(kind) && is_part(subtype));
-    (well_formed && name.len() <= 80).then_some(name)
-}
-
 /// The message of an error that is JSON of another shape than `google.rpc.Status`.
 ///
 /// Source: RFC 6749, section 5.2, for `error` and `error_description`.
 fn error_text(body: &Value) -> Option<String> {
     ["error_description", "message", "error"].iter().find_map(|name| body[name].as_str().map(str::to_owned))
-}
-
-/// The status with its standard reason, e.g. `502 Bad Gateway`.
-fn status_text(http: u16) -> String {
-    let known = StatusCode::from_u16(http).ok().and_then(|status| status.canonical_reason());
-    known.map_or_else(|| http.to_string(), |reason| format!("{http} {reason}"))
 }
 
 /// Source: yandex-cloud/go-sdk, `pkg/transport/middleware/requestid/interceptor.go`; the Terraform provider for
@@ -273,10 +197,6 @@ fn with_server_ids(ids: RequestIds, headers: &HeaderMap, refusal: Option<&Status
         .or_else(|| header(REQUEST_ID).filter(|id| Some(id) != ids.client_request.as_ref()));
     let by_detail = || refusal?.detail("RequestInfo")?["requestId"].as_str().map(str::to_owned);
     RequestIds { server_request: by_header.or_else(by_detail), server_trace: header("x-server-trace-id"), ..ids }
-}
-
-fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok().filter(|text| !text.is_empty())
 }
 
 /// Why a body could not be read.
@@ -312,8 +232,11 @@ pub(super) async fn read_body(
 mod tests {
     use serde_json::json;
 
+    use reqwest::header::CONTENT_TYPE;
+
     use super::*;
     use crate::error::Kind;
+    use crate::http::origin::OriginProxy;
 
     fn response(status: u16, headers: &[(&'static str, &str)], body: &str, unrepeatable: bool) -> Response {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();

@@ -95,6 +95,8 @@ fn a_page_in_response_to_a_call_that_makes_a_key_leaves_the_outcome_open_where_i
         assert_eq!((&error["exit"], &error["retryable"]), (&json!(1), &json!(false)), "{http}");
         let hint = error["hint"].as_str().unwrap();
         assert_eq!(hint.starts_with("a key may have been created"), open, "{http}: {hint}");
+        // To run the command again could create another key.
+        assert!(!hint.contains("--debug-grpc"), "{http}: {hint}");
         assert_eq!(user.cloud.requests().len(), 1, "{http}");
     }
 }

@@ -187,6 +187,8 @@ const FILTERS: &[&str] = &[
     "tojson | fromjson == .",
     "[.[] | ascii_downcase?]",
     "empty",
+    ".[] | .id, halt",
+    ".[] | if .uses == null then halt else .id end",
     "{} , [], {a: []}, [{}]",
 ];
 

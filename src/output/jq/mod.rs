@@ -98,6 +98,10 @@ impl Filter {
     /// The filter `F` of a filter `.[] | F` or `.[].path`, which can be run on one item after the other; `None` for a
     /// filter that needs the whole array.
     pub fn per_item(&self) -> Option<Self> {
+        // `halt` ends the whole filter.
+        if self.expression.contains("halt") {
+            return None;
+        }
         let rest = self.expression.trim().strip_prefix(".[]")?.trim_start();
         let expression = match rest.strip_prefix('|') {
             Some(filter) => filter,
