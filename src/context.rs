@@ -18,13 +18,13 @@ use crate::endpoints::Endpoints;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Attempts, Http, Options};
-use crate::input;
+use crate::input::{self, Files};
 use crate::interrupt::{InProgress, Stage};
 use crate::log::Log;
 use crate::output::Printer;
 use crate::status::Code;
 use crate::store;
-use crate::text::ids;
+use crate::text::{ids, quote};
 
 /// The surroundings of one command.
 pub struct Context<'a> {
@@ -150,9 +150,11 @@ impl<'a> Context<'a> {
             Some(Setting { value: Folder::Id(id), .. }) => Ok(id.clone()),
             Some(Setting { value: Folder::Name(name), origin }) => {
                 let cloud = self.settings.cloud_id.as_ref().ok_or_else(|| {
-                    Error::usage(format!("the folder '{name}' ({origin}) cannot be looked up: no cloud is given")).hint(
-                        "give --cloud-id, set YC_CLOUD_ID, or put 'cloud-id' into the profile; or give --folder-id",
-                    )
+                    Error::usage(format!(
+                        "the folder {} ({origin}) cannot be looked up: no cloud is given",
+                        quote::value(name)
+                    ))
+                    .hint("give --cloud-id, set YC_CLOUD_ID, or put 'cloud-id' into the profile; or give --folder-id")
                 })?;
                 ids::check_name(&origin.to_string(), name).map_err(Error::usage)?;
                 let found = folder::id_by_name(self.client()?, &cloud.value, &cloud.origin.to_string(), name).await;
@@ -192,7 +194,12 @@ impl<'a> Context<'a> {
     /// # Errors
     /// It cannot be read, is not UTF-8, or standard input was read already.
     pub async fn read_input(&self, path: &str, reader: &'static str) -> Result<String> {
-        if path == "-" { self.read_stdin(reader).await } else { input::file(path, reader).await }
+        if path == "-" {
+            return self.read_stdin(reader).await;
+        }
+        let file = self.env.path_of(reader, path.as_ref())?;
+        let text = input::file(&file, Files::Pipes).await;
+        text.map_err(|rule| Error::usage(format!("{reader}: the file {} {rule}", quote::value(path))))
     }
 
     async fn read_stdin(&self, reader: &'static str) -> Result<String> {

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::http::{Http, Method, Request, Response, Url};
 use crate::store::Store;
 use crate::text::digest::fingerprint;
+use crate::text::{form, quote};
 
 /// A service of the cloud that this program calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -254,13 +255,18 @@ pub(crate) fn check_url(endpoint: &str) -> Result<String, String> {
     if endpoint.contains(['?', '#']) {
         return Err("must not have a query or a fragment".to_owned());
     }
+    let shown = quote::value(endpoint);
     let url = Url::parse(endpoint)
-        .map_err(|error| format!("is '{endpoint}', which is not a URL ({error}); write https://HOST[:PORT]"))?;
+        .map_err(|error| format!("is {shown}, which is not a URL ({error}); write https://HOST[:PORT]"))?;
+    // The name of a host is looked up on the network and shown in errors.
+    if form::secret_in(endpoint).is_some() {
+        return Err(format!("is {shown}, which is not a URL; write https://HOST[:PORT]"));
+    }
     match url.scheme() {
         "https" => Ok(endpoint.trim_end_matches('/').to_owned()),
         "http" if is_loopback(&url) => Ok(endpoint.trim_end_matches('/').to_owned()),
-        "http" => Err(format!("is '{endpoint}', but plain http is only allowed for this machine; write https://")),
-        _ => Err(format!("is '{endpoint}', but must begin with https://")),
+        "http" => Err(format!("is {shown}, but plain http is only allowed for this machine; write https://")),
+        _ => Err(format!("is {shown}, but must begin with https://")),
     }
 }
 

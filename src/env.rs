@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::text::{path, plain};
 
 /// The environment of one run.
 ///
@@ -24,8 +25,20 @@ pub struct Env {
     pub terminal: Terminal,
     /// The path of this program, where it is known.
     pub program: Option<PathBuf>,
-    /// Whether SIGINT is ignored, as in programs that a shell starts in the background.
-    pub ignores_interrupt: bool,
+    /// The signals that were ignored when the program was started.
+    pub ignored: IgnoredSignals,
+}
+
+/// Which of the signals that end a program are ignored, as SIGINT is in the background of a shell and SIGHUP after
+/// `nohup`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IgnoredSignals {
+    /// SIGINT.
+    pub interrupt: bool,
+    /// SIGTERM.
+    pub terminate: bool,
+    /// SIGHUP.
+    pub hang_up: bool,
 }
 
 /// Which of the standard streams are terminals.
@@ -51,7 +64,7 @@ impl Env {
             let Ok(name) = name.into_string() else { continue };
             match value.into_string() {
                 Ok(value) => _ = vars.insert(name, value),
-                Err(_) if ["YC_", "AWS_", "ACTIONS_", "GITHUB_"].iter().any(|p| name.starts_with(p)) => {
+                Err(_) if is_ours(&name) => {
                     return Err(Error::usage(format!("the environment variable {name} is not valid UTF-8")));
                 }
                 Err(_) => {}
@@ -68,27 +81,65 @@ impl Env {
                 stderr: std::io::stderr().is_terminal(),
             },
             program: std::env::current_exe().ok(),
-            ignores_interrupt: ignores_interrupt(),
+            ignored: ignored_signals(),
         })
     }
 
-    /// The value of a variable; an empty one counts as not set.
+    /// The value of a variable, without a byte order mark and white space at its end; an empty one counts as not set.
     pub fn var(&self, name: &str) -> Option<&str> {
-        self.vars.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.vars.get(name).map(|value| plain::trimmed(value)).filter(|value| !value.is_empty())
+    }
+
+    /// Checks what every command needs of the variables.
+    ///
+    /// # Errors
+    /// One of them has a control character, or a directory of the program is not the path of one.
+    pub fn check(&self) -> Result<()> {
+        for (name, value) in self.vars.iter().filter(|(name, _)| is_ours(name)) {
+            plain::check_controls(value)
+                .map_err(|rule| Error::usage(format!("the environment variable {name} {rule}")))?;
+        }
+        for name in [CONFIG_DIR, CACHE_DIR] {
+            self.var(name).map_or(Ok(()), |path| self.path_of(name, path.as_ref()).map(drop))?;
+        }
+        Ok(())
     }
 
     /// The directory of the program's configuration: `$YC_RS_CONFIG_DIR`, or `yc-rs` in the system's directory.
     pub fn config_home(&self) -> Option<PathBuf> {
-        self.own_directory("YC_RS_CONFIG_DIR", self.config_dir.as_deref())
+        self.own_directory(CONFIG_DIR, self.config_dir.as_deref())
     }
 
     /// The directory of the program's caches: `$YC_RS_CACHE_DIR`, or `yc-rs` in the system's directory.
     pub fn cache_home(&self) -> Option<PathBuf> {
-        self.own_directory("YC_RS_CACHE_DIR", self.cache_dir.as_deref())
+        self.own_directory(CACHE_DIR, self.cache_dir.as_deref())
     }
 
     fn own_directory(&self, variable: &str, system: Option<&Path>) -> Option<PathBuf> {
-        self.var(variable).map(PathBuf::from).or_else(|| system.map(|directory| directory.join("yc-rs")))
+        match self.var(variable) {
+            // `check` has refused what cannot be expanded.
+            Some(path) => Some(self.path(path).unwrap_or_else(|_| path.into())),
+            None => system.map(|directory| directory.join("yc-rs")),
+        }
+    }
+
+    /// The path that a flag, a variable or a profile names: `~/` at its beginning means the home directory.
+    ///
+    /// # Errors
+    /// It begins with what a shell or another system should have expanded; the message quotes it.
+    pub fn path(&self, text: &str) -> Result<PathBuf, String> {
+        path::expand(text, self.home.as_deref())
+    }
+
+    /// As [`Env::path`], for the flag or variable `name`.
+    ///
+    /// # Errors
+    /// It begins with what a shell or another system should have expanded.
+    pub fn path_of(&self, name: &str, path: &Path) -> Result<PathBuf> {
+        match path.to_str() {
+            Some(text) => self.path(text).map_err(|rule| Error::usage(format!("{name}: {rule}"))),
+            None => Ok(path.to_owned()),
+        }
     }
 
     /// The login name of the user, where a variable has it.
@@ -97,15 +148,26 @@ impl Env {
     }
 }
 
-/// Source: `proc_pid_status(5)`: `SigIgn` is a mask in hexadecimal, SIGINT its second bit. Elsewhere there is no safe way
-/// to find out.
-fn ignores_interrupt() -> bool {
-    let status = if cfg!(target_os = "linux") { std::fs::read_to_string("/proc/self/status") } else { return false };
-    let mask = status.ok().and_then(|status| {
+/// The variable of the directory of the configuration.
+const CONFIG_DIR: &str = "YC_RS_CONFIG_DIR";
+/// The variable of the directory of the caches.
+const CACHE_DIR: &str = "YC_RS_CACHE_DIR";
+
+/// Whether the program may read a variable of this name.
+fn is_ours(name: &str) -> bool {
+    ["YC_", "AWS_", "ACTIONS_", "GITHUB_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Source: `proc_pid_status(5)`: `SigIgn` is a mask in hexadecimal, in which the lowest bit is signal 1. Elsewhere there
+/// is no safe way to find out.
+fn ignored_signals() -> IgnoredSignals {
+    let status = if cfg!(target_os = "linux") { std::fs::read_to_string("/proc/self/status").ok() } else { None };
+    let mask = status.and_then(|status| {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
         u64::from_str_radix(mask.trim(), 16).ok()
     });
-    mask.is_some_and(|mask| mask & 0b10 != 0)
+    let ignores = |number: u32| mask.is_some_and(|mask| mask & (1 << (number - 1)) != 0);
+    IgnoredSignals { interrupt: ignores(2), terminate: ignores(15), hang_up: ignores(1) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Ctrl-C and `--timeout`: how a command ends early, and what it tells the user about what it leaves on the server.
+//! Signals and `--timeout`: how a command ends early, and what it tells the user about what it leaves on the server.
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, poll_immediate, select};
 
+use crate::env::IgnoredSignals;
 use crate::error::{Error, Kind, Result};
 use crate::text::duration;
 
@@ -66,26 +67,24 @@ impl InProgress {
     }
 }
 
-/// Lets the work run until it is done, Ctrl-C is pressed, or `timeout` has passed; `interrupted` makes the error for
-/// the latter two.
+/// Lets the work run until it is done, a signal arrives (SIGINT, SIGTERM, SIGHUP), or `timeout` has passed;
+/// `interrupted` makes the error for the latter two.
 ///
 /// # Errors
-/// Those of the work, or that of `interrupted`.
+/// Those of the work, or that of `interrupted`; signals cannot be listened for.
 pub async fn until_interrupted<T>(
     timeout: Option<Duration>,
-    ignores_interrupt: bool,
+    ignored: IgnoredSignals,
     interrupted: impl Fn(Kind, &str) -> Error,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let work = pin!(work);
-    let mut interrupt = pin!(async {
-        if ignores_interrupt {
-            // Not to be listened to, so that it stays ignored in a command that takes our place.
-            std::future::pending().await
-        } else {
-            tokio::signal::ctrl_c().await
-        }
-    });
+    let mut signal = pin!(signal(ignored));
+    let by_signal = |signal: Result<Kind>| {
+        let kind = signal?;
+        let message = kind.interruption();
+        Err(interrupted(kind, message))
+    };
     let limited = async {
         match timeout {
             None => work.await,
@@ -95,12 +94,46 @@ pub async fn until_interrupted<T>(
             }),
         }
     };
-    // Ctrl-C is listened for from the first moment; a result that is there wins over it all the same.
-    if poll_immediate(interrupt.as_mut()).await.is_some() {
-        return Err(interrupted(Kind::Interrupted, "interrupted"));
+    // Signals are listened for from the first moment; a result that is there wins over them all the same.
+    if let Some(signal) = poll_immediate(signal.as_mut()).await {
+        return by_signal(signal);
     }
-    match select(pin!(limited), interrupt).await {
+    match select(pin!(limited), signal).await {
         Either::Left((result, _)) => result,
-        Either::Right(_) => Err(interrupted(Kind::Interrupted, "interrupted")),
+        Either::Right((signal, _)) => by_signal(signal),
     }
+}
+
+/// Waits for a signal that ends the command. One that is ignored is not listened for, so that it stays ignored, also in
+/// a command that takes the place of this process.
+#[cfg(unix)]
+async fn signal(ignored: IgnoredSignals) -> Result<Kind> {
+    use std::task::Poll;
+
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut streams = Vec::new();
+    for (kind, signal_kind, is_ignored) in [
+        (Kind::Interrupted, SignalKind::interrupt(), ignored.interrupt),
+        (Kind::Terminated, SignalKind::terminate(), ignored.terminate),
+        (Kind::HungUp, SignalKind::hangup(), ignored.hang_up),
+    ] {
+        if !is_ignored {
+            streams.push((kind, signal(signal_kind).map_err(|error| cannot_listen(&error))?));
+        }
+    }
+    std::future::poll_fn(|task| {
+        let arrived = streams.iter_mut().find_map(|(kind, stream)| stream.poll_recv(task).is_ready().then_some(kind));
+        arrived.map_or(Poll::Pending, |kind| Poll::Ready(Ok(kind.clone())))
+    })
+    .await
+}
+
+#[cfg(not(unix))]
+async fn signal(_: IgnoredSignals) -> Result<Kind> {
+    tokio::signal::ctrl_c().await.map(|()| Kind::Interrupted).map_err(|error| cannot_listen(&error))
+}
+
+fn cannot_listen(error: &std::io::Error) -> Error {
+    Error::internal(format!("cannot listen for signals: {error}"))
 }

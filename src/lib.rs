@@ -108,13 +108,16 @@ fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<Outcom
         }
     };
     console.apply(&flags, env)?;
+    if !matches!(command, Command::Version(_) | Command::Completion(_) | Command::Man(_)) {
+        env.check()?;
+    }
     match command {
         Command::Version(Deferred(args)) => {
             stdout::write(format!("{}\n", commands::version::line(&args)).as_bytes())?;
         }
         Command::Cache(Deferred(command)) => commands::cache::run(&command, env)?,
         Command::Completion(Deferred(args)) => stdout::write(&commands::completion::script(&args)?)?,
-        Command::Man(Deferred(args)) => commands::man::write(&args)?,
+        Command::Man(Deferred(args)) => commands::man::write(&args, env)?,
         Command::Config(Deferred(command)) => run_config(command, &local(&flags, env, console))?,
         Command::Init(Deferred(args)) => run_init(&args, &local(&flags, env, console))?,
         Command::Remote(command) => return run_remote(command, &flags, env, console),
@@ -143,7 +146,7 @@ fn log(flags: &GlobalFlags, env: &Env, console: &Console) -> Log {
 /// Runs a command on the configuration, which needs neither settings nor a client.
 fn run_config(command: commands::config::Command, local: &Local<'_>) -> Result<()> {
     let printer = local.printer()?;
-    if !printer.has_filter() && !command.reads_stdin() {
+    if !printer.has_filter() && !command.may_wait() {
         // Nothing here waits for anything, so a runtime would be for nothing.
         let output = poll_once(commands::config::run(command, local))?;
         return printer.print_now(&output);
@@ -185,11 +188,10 @@ fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console
 fn block_on<T>(context: &Context<'_>, work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .thread_stack_size(output::STACK_BYTES)
         .build()
         .map_err(|error| Error::internal(format!("cannot start: {error}")))?;
     let interrupted = |kind, message: &str| context.interrupted(kind, message);
-    let work = until_interrupted(context.flags.timeout, context.env.ignores_interrupt, interrupted, work);
+    let work = until_interrupted(context.flags.timeout, context.env.ignored, interrupted, work);
     let result = runtime.block_on(work);
     // A name resolution or a filter that was given up on may still be running on a thread of its own.
     runtime.shutdown_background();

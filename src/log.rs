@@ -4,9 +4,11 @@
 //! streams. Secrets are masked in every line.
 
 use std::io::Write;
+use std::path::Path;
 
+use crate::private_file;
 use crate::secret::Masks;
-use crate::text::escape;
+use crate::text::{escape, quote};
 
 /// How much of the traffic is logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +60,15 @@ impl Log {
     /// Warns of a risk for the user's secrets, whatever the flags.
     pub fn warn(&self, text: &str) {
         self.write("WARNING", text);
+    }
+
+    /// Warns a user at a terminal that every user of the machine can read a file that holds a secret. Elsewhere the file
+    /// has its mode from a system that mounts it, and scripts merge the streams.
+    pub fn warn_if_readable(&self, path: &Path) {
+        if self.terminal && private_file::everybody_can_read(path) {
+            let path = quote::full_path(path);
+            self.warn(&format!("{path} holds a secret and can be read by others; type: chmod 600 {path}"));
+        }
     }
 
     fn write(&self, label: &str, text: &str) {

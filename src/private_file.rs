@@ -63,7 +63,12 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Whether users other than its owner can read the file.
+/// Whether every user of the machine can read the file. A mode for a group alone is meant, as that of a mounted secret.
+pub fn everybody_can_read(path: &Path) -> bool {
+    mode(path).is_some_and(|mode| mode & 0o004 != 0)
+}
+
+/// Whether users other than its owner can read, write or execute the file.
 pub fn others_can_read(path: &Path) -> bool {
     mode(path).is_some_and(|mode| mode & 0o077 != 0)
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::pages::{MAX_PAGE_SIZE, Pages};
 use crate::error::{Error, Result};
 use crate::status::{Code, Status};
+use crate::text::quote;
 use crate::text::similar::near;
 
 /// How many names are looked at for similar ones: no more than a page holds.
@@ -38,7 +39,8 @@ impl Lookup<'_> {
         let keep = |item: &Value| item["name"] == name;
         let pages = Pages { call: named, items, limit: 1, page_size: MAX_PAGE_SIZE, follow: true, keep: &keep };
         let found = pages.collect().await;
-        let found = found.map_err(|error| error.context(format!("cannot look up the {resource} '{name}'")))?;
+        let found =
+            found.map_err(|error| error.context(format!("cannot look up the {resource} {}", quote::value(name))))?;
         if let Some(id) = found.items.first().and_then(|item| item["id"].as_str()) {
             return Ok(id.to_owned());
         }

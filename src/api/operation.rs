@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::Method;
 use crate::message::{ANY, Field, Message};
 use crate::status::Status;
+use crate::text::quote;
 
 /// How long an Operation is waited for when no other limit is given.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(10 * 60);
@@ -69,8 +70,10 @@ impl Operation {
 /// The text cannot be an ID, the server refuses, or cannot be reached.
 pub async fn get(client: &Client<'_>, id: &str) -> Result<Operation> {
     let call = Call::new(Service::Operation, Method::GET, format!("/operations/{}", segment(id)?));
-    let response =
-        client.call(call).await.map_err(|error| error.context(format!("cannot get the operation '{id}'")))?;
+    let response = client
+        .call(call)
+        .await
+        .map_err(|error| error.context(format!("cannot get the operation {}", quote::value(id))))?;
     Ok(Operation::parse(response))
 }
 

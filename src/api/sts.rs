@@ -18,6 +18,7 @@ use crate::http::{Body, Http, Method, Repeat, Request, Response, Url};
 use crate::log::Log;
 use crate::status::{Code, Status};
 use crate::text::percent;
+use crate::text::quote;
 
 /// The fewest characters of a role ARN. It identifies nothing: any text of this length is accepted.
 pub const MIN_ROLE_ARN: usize = 20;
@@ -85,7 +86,7 @@ impl Signed {
 
 fn signed(base: &str, key: &SigningKey, region: &str, request: &AssumeRole, time: DateTime<Utc>) -> Result<Signed> {
     let url = format!("{base}/");
-    let parsed = Url::parse(&url).map_err(|error| Error::config(format!("'{base}': {error}")))?;
+    let parsed = Url::parse(&url).map_err(|error| Error::config(format!("{}: {error}", quote::value(base))))?;
     let body = form(request).into_bytes();
     let to_sign = sigv4::SignableRequest {
         method: "POST",

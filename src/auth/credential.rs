@@ -17,7 +17,6 @@ use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::Http;
 use crate::log::Log;
-use crate::private_file;
 
 /// A credential that IAM tokens are obtained with.
 pub trait Credential: fmt::Debug {
@@ -111,6 +110,8 @@ pub struct Configured<'a> {
     pub text: Option<&'a str>,
     /// The profile in use.
     pub profile: &'a Profile,
+    /// The environment.
+    pub env: &'a Env,
     /// Where warnings go.
     pub log: &'a Log,
 }
@@ -157,7 +158,7 @@ impl<'a> Configured<'a> {
     /// Warns when the configuration file holds the credential and can be read by others.
     pub fn warn_if_readable(&self) {
         if let Some(path) = self.file() {
-            warn_if_readable(path, self.log);
+            self.log.warn_if_readable(path);
         }
     }
 
@@ -166,12 +167,5 @@ impl<'a> Configured<'a> {
             Origin::Profile { key, .. } => Some(key),
             _ => None,
         }
-    }
-}
-
-/// Warns when a file that holds a credential can be read by others.
-pub fn warn_if_readable(path: &Path, log: &Log) {
-    if private_file::others_can_read(path) {
-        log.warn(&format!("{0} holds a credential and can be read by others; type: chmod 600 {0}", path.display()));
     }
 }

@@ -3,8 +3,6 @@
 //!
 //! Source: yandex-cloud/go-sdk, `pkg/iamkey/iamkey.proto` and `pkg/iamkey/test_data/service_account_key.json`.
 
-use std::path::Path;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -13,14 +11,16 @@ use ring::signature::RsaKeyPair;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::credential::{Configured, Credential, Services, Source, warn_if_readable};
+use super::credential::{Configured, Credential, Services, Source};
 use super::iam_token::{self, IamToken, Proof};
 use super::jwt;
 use crate::endpoints::Service;
 use crate::env::Env;
 use crate::error::Result;
 use crate::http::Response;
+use crate::input;
 use crate::text::digest::fingerprint;
+use crate::text::quote;
 
 /// An authorized key of a service account.
 #[derive(Debug)]
@@ -103,12 +103,14 @@ impl ServiceAccountKey {
         let path = configured.text()?;
         let invalid = |rule: String| {
             configured
-                .invalid(format!("('{path}') {rule}"))
+                .invalid(format!("({}) {rule}", quote::value(path)))
                 .hint("make a key file with: yc iam key create --service-account-name <NAME> --output <FILE>")
         };
-        let text = std::fs::read_to_string(path).map_err(|error| invalid(format!("cannot be read: {error}")))?;
-        let text = SecretString::from(text);
-        warn_if_readable(Path::new(path), configured.log);
+        let file = configured.env.path(path).map_err(|rule| configured.invalid(format!("is wrong: {rule}")))?;
+        let bytes = input::regular_file(&file, input::LIMIT);
+        let bytes = bytes.map_err(|error| invalid(format!("cannot be read: {error}")))?;
+        let text = SecretString::from(input::decode(bytes).map_err(invalid)?);
+        configured.log.warn_if_readable(&file);
         Ok(Box::new(Self::from_json(text.expose_secret()).map_err(invalid)?))
     }
 

@@ -17,6 +17,7 @@ use crate::config::origin::Origin;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::text::quote;
 
 /// A source of a credential.
 struct Row {
@@ -179,8 +180,8 @@ impl SignIn {
             return Ok(Self { credential, source: Source::MetadataService, impersonate });
         };
         let origin = inputs.origin(row);
-        let Inputs { profile, .. } = inputs;
-        let credential = (row.read)(&Configured { origin: &origin, text: inputs.text(row), profile, log })?;
+        let Inputs { profile, env, .. } = inputs;
+        let credential = (row.read)(&Configured { origin: &origin, text: inputs.text(row), profile, env, log })?;
         if let Some(secret) = credential.secret() {
             log.masks.add(secret);
         }
@@ -282,7 +283,7 @@ fn not_set(profile: &Profile) -> String {
     }
     let in_profile = match (&profile.name, &profile.path) {
         (Some(_), _) => format!("{} has no credential", profile.title()),
-        (None, Some(path)) => format!("no profile is chosen in {}", path.display()),
+        (None, Some(path)) => format!("no profile is chosen in {}", quote::full_path(path)),
         (None, None) => "there is no configuration file".to_owned(),
     };
     let [flags, variables] = [flags, variables].map(|names| names.join(", "));

@@ -18,6 +18,7 @@ use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::private_file;
 use crate::text::digest::fingerprint;
+use crate::text::quote;
 
 /// How long the program may run.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -36,7 +37,7 @@ impl TokenCommand {
         if let Some(path) = paths.find(|path| private_file::others_can_write(path)) {
             return Err(Error::config(format!(
                 "{} can be written by others, so its token-command is not run; type: chmod go-w {0}",
-                path.display()
+                quote::full_path(path)
             )));
         }
         Ok(Box::new(Self(configured.strings()?)))
@@ -63,8 +64,9 @@ impl Credential for TokenCommand {
             let printed = run(&self.0, &services.env.vars).await?;
             services.log.masks.add(&printed);
             let token = token::classify(printed.expose_secret());
-            let invalid =
-                |rule| Error::no_credentials(format!("the output of token-command '{}' {rule}", self.program()));
+            let invalid = |rule| {
+                Error::no_credentials(format!("the output of token-command {} {rule}", quote::value(self.program())))
+            };
             match token.map_err(invalid)? {
                 Token::Iam(token) => Ok(IamToken::given(token, now)),
                 Token::Oauth(token) => oauth::exchange(&token, services).await,
@@ -73,7 +75,7 @@ impl Credential for TokenCommand {
     }
 
     fn hint(&self, source: &Source) -> String {
-        format!("check what '{}' prints ({source})", self.program())
+        format!("check what {} prints ({source})", quote::value(self.program()))
     }
 }
 
@@ -82,7 +84,8 @@ async fn run(command: &[String], vars: &BTreeMap<String, String>) -> Result<Secr
     let Some((program, arguments)) = command.split_first() else {
         return Err(Error::config("token-command is an empty list; it holds a program and its arguments"));
     };
-    let failure = |kind, problem: String| Error::new(kind, format!("token-command '{program}' {problem}"));
+    let failure =
+        |kind, problem: String| Error::new(kind, format!("token-command {} {problem}", quote::value(program)));
     let child = Command::new(program)
         .args(arguments)
         .env_clear()

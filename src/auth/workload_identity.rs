@@ -18,9 +18,11 @@ use crate::endpoints::{Service, is_loopback};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Body, Http, Method, Request, Response, Url};
+use crate::input::{self, Files};
 use crate::status::{Code, Status};
 use crate::text::digest::fingerprint;
 use crate::text::percent;
+use crate::text::quote;
 
 /// The variables by which a job of GitHub Actions requests its token.
 const REQUEST_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
@@ -101,7 +103,7 @@ impl WorkloadIdentity {
     fn from_table(table: &toml::Table) -> Result<Self, String> {
         const FIELDS: [&str; 3] = ["service-account-id", "subject-token", "audience"];
         if let Some(unknown) = table.keys().find(|key| !FIELDS.contains(&key.as_str())) {
-            return Err(format!("has a field '{unknown}', but there are only: {}", FIELDS.join(", ")));
+            return Err(format!("has a field {}, but there are only: {}", quote::value(unknown), FIELDS.join(", ")));
         }
         let optional = |key: &str| match table.get(key) {
             None => Ok(None),
@@ -125,7 +127,11 @@ impl WorkloadIdentity {
                     github_token(self.audience.as_deref(), services.http, services.env).await?
                 }
                 SubjectToken::Variable(name) => from_variable(name, services.env)?,
-                SubjectToken::File(path) => from_file(path)?,
+                SubjectToken::File(path) => {
+                    let file = services.env.path(path).map_err(|rule| missing(&rule))?;
+                    let token = input::file(&file, Files::Regular).await;
+                    not_empty(&token.map_err(|rule| unreadable(path, &rule))?)?
+                }
             };
             services.log.masks.add(&token);
             Ok(token)
@@ -141,7 +147,7 @@ impl WorkloadIdentity {
                 return Ok(format!("job of GitHub Actions {}", fingerprint(&[github_variable(REQUEST_TOKEN, env)?])));
             }
             SubjectToken::Variable(name) => from_variable(name, env)?,
-            SubjectToken::File(path) => from_file(path)?,
+            SubjectToken::File(path) => from_file(path, env)?,
         };
         Ok(match issuer_and_subject(&token) {
             Some((issuer, subject)) => format!("job {issuer} {subject}"),
@@ -158,20 +164,28 @@ impl std::str::FromStr for SubjectToken {
             ("github-actions", _) => Ok(Self::GithubActions),
             (_, Some(("env", name))) if !name.is_empty() => Ok(Self::Variable(name.to_owned())),
             (_, Some(("file", path))) if !path.is_empty() => Ok(Self::File(path.to_owned())),
-            _ => Err(format!("has subject-token '{text}', but it must be github-actions, env:NAME or file:PATH")),
+            _ => Err(format!(
+                "has subject-token {}, but it must be github-actions, env:NAME or file:PATH",
+                quote::value(text)
+            )),
         }
     }
 }
 
 fn from_variable(name: &str, env: &Env) -> Result<SecretString> {
-    let token = env.var(name).ok_or_else(|| missing(&format!("the variable {name} is not set")))?;
+    let token = env.var(name).ok_or_else(|| missing(&format!("the variable {} is not set", quote::bare(name))))?;
     not_empty(token)
 }
 
-fn from_file(path: &str) -> Result<SecretString> {
-    let token = std::fs::read_to_string(path)
-        .map_err(|error| missing(&format!("cannot read the token from '{path}': {error}")))?;
+fn from_file(path: &str, env: &Env) -> Result<SecretString> {
+    let file = env.path(path).map_err(|rule| missing(&rule))?;
+    let bytes = input::regular_file(&file, input::LIMIT).map_err(|error| format!("cannot be read: {error}"));
+    let token = bytes.and_then(input::decode).map_err(|rule| unreadable(path, &rule))?;
     not_empty(&token)
+}
+
+fn unreadable(path: &str, rule: &str) -> Error {
+    missing(&format!("the file of the token, {}, {rule}", quote::value(path)))
 }
 
 fn not_empty(token: &str) -> Result<SecretString> {
@@ -187,7 +201,7 @@ fn missing(problem: &str) -> Error {
 
 fn github_variable<'a>(name: &str, env: &'a Env) -> Result<&'a str> {
     env.var(name).ok_or_else(|| {
-        missing(&format!("the variable {name} is not set"))
+        missing(&format!("the variable {} is not set", quote::bare(name)))
             .hint("this is for jobs of GitHub Actions that have the permission 'id-token: write'")
     })
 }

@@ -1,6 +1,6 @@
 //! Questions to a person at a terminal: asked on standard error, answered on the terminal.
 //!
-//! Answers are read on a thread of their own, so that Ctrl-C and `--timeout` end the command meanwhile.
+//! Answers are read on a thread of their own, so that signals and `--timeout` end the command meanwhile.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -9,7 +9,7 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use secrecy::SecretString;
 
 use crate::error::{Error, Kind, Result};
-use crate::text::escape;
+use crate::text::{escape, quote};
 
 /// A line of text, without white space around it.
 ///
@@ -48,7 +48,7 @@ pub async fn secret(question: &str) -> Result<SecretString> {
     let prompt = format!("{question} (not shown): ");
     match tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt)).await {
         Ok(Ok(text)) => Ok(text.trim().into()),
-        Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => Err(Error::new(Kind::Interrupted, "interrupted")),
+        Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => Err(Error::interrupted(Kind::Interrupted)),
         Ok(Err(error)) => Err(no_answer(&error.to_string())),
         Err(_) => Err(no_answer("the terminal cannot be read")),
     }
@@ -72,7 +72,7 @@ pub async fn choose(title: &str, choices: &[Choice]) -> Result<usize> {
         if let Some(position) = choices.iter().position(|choice| choice.names.contains(&answer)) {
             return Ok(position);
         }
-        say(&format!("'{answer}' is not one of 1 to {}", choices.len()));
+        say(&format!("{} is not one of 1 to {}", quote::value(&answer), choices.len()));
     }
 }
 

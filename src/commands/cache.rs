@@ -6,6 +6,7 @@ use super::deferred::Deferred;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::store;
+use crate::text::quote;
 
 /// Manage local caches
 #[derive(Debug, Subcommand)]
@@ -25,8 +26,9 @@ pub struct ClearArgs {}
 pub fn run(command: &Command, env: &Env) -> Result<()> {
     match command {
         Command::Clear(_) => match env.cache_home() {
-            Some(home) => store::clear(&home)
-                .map_err(|error| Error::internal(format!("cannot clear the caches in {}: {error}", home.display()))),
+            Some(home) => store::clear(&home).map_err(|error| {
+                Error::internal(format!("cannot clear the caches in {}: {error}", quote::full_path(&home)))
+            }),
             None => Ok(()),
         },
     }

@@ -18,6 +18,10 @@ impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
         T::from_arg_matches(matches).map(Self)
     }
 
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+        T::from_arg_matches_mut(matches).map(Self)
+    }
+
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         self.0.update_from_arg_matches(matches)
     }
@@ -62,8 +66,10 @@ pub fn global_flags(matches: &ArgMatches) -> Result<GlobalFlags, clap::Error> {
     let mut flags = GlobalFlags::from_arg_matches(matches)?;
     let mut level = matches;
     while let Some((_, deeper)) = level.subcommand() {
-        flags.give_way_to(deeper);
-        flags.update_from_arg_matches(deeper)?;
+        if deeper.args_present() {
+            flags.give_way_to(deeper);
+            flags.update_from_arg_matches(deeper)?;
+        }
         level = deeper;
     }
     Ok(flags)

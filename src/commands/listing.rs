@@ -28,7 +28,8 @@ pub async fn print(
     let printer = context.printer.clone();
     let (responses, to_print) = mpsc::channel(1);
     let (next_tokens, mut tokens) = mpsc::channel(1);
-    let printing = tokio::task::spawn_blocking(move || print_pages(printer.list(list), to_print, &next_tokens));
+    let work = move || print_pages(printer.list(list), to_print, &next_tokens);
+    let printing = context.printer.on_thread(work);
 
     let page_size = page_size.to_string();
     let mut token = String::new();
@@ -49,7 +50,7 @@ pub async fn print(
         }
     };
     drop(responses);
-    let result = printing.await.unwrap_or_else(|_| Err(Failure::Output(Error::internal("printing the list failed"))));
+    let result = printing.await.unwrap_or_else(|error| Err(Failure::Output(error)));
     match (failure, result) {
         (Some(error), _) | (None, Err(Failure::Page(error))) => Err(about(error)),
         (None, Err(Failure::Output(error))) => Err(error),

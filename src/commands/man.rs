@@ -7,7 +7,9 @@ use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
 use super::Cli;
+use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::text::quote;
 
 /// Write the manual pages to a directory
 #[derive(Debug, clap::Args)]
@@ -21,12 +23,12 @@ pub struct Args {
 ///
 /// # Errors
 /// The directory cannot be written.
-pub fn write(args: &Args) -> Result<()> {
-    let directory = &args.directory;
+pub fn write(args: &Args, env: &Env) -> Result<()> {
+    let directory = &env.path_of("DIR", &args.directory)?;
     let mut tree = Cli::command();
     tree.build();
     fs::create_dir_all(directory).and_then(|()| write_pages(&tree, directory)).map_err(|error| {
-        Error::internal(format!("cannot write the manual pages to '{}': {error}", directory.display()))
+        Error::internal(format!("cannot write the manual pages to {}: {error}", quote::path(directory)))
     })
 }
 

@@ -18,6 +18,7 @@ pub mod usage;
 pub mod version;
 
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -103,9 +104,11 @@ impl From<Error> for Outcome {
 /// It is not understood, or asks for help or the version, which clap returns in the same way.
 pub fn parse(args: &[OsString], color: bool) -> Result<(GlobalFlags, Command), clap::Error> {
     let choice = if color { ColorChoice::Always } else { ColorChoice::Never };
-    let matches = Cli::command().color(choice).try_get_matches_from(args)?;
+    // The tree is large, and the process ends soon: freeing it would cost time alone.
+    let mut tree = ManuallyDrop::new(Cli::command().color(choice));
+    let mut matches = tree.try_get_matches_from_mut(args)?;
     let flags = global_flags(&matches)?;
-    Ok((flags, Cli::from_arg_matches(&matches)?.command))
+    Ok((flags, Cli::from_arg_matches_mut(&mut matches)?.command))
 }
 
 /// Runs a command that calls the API.

@@ -7,14 +7,15 @@ pub mod origin;
 pub mod settings;
 pub mod yc;
 
-use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::input;
+use crate::text::quote;
 use origin::Origin;
 
 /// The configuration file.
@@ -110,13 +111,13 @@ impl Config {
         let mut names = self.names()?;
         names.sort_unstable();
         let error = Error::config(match &self.path {
-            Some(path) => format!("there is no profile '{name}' in {}", path.display()),
-            None => format!("there is no profile '{name}' since there is no configuration file"),
+            Some(path) => format!("there is no profile {} in {}", quote::value(name), quote::full_path(path)),
+            None => format!("there is no profile {} since there is no configuration file", quote::value(name)),
         });
-        let list = names.join(", ");
+        let list = quote::list(&names);
         Ok(error.hint(match nearest(name, names.iter().copied()) {
             _ if names.is_empty() => "to create one, type: yc-rs config profile create NAME".to_owned(),
-            Some(near) => format!("did you mean '{near}'? the profiles are: {list}"),
+            Some(near) => format!("did you mean {}? the profiles are: {list}", quote::value(near)),
             None => format!("the profiles are: {list}"),
         }))
     }
@@ -218,16 +219,19 @@ const FILE: &str = "config.toml";
 /// The file's path and text, if there is such a file.
 fn read_if_present(path: Option<PathBuf>) -> Result<Option<(PathBuf, String)>> {
     let Some(path) = path else { return Ok(None) };
-    match fs::read_to_string(&path) {
+    let text = input::regular_file(&path, input::LARGE_LIMIT).and_then(|bytes| {
+        input::decode_document(bytes).map_err(|rule| io::Error::new(ErrorKind::InvalidData, format!("it {rule}")))
+    });
+    match text {
         Ok(text) => Ok(Some((path, text))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::config(format!("cannot read {}: {error}", path.display()))),
+        Err(error) => Err(Error::config(format!("cannot read {}: {error}", quote::full_path(&path)))),
     }
 }
 
 /// The error for a file whose text cannot be parsed; the problem is `:LINE:COLUMN: reason`.
 fn invalid_file(path: &Path, problem: &str) -> Error {
-    Error::config(format!("{}{problem}", path.display()))
+    Error::config(format!("{}{problem}", quote::full_path(path)))
 }
 
 /// Parses the file's text. The error is `:LINE:COLUMN: reason`; unlike the parser's own it does not quote the line,
@@ -245,7 +249,7 @@ fn with_position(text: &str, span: Option<std::ops::Range<usize>>, reason: &str)
     let before = span.and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-    format!(":{line}:{column}: {}", reason.replace('\n', ", "))
+    format!(":{line}:{column}: {}", quote::reason(reason.replace('\n', ", ")))
 }
 
 #[cfg(test)]

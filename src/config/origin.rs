@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::text::quote;
 
 /// Where a value comes from; shown as errors and notes name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl fmt::Display for Origin {
 
 /// A profile as errors and notes name it.
 pub(super) fn title(profile: Option<&str>) -> String {
-    profile.map_or_else(|| "no profile".to_owned(), |name| format!("profile '{name}'"))
+    profile.map_or_else(|| "no profile".to_owned(), |name| format!("profile {}", quote::value(name)))
 }
 
 /// The error for a value of a profile that breaks a rule.
@@ -84,7 +85,7 @@ pub(super) fn invalid_value(file: Option<&Path>, profile: Option<&str>, key: &st
 /// The error for a value of the configuration file that breaks a rule; `key` is its full name.
 pub(super) fn invalid_key(file: Option<&Path>, key: &str, rule: impl fmt::Display) -> Error {
     match file {
-        Some(file) => Error::config(format!("{}: '{key}' {rule}", file.display())),
-        None => Error::config(format!("'{key}' {rule}")),
+        Some(file) => Error::config(format!("{}: {} {rule}", quote::full_path(file), quote::value(key))),
+        None => Error::config(format!("{} {rule}", quote::value(key))),
     }
 }

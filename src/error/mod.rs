@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::message::camel_case;
 use crate::status::{Code, Status};
+use crate::text::quote;
 
 #[cfg(test)]
 mod tests;
@@ -64,8 +65,14 @@ pub enum Kind {
     },
     /// The limit of `--timeout`, or a timeout of a request, has passed.
     Timeout,
-    /// The user pressed Ctrl-C.
+    /// The user pressed Ctrl-C, which is SIGINT.
     Interrupted,
+    /// SIGTERM has arrived.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has this signal"))]
+    Terminated,
+    /// SIGHUP has arrived: the terminal is gone.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix has this signal"))]
+    HungUp,
     /// The result cannot be written.
     Output,
     /// The requested information cannot be determined.
@@ -74,6 +81,28 @@ pub enum Kind {
     NotRun(u8),
     /// The program or the machine failed.
     Internal,
+}
+
+impl Kind {
+    /// The kind for a command that a signal ends; `None` for another signal.
+    #[cfg(unix)]
+    pub fn of_signal(number: i32) -> Option<Self> {
+        match number {
+            1 => Some(Self::HungUp),
+            2 => Some(Self::Interrupted),
+            15 => Some(Self::Terminated),
+            _ => None,
+        }
+    }
+
+    /// The message for a command that a signal ends.
+    pub fn interruption(&self) -> &'static str {
+        match self {
+            Self::Terminated => "interrupted by SIGTERM",
+            Self::HungUp => "interrupted by SIGHUP",
+            _ => "interrupted",
+        }
+    }
 }
 
 /// The IDs of a request, for the support.
@@ -92,12 +121,13 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    fn named(&self) -> [(&'static str, Option<&String>); 4] {
+    fn named(&self) -> [(&'static str, Option<String>); 4] {
+        let shown = |id: &Option<String>| id.as_deref().map(quote::request_id);
         [
-            ("server-request-id", self.server_request.as_ref()),
-            ("client-request-id", self.client_request.as_ref()),
-            ("server-trace-id", self.server_trace.as_ref()),
-            ("client-trace-id", self.client_trace.as_ref()),
+            ("server-request-id", shown(&self.server_request)),
+            ("client-request-id", shown(&self.client_request)),
+            ("server-trace-id", shown(&self.server_trace)),
+            ("client-trace-id", shown(&self.client_trace)),
         ]
     }
 }
@@ -140,6 +170,12 @@ impl Error {
         } else {
             error
         }
+    }
+
+    /// A signal ended the command.
+    pub fn interrupted(kind: Kind) -> Self {
+        let message = kind.interruption();
+        Self::new(kind, message)
     }
 
     /// The server could not be reached, or the connection broke.
@@ -238,10 +274,13 @@ impl Error {
         }
     }
 
-    /// The exit status: 1 failure, 2 invalid input, 3 not authorized, 4 not found, 5 retryable, 130 interrupted.
+    /// The exit status: 1 failure, 2 invalid input, 3 not authorized, 4 not found, 5 retryable; 128 and the number of the
+    /// signal that interrupted the command.
     pub fn exit_code(&self) -> u8 {
         match &self.0.kind {
             Kind::Interrupted => 130,
+            Kind::Terminated => 143,
+            Kind::HungUp => 129,
             Kind::NotRun(status) => *status,
             _ if self.0.outcome_unknown => 1,
             Kind::Usage | Kind::Config | Kind::FilterSyntax => 2,
@@ -282,7 +321,7 @@ impl Error {
             Kind::Refused { status, .. } => status.code.name(),
             Kind::Network | Kind::Untrusted | Kind::ForeignResponse { .. } => "NETWORK",
             Kind::Timeout => "TIMEOUT",
-            Kind::Interrupted => "INTERRUPTED",
+            Kind::Interrupted | Kind::Terminated | Kind::HungUp => "INTERRUPTED",
             Kind::Unknown => "UNKNOWN",
             Kind::Output | Kind::Internal => "INTERNAL",
         }
@@ -326,7 +365,7 @@ impl Error {
         }
         for (name, id) in self.0.ids.named() {
             if let Some(id) = id {
-                object.insert(name.replace('-', "_"), id.clone().into());
+                object.insert(name.replace('-', "_"), id.into());
             }
         }
         Value::Object(object)

@@ -39,6 +39,8 @@ fn exit_status_follows_the_published_table() {
         (Error::network("").outcome_unknown(), 1),
         (Error::new(Kind::Timeout, ""), 5),
         (Error::new(Kind::Interrupted, "").outcome_unknown(), 130),
+        (Error::new(Kind::Terminated, ""), 143),
+        (Error::new(Kind::HungUp, ""), 129),
         (Error::internal(""), 1),
     ];
     for (error, exit) in table {

@@ -12,6 +12,7 @@ use super::proxy::Proxy;
 use super::tls::{CertificateProblem, describe_handshake};
 use crate::error::{Error, Kind, RequestIds};
 use crate::status::{Code, Status};
+use crate::text::quote;
 
 /// How hyper-util begins every error about a tunnel through a proxy.
 const TUNNEL: &str = "tunnel error: ";
@@ -137,7 +138,7 @@ impl Failure {
     }
 
     pub(super) fn redirect(http: u16, origin: &Origin, target: Option<&str>, may_repeat: bool) -> Self {
-        let (host, target) = (&origin.host, target.unwrap_or("an unknown host"));
+        let (host, target) = (&origin.host, target.map_or_else(|| "an unknown host".to_owned(), quote::bare));
         let message = match &origin.proxy {
             Some(proxy) => format!(
                 "{host} returned {http} through the proxy {}, a redirect to {target}, which is not followed",

@@ -2,7 +2,7 @@
 //!
 //! What a request asks for and what the response means is for the callers; so are the access token and the endpoints.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use reqwest::header::LOCATION;
 pub use reqwest::{Method, Url};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -133,17 +133,21 @@ impl Http {
     /// The error is marked [`outcome_unknown`](crate::error::Error::outcome_unknown) when a request that must not be
     /// repeated may have been processed.
     pub async fn send(&self, request: Request<'_>) -> Result<Response> {
-        let transport = self.transport()?;
+        let transport = self.transport().await?;
         let request = PreparedRequest::new(request, &self.trace_id, &self.log)?;
         self.send_with_retries(transport, &request).await
     }
 
-    fn transport(&self) -> Result<&Transport> {
-        if let Some(transport) = self.transport.get() {
-            return Ok(transport);
-        }
-        let transport = Transport::new(&self.options, &self.env, &self.log.masks)?;
-        Ok(self.transport.get_or_init(|| transport))
+    async fn transport(&self) -> Result<&Transport> {
+        let make = async || {
+            // It may be a pipe, which must not hold up signals.
+            let ca_bundle = match &self.options.ca_bundle {
+                Some(path) if self.options.verify => Some(tls::CaBundle::read(path).await?),
+                _ => None,
+            };
+            Transport::new(&self.options, ca_bundle.as_ref(), &self.env, &self.log.masks)
+        };
+        self.transport.get_or_try_init(make).await
     }
 
     async fn send_with_retries(&self, transport: &Transport, request: &PreparedRequest) -> Result<Response> {

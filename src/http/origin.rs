@@ -6,6 +6,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use super::proxy::Proxy;
 use super::{Url, host_and_port};
 use crate::error::{Error, Kind};
+use crate::text::{form, quote};
 
 /// Where a response came from, for messages.
 #[derive(Debug, Clone)]
@@ -71,7 +72,7 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
     };
     // The header is the server's own text: what is not a media type is not shown.
     let well_formed = name.split_once('/').is_some_and(|(kind, subtype)| is_part(kind) && is_part(subtype));
-    (well_formed && name.len() <= 80).then_some(name)
+    (well_formed && name.len() <= quote::LONGEST && form::secret_in(&name).is_none()).then_some(name)
 }
 
 /// The status with its standard reason, e.g. `502 Bad Gateway`.

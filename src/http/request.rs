@@ -9,6 +9,7 @@ use super::{IDEMPOTENCY_KEY, Method, REQUEST_ID, TRACE_ID, Url, debug};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::text::percent;
+use crate::text::quote;
 
 #[derive(Clone)]
 pub struct Request<'a> {
@@ -83,7 +84,7 @@ impl PreparedRequest {
         let url = Url::parse(request.url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-            .ok_or_else(|| Error::config(format!("'{}' is not an http or https URL", request.url)))?;
+            .ok_or_else(|| Error::config(format!("{} is not an http or https URL", quote::value(request.url))))?;
         let host = host_and_port(&url);
 
         let mut headers = HeaderMap::new();

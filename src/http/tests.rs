@@ -402,7 +402,7 @@ async fn no_body_is_read_past_the_limit() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n4\r\nefgh\r\n0\r\n\r\n";
     let server = Server::start(&[Reply::Keep(chunked); 2]);
     let url = Url::parse(&server.url()).unwrap();
-    let transport = Transport::new(&options(), &env(&[]), &Masks::default()).unwrap();
+    let transport = Transport::new(&options(), None, &env(&[]), &Masks::default()).unwrap();
     let get = || transport.client.execute(reqwest::Request::new(Method::GET, url.clone()));
     assert_eq!(read_body(get().await.unwrap(), 8, Duration::MAX).await.ok(), Some(b"abcdefgh".to_vec()));
     assert!(matches!(read_body(get().await.unwrap(), 7, Duration::MAX).await, Err(BodyError::TooLarge)));

@@ -2,7 +2,7 @@
 
 use super::Options;
 use super::proxy::Proxy;
-use super::tls;
+use super::tls::{self, CaBundle};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::secret::Masks;
@@ -19,10 +19,10 @@ impl Transport {
     /// # Errors
     /// The URL of the proxy is malformed, or the CA bundle cannot be used.
     #[expect(clippy::disallowed_methods, reason = "the one place that makes a client")]
-    pub(super) fn new(options: &Options, env: &Env, masks: &Masks) -> Result<Self> {
+    pub(super) fn new(options: &Options, ca_bundle: Option<&CaBundle>, env: &Env, masks: &Masks) -> Result<Self> {
         let proxy = Proxy::from_env(env, masks)?;
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config(options.ca_bundle.as_deref(), options.verify, env)?)
+            .tls_backend_preconfigured(tls::config(ca_bundle, options.verify, env)?)
             .user_agent(USER_AGENT)
             // No `read_timeout`: it is checked before the connect timeout, so it would hide that one. `Http` enforces
             // the limits for the response.

@@ -1,7 +1,5 @@
 //! Temporary credentials from STS: the static key that signs, the call, and the cache.
 
-use std::path::Path;
-
 use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -15,8 +13,9 @@ use crate::context::Context;
 use crate::credentials::aws_file::CredentialsFile;
 use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
-use crate::private_file;
+use crate::input;
 use crate::text::digest::fingerprint;
+use crate::text::quote;
 
 /// A request for temporary credentials.
 #[derive(Debug)]
@@ -128,27 +127,24 @@ pub async fn signer(source: KeySource, context: &Context<'_>) -> Result<Signer> 
 
 async fn from_flags(id: String, path: &str, context: &Context<'_>) -> Result<Signer> {
     let text = SecretString::from(context.read_input(path, "--secret-access-key-file").await?);
-    let secret = text.expose_secret().trim();
-    if secret.is_empty() || secret.contains(char::is_whitespace) {
-        let problem = format!("--secret-access-key-file '{path}' must hold the secret and nothing else");
-        return Err(Error::usage(problem));
-    }
+    let secret = input::secret(text.expose_secret())
+        .map_err(|rule| Error::usage(format!("--secret-access-key-file: {} {rule}", quote::value(path))))?;
     if path != "-" {
-        warn_if_readable(path.as_ref(), context);
+        context.log.warn_if_readable(&context.env.path_of("--secret-access-key-file", path.as_ref())?);
     }
-    Ok(Signer { key: SigningKey { id, secret: secret.into() }, source: "--access-key-id".to_owned() })
+    Ok(Signer { key: SigningKey { id, secret }, source: "--access-key-id".to_owned() })
 }
 
 fn from_aws_profile(name: &str, context: &Context<'_>) -> Result<Signer> {
     let file = CredentialsFile::locate(None, context.env)?;
     let key = file.read(name)?;
-    let source = format!("the profile '{name}' of {}", file.path().display());
+    let source = format!("the profile {} of {}", quote::value(name), quote::full_path(file.path()));
     if key.session_token.is_some() {
         return Err(temporary(&format!("{source} has a session token")));
     }
     match (key.access_key_id, key.secret) {
         (Some(id), Some(secret)) if !id.is_empty() => {
-            warn_if_readable(file.path(), context);
+            context.log.warn_if_readable(file.path());
             Ok(Signer { key: SigningKey { id, secret }, source })
         }
         _ => Err(Error::no_credentials(format!("{source} lacks aws_access_key_id or aws_secret_access_key"))),
@@ -170,7 +166,8 @@ fn from_environment(context: &Context<'_>) -> Result<Signer> {
         if let Some(token) = token.filter(|_| id_name.starts_with("AWS_")) {
             return Err(temporary(&format!("{id_name} comes with {token}")));
         }
-        let key = SigningKey { id: id.to_owned(), secret: secret.into() };
+        let secret = input::secret(secret).map_err(|rule| Error::usage(format!("{secret_name} {rule}")))?;
+        let key = SigningKey { id: id.to_owned(), secret };
         return Ok(Signer { key, source: id_name.to_owned() });
     }
     let error = Error::no_credentials("there is no static key to sign with");
@@ -179,13 +176,6 @@ fn from_environment(context: &Context<'_>) -> Result<Signer> {
          AWS_SECRET_ACCESS_KEY, or YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY; to create a key: yc-rs iam \
          access-key create",
     ))
-}
-
-fn warn_if_readable(path: &Path, context: &Context<'_>) {
-    if private_file::others_can_read(path) {
-        let message = format!("{0} holds a secret and can be read by others; type: chmod 600 {0}", path.display());
-        context.log.warn(&message);
-    }
 }
 
 fn half_a_key(set: &str, missing: &str) -> Error {

@@ -14,6 +14,7 @@ use crate::credentials::forms::{ExportFormat, github_actions};
 use crate::credentials::{Credentials, Storage};
 use crate::error::{Error, Kind, Result};
 use crate::output::Output;
+use crate::text::quote;
 
 /// The destination of a new key.
 #[derive(Debug)]
@@ -111,7 +112,10 @@ impl Delivery {
                 let lines = github_actions::lines(&credentials);
                 on_blocking_thread(move || {
                     append(&file, &lines).map_err(|error| {
-                        Error::new(Kind::Output, format!("cannot write $GITHUB_ENV, {}: {error}", file.display()))
+                        Error::new(
+                            Kind::Output,
+                            format!("cannot write $GITHUB_ENV, {}: {error}", quote::full_path(&file)),
+                        )
                     })
                 })
                 .await
@@ -119,9 +123,10 @@ impl Delivery {
             Self::AwsProfile(file, profile, storage) => {
                 let credentials = key.credentials(storage);
                 let done = format!(
-                    "the key {} is in the profile '{profile}' of {}",
+                    "the key {} is in the profile {} of {}",
                     credentials.access_key_id,
-                    file.path().display()
+                    quote::value(&profile),
+                    quote::full_path(file.path())
                 );
                 on_blocking_thread(move || file.write(&profile, &credentials)).await?;
                 context.log.note(&done);
@@ -144,7 +149,8 @@ fn github_env(context: &Context<'_>) -> Result<PathBuf> {
         return Err(Error::usage(format!("{rule}: GITHUB_ACTIONS is not 'true'")));
     }
     let path = env.var("GITHUB_ENV").ok_or_else(|| Error::usage(format!("{rule}: GITHUB_ENV is not set")))?;
-    append(Path::new(path), "").map_err(|error| Error::usage(format!("cannot write $GITHUB_ENV, {path}: {error}")))?;
+    append(Path::new(path), "")
+        .map_err(|error| Error::usage(format!("cannot write $GITHUB_ENV, {}: {error}", quote::bare(path))))?;
     Ok(path.into())
 }
 

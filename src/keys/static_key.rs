@@ -7,6 +7,7 @@ use crate::api::operation::Operation;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::status::Code;
+use crate::text::quote;
 
 /// Creates a key for a service account; `None` stands for the caller.
 ///
@@ -84,7 +85,7 @@ pub async fn start_delete(id: &str, context: &Context<'_>) -> Result<Option<Oper
 
 /// Says which key an error is about, and helps with a usual mistake: the key ID of S3 is not the resource ID.
 pub fn about_key(error: Error, verb: &str, id: &str) -> Error {
-    let error = error.context(format!("cannot {verb} the access key '{id}'"));
+    let error = error.context(format!("cannot {verb} the access key {}", quote::value(id)));
     if !id.starts_with("YCA") {
         return error;
     }

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::credentials::Storage;
 use crate::endpoints::Service;
 use crate::error::{Error, Result};
+use crate::text::quote;
 
 /// The region of the cloud: the only one that its storage accepts.
 ///
@@ -31,7 +32,7 @@ pub fn region(flag: Option<&str>, context: &Context<'_>) -> Result<String> {
     let rule = "must be letters, digits and hyphens, e.g. ru-central1";
     match (flag.filter(|text| !text.is_empty()), profile.string("region")?) {
         (Some(flag), _) if is_region(flag) => Ok(flag.to_owned()),
-        (Some(flag), _) => Err(Error::usage(format!("--region is '{flag}', but {rule}"))),
+        (Some(flag), _) => Err(Error::usage(format!("--region is {}, but {rule}", quote::value(flag)))),
         (None, Some(key)) if is_region(key) => Ok(key.to_owned()),
         (None, Some(_)) => Err(profile.invalid("region", rule)),
         (None, None) => Ok(DEFAULT_REGION.to_owned()),

@@ -40,23 +40,25 @@ pub async fn run(program: &Path, expression: &str, document: &[u8]) -> Result<Op
     match ended.status.code() {
         Some(0) => Ok(Some(ended.stdout)),
         Some(1) => Err(failed(&String::from_utf8_lossy(&ended.stderr))),
-        // Ctrl-C at a terminal reaches every process of the command.
-        _ if was_interrupted(ended.status) => Err(Error::new(Kind::Interrupted, "interrupted")),
-        _ => Err(failed(&format!(
-            "the jq filter crashed ({}): infinite recursion or a lack of memory ends its process",
-            ended.status
-        ))),
+        // A signal of the terminal reaches every process of the command.
+        _ => Err(match interruption(ended.status) {
+            Some(kind) => Error::interrupted(kind),
+            None => failed(&format!(
+                "the jq filter crashed ({}): infinite recursion or a lack of memory ends its process",
+                ended.status
+            )),
+        }),
     }
 }
 
 #[cfg(unix)]
-fn was_interrupted(status: ExitStatus) -> bool {
-    std::os::unix::process::ExitStatusExt::signal(&status) == Some(rustix::process::Signal::INT.as_raw())
+fn interruption(status: ExitStatus) -> Option<Kind> {
+    Kind::of_signal(std::os::unix::process::ExitStatusExt::signal(&status)?)
 }
 
 #[cfg(not(unix))]
-fn was_interrupted(_: ExitStatus) -> bool {
-    false
+fn interruption(_: ExitStatus) -> Option<Kind> {
+    None
 }
 
 /// In a process that [`run`] started, runs the filter and returns the exit status; `None` in every other process.

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::oneshot;
 
 use super::list::{List, ListPrinter};
-use super::{Output, Render, jq_process, stdout};
+use super::{Output, Render, STACK_BYTES, jq_process, stdout};
 use crate::error::{Error, Result};
 
 /// Writes results to standard output.
@@ -67,8 +70,30 @@ impl Printer {
     /// The filter may never end, and standard output may block: neither must delay Ctrl-C or `--timeout`.
     async fn write(&self, output: Output, must_arrive: bool) -> Result<()> {
         let render = self.render.clone();
-        let write = move || stdout::write_result(&render.render(&output)?, must_arrive);
-        let written = tokio::task::spawn_blocking(write).await;
-        written.unwrap_or_else(|_| Err(Error::internal("the thread that prints the result panicked")))
+        self.on_thread(move || stdout::write_result(&render.render(&output)?, must_arrive)).await?
+    }
+
+    /// Starts work that renders results on a thread of its own, which has a stack of [`STACK_BYTES`] when there is a
+    /// filter, and returns what the work returns.
+    ///
+    /// # Errors
+    /// The thread cannot be started, or panicked.
+    pub fn on_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T>> {
+        let (sender, done) = oneshot::channel();
+        // The result may be given up on, and then nobody waits for what is sent.
+        let work = move || drop(sender.send(work()));
+        let started = if self.has_filter() {
+            thread::Builder::new().stack_size(STACK_BYTES).spawn(work).map(drop)
+        } else {
+            drop(tokio::task::spawn_blocking(work));
+            Ok(())
+        };
+        async move {
+            started.map_err(|error| Error::internal(format!("cannot start a thread for the jq filter: {error}")))?;
+            done.await.map_err(|_| Error::internal("the thread that prints the result panicked"))
+        }
     }
 }

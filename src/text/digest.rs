@@ -1,7 +1,5 @@
 //! SHA-256 in hexadecimal.
 
-use std::fmt::Write as _;
-
 use ring::digest::{SHA256, digest};
 
 /// The SHA-256 of `bytes` in lower-case hexadecimal: 64 characters.
@@ -16,11 +14,9 @@ pub fn fingerprint(parts: &[&str]) -> String {
 
 /// `bytes` in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xf)]].map(char::from);
+    bytes.iter().flat_map(digits).collect()
 }
 
 #[cfg(test)]

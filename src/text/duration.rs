@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use super::quote;
+
 /// Parses a duration such as `15m`, `1h30m`, `1.5h`, `3600s` or `90d`.
 ///
 /// # Errors
 /// The text is not a number with a unit; the message says what is wrong and gives examples.
 pub fn parse(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
-        .map_err(|error| format!("{error} (write a number with its unit, e.g. 15m, 1h30m, 3600s)"))
+        .map_err(|error| format!("{} (write a number with its unit, e.g. 15m, 1h30m, 3600s)", quote::reason(error)))
 }
 
 /// The duration as protobuf JSON: seconds and an `s`, with 0, 3, 6 or 9 fraction digits.

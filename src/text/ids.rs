@@ -1,5 +1,7 @@
 //! The form of IDs and names of resources.
 
+use super::{form, quote};
+
 /// Checks that a text can be the ID of a resource, so that it cannot change the meaning of a URL that contains it.
 ///
 /// # Errors
@@ -8,12 +10,17 @@ pub fn check_id(id: &str) -> Result<(), String> {
     if id.is_empty() {
         return Err("'' is not an ID: it is empty".to_owned());
     }
+    let shown = quote::value(id);
+    // Whatever looks like a secret must not become a part of a URL.
+    if form::secret_in(id).is_some() {
+        return Err(format!("{shown} is not an ID"));
+    }
     if id.chars().count() > 50 {
-        return Err(format!("'{id}' is not an ID: it has more than 50 characters"));
+        return Err(format!("{shown} is not an ID: it has more than 50 characters"));
     }
     if id.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/') || id.starts_with('.') {
         return Err(format!(
-            "'{id}' is not an ID: an ID has no spaces, no control characters, no '/', and no '.' first"
+            "{shown} is not an ID: an ID has no spaces, no control characters, no '/', and no '.' first"
         ));
     }
     Ok(())
@@ -44,8 +51,9 @@ pub fn check_name(what: &str, name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{what} is '{name}', but a name has 3 to 63 lower-case letters, digits and hyphens, begins with a letter and \
-         does not end with a hyphen"
+        "{what} is {}, but a name has 3 to 63 lower-case letters, digits and hyphens, begins with a letter and does not \
+         end with a hyphen",
+        quote::value(name)
     ))
 }
 

@@ -3,7 +3,11 @@
 pub mod digest;
 pub mod duration;
 pub mod escape;
+pub mod form;
 pub mod ids;
 pub mod page_trail;
+pub mod path;
 pub mod percent;
+pub mod plain;
+pub mod quote;
 pub mod similar;

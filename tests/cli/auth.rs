@@ -490,26 +490,3 @@ fn the_chosen_profile_authenticates_for_its_folder() {
     user.run("iam access-key list --profile other --service-account-name admin").ok();
     assert_eq!(bearer(&user), other);
 }
-
-#[cfg(unix)]
-#[test]
-fn a_credential_file_that_others_can_read_is_warned_of_even_in_silence() {
-    use std::fs::{Permissions, set_permissions};
-    use std::os::unix::fs::PermissionsExt;
-
-    let user = User::new().with_key();
-    let path = user.config_dir().join("config.toml");
-    for mode in [0o644, 0o640, 0o604, 0o660] {
-        set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        for line in [CREATE_TOKEN, "iam create-token --no-user-output"] {
-            let ran = user.run(line);
-            assert!(ran.code == 0 && ran.out.starts_with("t1."), "{ran:#?}");
-            assert!(ran.err.starts_with("WARNING: ") && ran.err.lines().count() == 1, "{mode:o}: {ran:#?}");
-            assert!(ran.err.contains(path.to_str().unwrap()) && ran.err.contains("chmod 600"), "{ran:#?}");
-        }
-    }
-    for mode in [0o600, 0o400] {
-        set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        user.run(CREATE_TOKEN).ok();
-    }
-}

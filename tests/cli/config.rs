@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use yc_emulator::ADMIN_ID;
+use yc_emulator::{ADMIN_ID, PrivateKey};
 
 use crate::load::{self, many_profiles};
 use crate::support::{Ran, User};
@@ -181,7 +181,7 @@ fn a_key_or_token_is_read_from_standard_input() {
     let key = user.cloud.admin_key().file();
     user.run_with_input(["config", "set", "service-account-key", "-"], &key).ok();
     assert_eq!(user.run("config get service-account-key.service_account_id").ok(), format!("{ADMIN_ID}\n"));
-    user.run_with_input(["config", "set", "token", "-"], "t1.from.stdin\n").ok();
+    user.run_with_input(["config", "set", "token", "-", "--no-user-output"], "t1.from.stdin\n").ok();
     assert_eq!(user.run("config list").ok(), "folder-id: b1gwork\ntoken: t1.from.stdin\n");
 }
 
@@ -199,7 +199,7 @@ fn setting_a_credential_clears_the_others() {
         ("workload-identity.service-account-id", "aje1"),
     ];
     for (name, value) in credentials.iter().chain(credentials.iter().rev()) {
-        user.run_args(["config", "set", name, value]).ok();
+        user.run_args(["config", "set", name, value, "--no-user-output"]).ok();
         let listed = user.run("config list --format json").json();
         let names: Vec<_> = listed.as_object().unwrap().keys().collect();
         assert_eq!(names, ["folder-id", name.split('.').next().unwrap()]);
@@ -471,4 +471,44 @@ fn a_configuration_of_yc_that_is_not_yaml_is_an_error_with_its_place() {
     let (user, file) = of_yc("current: a\nprofiles:\n  a: {token: \"canary\n");
     let error = user.run("config list").failed(2);
     assert!(error.contains(&format!("{}:", file.display())) && !error.contains("canary"), "{error}");
+}
+
+#[test]
+fn a_private_key_that_is_replaced_stays_in_a_copy_of_the_file() {
+    for line in [
+        "config set token-command [\"true\"]",
+        "config set token t1.a.b",
+        "config set instance-service-account true",
+        "config set service-account-key other.json",
+        "init --profile test --token t1.a.b --folder-id b1g",
+    ] {
+        let user = User::new().with_key();
+        let mut other: Value = serde_json::from_str(&user.cloud.admin_key().file()).unwrap();
+        other["private_key"] = PrivateKey::OtherRsa2048.pem().into();
+        user.write_file("other.json", &other.to_string());
+        let file = user.config_dir().join("config.toml");
+        let copy = user.config_dir().join("config.toml.bak");
+        let before = std::fs::read_to_string(&file).unwrap();
+        let ran = user.run(line);
+        let message = format!(
+            "The private key of the profile was replaced; the previous configuration is in {}\n",
+            copy.display()
+        );
+        assert!(ran.code == 0 && ran.err.contains(&message), "{line}: {ran:#?}");
+        assert_eq!(std::fs::read_to_string(&copy).unwrap(), before, "{line}");
+        assert!(!std::fs::read_to_string(&file).unwrap().contains(PrivateKey::Rsa2048.pem().lines().nth(1).unwrap()));
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&copy).unwrap()) & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_change_that_replaces_no_private_key_makes_no_copy() {
+    let user = User::new().with_key();
+    user.write_file("same.json", &user.cloud.admin_key().file());
+    for line in ["config set region ru-central1", "config set service-account-key same.json"] {
+        user.run(line).ok();
+    }
+    user.run("config unset service-account-key").ok();
+    assert!(!user.config_dir().join("config.toml.bak").exists());
 }

@@ -394,7 +394,8 @@ fn run_script(user: &User, script: &str) -> Result<String, String> {
     let ran = user.program("sh").args(["-c", &script]).output().unwrap();
     let (out, err) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8_lossy(&ran.stderr));
     // What was done to a profile is confirmed there.
-    let is_quiet = err.lines().all(|line| line.starts_with("Profile '"));
+    let confirmations = ["Profile '", "The private key of the profile was replaced;"];
+    let is_quiet = err.lines().all(|line| confirmations.iter().any(|confirmation| line.starts_with(confirmation)));
     if ran.status.success() && is_quiet { Ok(out) } else { Err(format!("{}\n{script}{err}", ran.status)) }
 }
 

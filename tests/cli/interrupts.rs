@@ -1,7 +1,7 @@
-//! Ctrl-C at every stage of a command.
+//! Signals at every stage of a command.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,80 +11,99 @@ use yc_emulator::{ADMIN_ID, Emulator, Fault, Hold};
 use crate::route::{CREATE, DELETE, EXCHANGE, GET, ISSUE, LIST, OPERATION};
 use crate::support::{Ran, User};
 
-fn press_ctrl_c(child: &Child) {
-    kill_process(Pid::from_child(child), Signal::INT).unwrap();
+/// A signal that interrupts a command, the exit status for it, and the message.
+type Interruption = (Signal, i32, &'static str);
+
+const SIGNALS: [Interruption; 3] = [
+    (Signal::INT, 130, "ERROR: interrupted\n"),
+    (Signal::TERM, 143, "ERROR: interrupted by SIGTERM\n"),
+    (Signal::HUP, 129, "ERROR: interrupted by SIGHUP\n"),
+];
+
+fn send(signal: Signal, child: &Child) {
+    kill_process(Pid::from_child(child), signal).unwrap();
 }
 
-/// Runs a command line until the held request has arrived, and presses Ctrl-C.
+/// Runs a command line until the held request has arrived, and sends the signal; the message has to begin with that of
+/// the signal.
 #[track_caller]
-fn interrupted_at(hold: Hold, user: &User, line: &str) -> Ran {
+fn interrupted_at(hold: Hold, user: &User, line: &str, (signal, exit, message): Interruption) -> String {
     let child = user.start(line.split_whitespace());
     hold.wait_until_arrived();
-    press_ctrl_c(&child);
+    send(signal, &child);
     let ran = Ran::of(child);
     hold.release();
-    ran
+    let error = ran.failed(exit);
+    assert!(error.starts_with(message), "{error}");
+    error
 }
 
 #[test]
 fn a_command_that_only_reads_is_plainly_interrupted() {
-    for (line, pattern) in [("iam access-key list", LIST), ("iam access-key get abc", GET)] {
-        let user = User::signed_in();
-        let error = interrupted_at(user.cloud.hold(pattern), &user, line).failed(130);
-        assert_eq!(error, "ERROR: interrupted\n");
+    for signal in SIGNALS {
+        for (line, pattern) in [("iam access-key list", LIST), ("iam access-key get abc", GET)] {
+            let user = User::signed_in();
+            assert_eq!(interrupted_at(user.cloud.hold(pattern), &user, line, signal), signal.2);
+        }
     }
 }
 
 #[test]
 fn a_command_that_is_still_authenticating_is_plainly_interrupted() {
-    for line in
-        ["iam create-token", "iam access-key create", "iam access-key issue-ephemeral", "iam access-key delete a"]
-    {
-        let user = User::new().with_key();
-        let error = interrupted_at(user.cloud.hold(EXCHANGE), &user, line).failed(130);
-        assert_eq!(error, "ERROR: interrupted\n", "{line}");
+    for signal in SIGNALS {
+        for line in
+            ["iam create-token", "iam access-key create", "iam access-key issue-ephemeral", "iam access-key delete a"]
+        {
+            let user = User::new().with_key();
+            assert_eq!(interrupted_at(user.cloud.hold(EXCHANGE), &user, line, signal), signal.2, "{line}");
+        }
     }
 }
 
 #[test]
 fn an_interrupt_while_a_key_is_being_made_says_that_it_may_exist() {
-    for (line, pattern, how_to_look) in [
-        ("iam access-key create", CREATE, "yc-rs iam access-key list"),
-        ("iam access-key issue-ephemeral", ISSUE, "the key cannot be deleted and expires"),
-    ] {
-        let user = User::signed_in();
-        let error = interrupted_at(user.cloud.hold(pattern), &user, line).failed(130);
-        assert!(error.contains("interrupted") && error.contains("a key may "), "{error}");
-        assert!(error.contains(how_to_look), "{error}");
+    for signal in SIGNALS {
+        for (line, pattern, how_to_look) in [
+            ("iam access-key create", CREATE, "yc-rs iam access-key list"),
+            ("iam access-key issue-ephemeral", ISSUE, "the key cannot be deleted and expires"),
+        ] {
+            let user = User::signed_in();
+            let error = interrupted_at(user.cloud.hold(pattern), &user, line, signal);
+            assert!(error.contains("a key may ") && error.contains(how_to_look), "{error}");
+        }
     }
 }
 
 #[test]
 fn an_interrupt_while_waiting_names_the_operation_and_how_to_go_on() {
-    let user = User::signed_in();
-    let key = user.cloud.add_access_key(ADMIN_ID, "").id;
-    for line in [format!("iam access-key update {key} --description x"), format!("iam access-key delete {key}")] {
-        let error = interrupted_at(user.cloud.hold(OPERATION), &user, &line).failed(130);
+    for signal in SIGNALS {
+        let user = User::signed_in();
+        let key = user.cloud.add_access_key(ADMIN_ID, "").id;
+        for line in [format!("iam access-key update {key} --description x"), format!("iam access-key delete {key}")] {
+            let error = interrupted_at(user.cloud.hold(OPERATION), &user, &line, signal);
+            let operation = user.cloud.operations().pop().unwrap().id;
+            assert!(error.contains(&format!("yc-rs operation wait {operation}")), "{error}");
+        }
         let operation = user.cloud.operations().pop().unwrap().id;
-        assert!(error.contains(&format!("yc-rs operation wait {operation}")), "{error}");
+        user.run(&format!("operation wait {operation}")).ok();
+        assert_eq!(user.cloud.access_keys().len(), 0);
     }
-    let operation = user.cloud.operations().pop().unwrap().id;
-    user.run(&format!("operation wait {operation}")).ok();
-    assert_eq!(user.cloud.access_keys().len(), 0);
 }
 
 #[test]
 fn an_interrupt_while_waiting_for_several_operations_names_each() {
-    let user = User::signed_in();
-    let ids = [0, 1].map(|_| user.cloud.add_access_key(ADMIN_ID, "").id);
-    let (first, second) = (user.cloud.hold(OPERATION), user.cloud.hold(OPERATION));
-    let child = user.start(format!("iam access-key delete {}", ids.join(" ")).split(' '));
-    first.wait_until_arrived();
-    second.wait_until_arrived();
-    press_ctrl_c(&child);
-    let error = Ran::of(child).failed(130);
-    for operation in user.cloud.operations() {
-        assert!(error.contains(&format!("yc-rs operation wait {}", operation.id)), "{error}");
+    for (signal, exit, _) in SIGNALS {
+        let user = User::signed_in();
+        let ids = [0, 1].map(|_| user.cloud.add_access_key(ADMIN_ID, "").id);
+        let (first, second) = (user.cloud.hold(OPERATION), user.cloud.hold(OPERATION));
+        let child = user.start(format!("iam access-key delete {}", ids.join(" ")).split(' '));
+        first.wait_until_arrived();
+        second.wait_until_arrived();
+        send(signal, &child);
+        let error = Ran::of(child).failed(exit);
+        for operation in user.cloud.operations() {
+            assert!(error.contains(&format!("yc-rs operation wait {}", operation.id)), "{error}");
+        }
     }
 }
 
@@ -98,7 +117,7 @@ fn an_operation_stays_named_when_another_one_is_done() {
     while user.cloud.access_keys().len() > 1 {
         std::thread::yield_now();
     }
-    press_ctrl_c(&child);
+    send(Signal::INT, &child);
     let error = Ran::of(child).failed(130);
     let left = user.cloud.access_keys()[0].id.clone();
     let waiting = user.cloud.operations().into_iter().find(|operation| operation.access_key_id == left).unwrap().id;
@@ -107,37 +126,47 @@ fn an_operation_stays_named_when_another_one_is_done() {
 
 #[test]
 fn an_interrupted_operation_wait_says_how_to_go_on() {
-    let user = User::signed_in();
-    let key = user.cloud.add_access_key(ADMIN_ID, "").id;
-    user.run(&format!("iam access-key delete {key} --async")).ok();
-    let operation = user.cloud.operations()[0].id.clone();
-    // The first look shows that it is not done yet; the second is held.
-    user.cloud.fault(OPERATION, Fault::Delay(Duration::ZERO));
-    let line = format!("operation wait {operation}");
-    let error = interrupted_at(user.cloud.hold(OPERATION), &user, &line).failed(130);
-    assert!(error.contains(&format!("yc-rs operation wait {operation}")), "{error}");
+    for signal in SIGNALS {
+        let user = User::signed_in();
+        let key = user.cloud.add_access_key(ADMIN_ID, "").id;
+        user.run(&format!("iam access-key delete {key} --async")).ok();
+        let operation = user.cloud.operations()[0].id.clone();
+        // The first look shows that it is not done yet; the second is held.
+        user.cloud.fault(OPERATION, Fault::Delay(Duration::ZERO));
+        let line = format!("operation wait {operation}");
+        let error = interrupted_at(user.cloud.hold(OPERATION), &user, &line, signal);
+        assert!(error.contains(&format!("yc-rs operation wait {operation}")), "{error}");
+    }
 }
 
 #[test]
 fn the_json_form_has_the_code_interrupted() {
-    let user = User::signed_in();
-    let ran = interrupted_at(user.cloud.hold(CREATE), &user, "iam access-key create --error-format json");
-    let error: Value = serde_json::from_str(&ran.err).unwrap();
-    assert_eq!((ran.code, ran.out.as_str()), (130, ""));
-    let seen = (&error["code"], &error["exit"], &error["retryable"]);
-    assert_eq!(seen, (&"INTERRUPTED".into(), &130.into(), &false.into()));
-    assert!(error["hint"].as_str().unwrap().contains("a key may "), "{error:#}");
+    for (signal, exit, _) in SIGNALS {
+        let user = User::signed_in();
+        let hold = user.cloud.hold(CREATE);
+        let child = user.start("iam access-key create --error-format json".split(' '));
+        hold.wait_until_arrived();
+        send(signal, &child);
+        let ran = Ran::of(child);
+        let error: Value = serde_json::from_str(&ran.err).unwrap();
+        assert_eq!((ran.code, ran.out.as_str()), (exit, ""));
+        let seen = (&error["code"], &error["exit"], &error["retryable"]);
+        assert_eq!(seen, (&"INTERRUPTED".into(), &exit.into(), &false.into()));
+        assert!(error["hint"].as_str().unwrap().contains("a key may "), "{error:#}");
+    }
 }
 
 #[test]
 fn an_interrupt_before_a_deletion_is_known_does_not_speak_of_a_key() {
-    let user = User::signed_in();
-    let error = interrupted_at(user.cloud.hold(DELETE), &user, "iam access-key delete abc").failed(130);
-    assert!(!error.contains("a key may "), "{error}");
+    for signal in SIGNALS {
+        let user = User::signed_in();
+        let error = interrupted_at(user.cloud.hold(DELETE), &user, "iam access-key delete abc", signal);
+        assert!(!error.contains("a key may "), "{error}");
+    }
 }
 
-/// Runs the command with an endless filter, and presses Ctrl-C when the response has arrived.
-fn interrupted_in_the_filter(user: &User, command: &str) -> Ran {
+/// Runs the command with an endless filter, and sends the signal when the response has arrived.
+fn interrupted_in_the_filter(user: &User, command: &str, signal: Signal) -> Ran {
     let args = command.split(' ').chain(["--debug", "--jq", "def f: f; f"]);
     let mut child = user.start(args);
     let mut log = BufReader::new(child.stderr.take().unwrap());
@@ -146,7 +175,7 @@ fn interrupted_in_the_filter(user: &User, command: &str) -> Ran {
         line.clear();
         assert!(log.read_line(&mut line).unwrap() > 0, "the program has ended");
     }
-    press_ctrl_c(&child);
+    send(signal, &child);
     let mut err = String::new();
     log.read_to_string(&mut err).unwrap();
     let ran = Ran::of(child);
@@ -155,26 +184,32 @@ fn interrupted_in_the_filter(user: &User, command: &str) -> Ran {
 
 #[test]
 fn an_endless_filter_can_be_interrupted() {
-    let user = User::signed_in();
-    assert_eq!(interrupted_in_the_filter(&user, "iam access-key list").failed(130), "ERROR: interrupted\n");
+    for (signal, exit, message) in SIGNALS {
+        let user = User::signed_in();
+        assert_eq!(interrupted_in_the_filter(&user, "iam access-key list", signal).failed(exit), message);
+    }
 }
 
 #[test]
 fn an_endless_filter_on_a_new_key_is_interrupted_with_the_name_of_the_key() {
-    let user = User::signed_in();
-    let error = interrupted_in_the_filter(&user, "iam access-key create").failed(130);
-    let key = &user.cloud.access_keys()[0];
-    assert!(error.contains(&format!("yc-rs iam access-key delete {}", key.id)), "{error}");
-    assert!(!error.contains(&key.secret), "{error}");
+    for (signal, exit, _) in SIGNALS {
+        let user = User::signed_in();
+        let error = interrupted_in_the_filter(&user, "iam access-key create", signal).failed(exit);
+        let key = &user.cloud.access_keys()[0];
+        assert!(error.contains(&format!("yc-rs iam access-key delete {}", key.id)), "{error}");
+        assert!(!error.contains(&key.secret), "{error}");
+    }
 }
 
 /// A signal that arrives before the program handles it ends the program too, but not with this exit status.
 #[cfg(target_os = "linux")]
-fn wait_until_listening(child: &Child) {
+pub fn wait_until_listening(child: &Child) {
+    // SIGHUP, SIGINT and SIGTERM.
+    const MASK: u64 = 0b100_0000_0000_0011;
     let status = format!("/proc/{}/status", child.id());
     let catches = |text: &str| {
         let mask = text.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-        u64::from_str_radix(mask.trim(), 16).unwrap() & 0b10 != 0
+        u64::from_str_radix(mask.trim(), 16).unwrap() & MASK == MASK
     };
     while !catches(&std::fs::read_to_string(&status).unwrap()) {
         std::thread::yield_now();
@@ -185,20 +220,51 @@ fn wait_until_listening(child: &Child) {
 #[test]
 fn a_pipe_that_nothing_comes_out_of_can_be_interrupted() {
     let user = User::signed_in();
-    let fifo = user.home().join("fifo");
-    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).unwrap();
-    for line in [
-        "--token - iam create-token",
-        "iam revoke-token --iam-token -",
-        "iam access-key create -r -",
-        "iam access-key issue-ephemeral --policy fifo",
-        "config set token -",
-        "init --profile p --token -",
-    ] {
-        let mut child = user.start(line.split(' '));
-        let _open = child.stdin.take();
-        wait_until_listening(&child);
-        press_ctrl_c(&child);
-        assert_eq!(Ran::of(child).failed(130), "ERROR: interrupted\n", "{line}");
+    user.make_pipe("fifo");
+    for signal in SIGNALS {
+        for line in [
+            "--token - iam create-token",
+            "iam revoke-token --iam-token -",
+            "iam access-key create -r -",
+            "iam access-key issue-ephemeral --policy fifo",
+            "config set token -",
+            "init --profile p --token -",
+        ] {
+            let mut child = user.start(line.split(' '));
+            let _open = child.stdin.take();
+            wait_until_listening(&child);
+            send(signal.0, &child);
+            assert_eq!(Ran::of(child).failed(signal.1), signal.2, "{line}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    for (name, signal) in [("INT", Signal::INT), ("TERM", Signal::TERM), ("HUP", Signal::HUP)] {
+        let user = User::signed_in();
+        let key = user.cloud.add_access_key(ADMIN_ID, "").id;
+        let hold = user.cloud.hold(GET);
+        let script = format!("trap '' {name}; exec yc-rs iam access-key get {key} --jq .id");
+        let mut program = user.program("sh");
+        let child = program.args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        hold.wait_until_arrived();
+        send(signal, &child);
+        hold.release();
+        assert_eq!(Ran::of(child).ok(), format!("{key}\n"), "{name}");
+    }
+}
+
+/// A stack of the size that a filter has does not fit into so little address space.
+#[cfg(target_os = "linux")]
+#[test]
+fn only_a_filter_needs_a_large_stack() {
+    let user = User::signed_in();
+    user.write_file("request.json", "{}");
+    for line in ["iam access-key list", "iam access-key create -r request.json", "config set region ru-central1"] {
+        let script = format!("ulimit -v 250000; exec yc-rs {line}");
+        let ran = user.program("sh").args(["-c", &script]).output().unwrap();
+        assert!(ran.status.success(), "{line}: {ran:?}");
     }
 }

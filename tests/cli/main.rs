@@ -35,11 +35,14 @@ mod hints;
 mod identity;
 mod init;
 #[cfg(unix)]
+mod input_files;
+#[cfg(unix)]
 mod interrupts;
 mod jq;
 mod key_cache;
 mod load;
 mod network;
+mod never_shown;
 mod operations;
 mod output;
 mod programs;

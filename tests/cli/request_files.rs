@@ -137,7 +137,7 @@ fn a_file_that_is_wrong_is_refused_by_name() {
         assert!(message.contains("--request-file 'r': ") && message.contains(reason), "{text}: {message}");
     }
     assert!(
-        user.run("iam access-key create -r none").failed(2).contains("--request-file: cannot read the file 'none'")
+        user.run("iam access-key create -r none").failed(2).contains("--request-file: the file 'none' cannot be read")
     );
     user.run("iam access-key list -r r").failed(2);
     assert_eq!(user.sent(), [] as [&str; 0]);

@@ -107,7 +107,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
         (&["--export", "process", "--duration", "15m"], "16m"),
         (&["--access-key-id", "x"], "--secret-access-key-file"),
         (&["--secret-access-key-file", "x"], "--access-key-id"),
-        (&["--access-key-id", "x", "--secret-access-key-file", "none"], "cannot read the file 'none'"),
+        (&["--access-key-id", "x", "--secret-access-key-file", "none"], "the file 'none' cannot be read"),
         (&["--source-aws-profile", "x"], "cannot be read"),
     ] {
         refused_unsent(&user, args, 2, reason);

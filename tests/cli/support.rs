@@ -120,13 +120,18 @@ impl User {
 
     /// Writes `config.toml`, readable by the user alone.
     pub fn configure(&self, text: &str) {
-        write_private(&self.config_dir().join("config.toml"), text);
+        write_private(&self.config_dir().join("config.toml"), text.as_bytes());
     }
 
     /// Writes a file into the home directory and returns its path.
     pub fn write_file(&self, name: &str, text: &str) -> PathBuf {
+        self.write_bytes(name, text.as_bytes())
+    }
+
+    /// Writes a file that need not be text into the home directory and returns its path.
+    pub fn write_bytes(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.home.path().join(name);
-        write_private(&path, text);
+        write_private(&path, bytes);
         path
     }
 
@@ -214,13 +219,13 @@ impl Ran {
     }
 }
 
-fn write_private(path: &Path, text: &str) {
+fn write_private(path: &Path, bytes: &[u8]) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).unwrap().write_all(text.as_bytes()).unwrap();
+    options.open(path).unwrap().write_all(bytes).unwrap();
 }
 
 impl User {
@@ -251,5 +256,15 @@ impl User {
     /// How often the emulator has seen a request with this method and path.
     pub fn count(&self, line: &str) -> usize {
         self.sent().iter().filter(|sent| *sent == line).count()
+    }
+}
+
+#[cfg(unix)]
+impl User {
+    /// Makes a named pipe in the home directory and returns its path. Nobody writes to it.
+    pub fn make_pipe(&self, name: &str) -> PathBuf {
+        let path = self.home.path().join(name);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        path
     }
 }

@@ -280,3 +280,79 @@ fn letters_of_other_scripts_are_not_escaped() {
     }
     assert!(user.run(&format!("iam access-key get {key} --folder-id {FOLDER_ID}")).ok().contains("Ключ"));
 }
+
+/// Users of whom each has a secret in a file that a command reads: the path of the file, the command, and its status.
+fn secret_files() -> Vec<(User, std::path::PathBuf, &'static str, i32)> {
+    let profile = User::new().with_key();
+    let config = profile.config_dir().join("config.toml");
+    let mut key = User::new();
+    let key_file = key.write_file("key.json", &key.cloud.admin_key().file());
+    key.set("YC_SERVICE_ACCOUNT_KEY_FILE", key_file.to_str().unwrap());
+    let signer = User::new();
+    let secret = signer.write_file("secret", "YCsecret");
+    vec![
+        (profile, config, "iam create-token --no-user-output", 0),
+        (key, key_file, "iam create-token --no-user-output", 0),
+        (signer, secret, "sts assume-role --access-key-id YCA --secret-access-key-file secret --no-user-output", 3),
+    ]
+}
+
+#[test]
+fn a_secret_file_that_everybody_can_read_is_warned_of_on_a_terminal_alone() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    for (user, path, line, status) in secret_files() {
+        let shown = if path.ends_with("secret") { "secret" } else { path.to_str().unwrap() };
+        let warning = format!("WARNING: {shown} holds a secret and can be read by others; type: chmod 600 {shown}\n");
+        for (mode, warns) in
+            [(0o644, true), (0o604, true), (0o640, false), (0o440, false), (0o660, false), (0o600, false)]
+        {
+            set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let ran = at_terminal(Err, &user, &words(line));
+            assert_eq!(ran.code, status, "{ran:#?}");
+            assert_eq!(ran.err.contains(&warning), warns, "{mode:o}: {ran:#?}");
+            assert_eq!(ran.err.contains("WARNING"), warns, "{mode:o}: {ran:#?}");
+            let ran = user.run(line);
+            assert!(!ran.err.contains("WARNING"), "{mode:o}: {ran:#?}");
+        }
+    }
+}
+
+#[test]
+fn config_list_masks_secrets_on_a_terminal() {
+    let user = User::new().with_key();
+    let token = format!("t1.9euelZqXm5yLkpGRkZKR.{}", "aB3_".repeat(22));
+    user.use_profile(&format!(
+        "token = '{token}'\nfolder-id = 'b1g'\ntoken-command = ['get', '{token}']\n[profiles.p.workload-identity]\n\
+         subject-token = 'env:JOB'\n[profiles.p.service-account-key]\nid = 'aje'\nprivate_key = 'PEM'"
+    ));
+    let masked = "token: '****'\nfolder-id: b1g\ntoken-command:\n  - get\n  - '****'\nworkload-identity:\n  \
+                  subject-token: env:JOB\nservice-account-key:\n  id: aje\n  private_key: '****'\n";
+    for line in ["config list", "config profile get p"] {
+        let ran = at_terminal(Out, &user, &words(line));
+        assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, masked, ""), "{line}");
+        let shown = at_terminal(Out, &user, &words(&format!("{line} --show-secrets")));
+        assert_eq!(
+            shown.out,
+            masked
+                .replace("token: '****'", &format!("token: {token}"))
+                .replace("- '****'", &format!("- {token}"))
+                .replace("private_key: '****'", "private_key: PEM")
+        );
+        assert_eq!(user.run(line).ok(), shown.out);
+        let ran = at_terminal(Out, &user, &words(&format!("{line} --jq .token")));
+        assert_eq!(ran.out, "****\n");
+    }
+    assert_eq!(at_terminal(Out, &user, &words("config get token")).out, format!("{token}\n"));
+}
+
+#[test]
+fn create_says_on_a_terminal_that_the_secret_is_shown_once() {
+    let user = User::signed_in();
+    let note = "note: the secret is shown only once; save it now\n";
+    assert_eq!(at_terminal(Err, &user, &words("iam access-key create")).err, note);
+    assert_eq!(at_terminal(Err, &user, &words("iam access-key create --export env")).err, "");
+    assert_eq!(at_terminal(Err, &user, &words("iam access-key create --no-user-output")).err, "");
+    user.run("iam access-key create").ok();
+}

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::keys::policy::{self, Place};
+use crate::text::quote;
 
 /// The policy as it is sent: the argument itself, or the text of the file that it names.
 ///
@@ -14,7 +15,7 @@ pub async fn read(argument: &str, context: &Context<'_>) -> Result<String> {
         Place::Inline(text) => policy::compact(text).map_err(invalid),
         Place::File(path) => {
             let text = context.read_input(path, "--policy").await?;
-            policy::compact(&text).map_err(|rule| invalid(format!("('{path}') {rule}")))
+            policy::compact(&text).map_err(|rule| invalid(format!("({}) {rule}", quote::value(path))))
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::message::Node;
 use crate::output::{Output, yaml};
+use crate::text::quote;
 
 /// The file that a request is read from.
 #[derive(Debug, Args)]
@@ -104,7 +105,7 @@ impl<T> RequestFile<T> {
 }
 
 fn invalid(path: &str, problem: &str) -> Error {
-    Error::usage(format!("--request-file '{path}': {problem}"))
+    Error::usage(format!("--request-file {}: {problem}", quote::value(path)))
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
@@ -122,10 +123,11 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
         (Ok(fields @ Value::Object(_)), _) => {
             T::deserialize(fields).map_err(|error| without_values(&error.to_string()))
         }
-        (_, Some(error)) => Err(format!("it is not JSON: {error}")),
+        (_, Some(error)) => Err(format!("it is not JSON: {}", quote::reason(error))),
         (Err(error), None) => {
             let reason = error.to_string();
-            Err(format!("it is neither JSON nor YAML: {}", reason.lines().next().unwrap_or_default()))
+            let reason = reason.lines().next().unwrap_or_default();
+            Err(format!("it is neither JSON nor YAML: {}", quote::reason(reason)))
         }
         (Ok(_), None) => Err("it has no fields of a request, in JSON or in YAML".to_owned()),
     }
@@ -135,7 +137,7 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 fn without_values(reason: &str) -> String {
     match (reason.split_once(": string \""), reason.rsplit_once("\", expected ")) {
         (Some((before, _)), Some((_, after))) => format!("{before}: string, expected {after}"),
-        _ => reason.to_owned(),
+        _ => quote::reason(reason),
     }
 }
 

@@ -15,9 +15,12 @@ use crate::auth::token::{self, Token};
 use crate::config::settings;
 use crate::config::{nearest, yc};
 use crate::endpoints;
+use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::input;
 use crate::output::Format;
 use crate::text::ids;
+use crate::text::quote;
 
 /// A key that `config set` accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,10 +123,10 @@ impl Key {
         }
         let inner: Vec<_> = names().filter(|key| key.split('.').next() == Some(name)).collect();
         if !inner.is_empty() {
-            let error = Error::usage(format!("'{name}' is a table; its values are set one by one"));
+            let error = Error::usage(format!("{} is a table; its values are set one by one", quote::value(name)));
             return Err(error.hint(format!("its keys are: {}", inner.join(", "))));
         }
-        let error = Error::usage(format!("there is no key '{name}'"));
+        let error = Error::usage(format!("there is no key {}", quote::value(name)));
         Err(if BROWSER_KEYS.contains(&name) || name == "federation-endpoint" {
             error.hint(
                 "yc-rs does not sign in through a browser; to have yc do that, type: yc-rs config set token-command \
@@ -159,6 +162,26 @@ impl Key {
         }
     }
 
+    /// As [`Key::value`] for an argument of the command line: the path of a file may begin with `~/`, and the file may be a
+    /// pipe, which holds up neither signals nor `--timeout`.
+    ///
+    /// # Errors
+    /// The text breaks the key's rule, or begins with what a shell should have expanded.
+    pub async fn argument(self, text: &str, env: &Env) -> Result<Option<Value>> {
+        match self.kind {
+            ValueKind::KeyContents | ValueKind::KeyFile | ValueKind::Certificates => {
+                let path = env.path_of(self.name, text.as_ref())?;
+                input::blocking(move || self.value(&path.to_string_lossy(), Input::Argument)).await
+            }
+            ValueKind::SubjectToken => {
+                let path = text.strip_prefix("file:").unwrap_or_default();
+                env.path_of(self.name, path.as_ref())?;
+                self.value(text, Input::Argument)
+            }
+            _ => self.value(text, Input::Argument),
+        }
+    }
+
     /// Whether `-` stands for standard input.
     pub fn reads_stdin(&self) -> bool {
         matches!(self.kind, ValueKind::Token | ValueKind::KeyContents)
@@ -182,11 +205,13 @@ impl Key {
                 return match text {
                     "true" => Ok(Some(Value::Boolean(true))),
                     "false" => Ok(None),
-                    _ => Err(self.invalid(&format!("is '{text}', but must be one of: true, false"))),
+                    _ => Err(self.invalid(&format!("is {}, but must be one of: true, false", quote::value(text)))),
                 };
             }
             ValueKind::KeyContents if input == Input::Stdin => key_contents(text, "standard input"),
-            ValueKind::KeyContents => read_file(text).and_then(|key| key_contents(&key, &format!("the file '{text}'"))),
+            ValueKind::KeyContents => {
+                read_file(text).and_then(|key| key_contents(&key, &format!("the file {}", quote::value(text))))
+            }
             ValueKind::KeyFile => key_file(text),
             ValueKind::Token => token_text(text),
             ValueKind::Command => command(text),
@@ -217,9 +242,9 @@ impl Key {
 }
 
 fn read_file(path: &str) -> Result<String, String> {
-    let bytes =
-        std::fs::read(path).map_err(|error| format!("names the file '{path}', which cannot be read: {error}"))?;
-    String::from_utf8(bytes).map_err(|_| format!("names the file '{path}', which is not UTF-8"))
+    let bytes = input::any_file(path.as_ref(), input::LARGE_LIMIT)
+        .map_err(|error| format!("names the file {}, which cannot be read: {error}", quote::value(path)))?;
+    input::decode(bytes).map_err(|rule| format!("names the file {}, which {rule}", quote::value(path)))
 }
 
 /// The fields of a key, which are checked by making a key of them.
@@ -231,21 +256,26 @@ fn key_contents(text: &str, from: &str) -> Result<Value, String> {
 }
 
 fn key_file(path: &str) -> Result<Value, String> {
-    key_contents(&read_file(path)?, &format!("the file '{path}'"))?;
+    key_contents(&read_file(path)?, &format!("the file {}", quote::value(path)))?;
     absolute_path(path)
 }
 
 fn certificates(path: &str) -> Result<Value, String> {
     if !read_file(path)?.contains("-----BEGIN CERTIFICATE-----") {
-        return Err(format!("names the file '{path}', which holds no certificate in PEM form"));
+        return Err(format!("names the file {}, which holds no certificate in PEM form", quote::value(path)));
     }
     absolute_path(path)
 }
 
 /// The absolute path: the profile is used from other directories too.
 fn absolute_path(path: &str) -> Result<Value, String> {
-    let path_from_root = absolute(Path::new(path)).map_err(|error| format!("names the file '{path}': {error}"))?;
-    path_from_root.into_os_string().into_string().map(Value::String).map_err(|_| format!("'{path}' is not UTF-8"))
+    let path_from_root =
+        absolute(Path::new(path)).map_err(|error| format!("names the file {}: {error}", quote::value(path)))?;
+    path_from_root
+        .into_os_string()
+        .into_string()
+        .map(Value::String)
+        .map_err(|_| format!("{} is not UTF-8", quote::value(path)))
 }
 
 fn token_text(text: &str) -> Result<Value, String> {
@@ -272,7 +302,7 @@ fn subject_token(text: &str) -> Result<Value, String> {
 
 fn word(text: &str) -> Result<Value, String> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(format!("is '{text}', but must have no white space"));
+        return Err(format!("is {}, but must have no white space", quote::value(text)));
     }
     Ok(text.into())
 }
@@ -282,7 +312,7 @@ fn endpoint(text: &str) -> Result<Value, String> {
         return endpoints::check_url(text).map(|_| text.into());
     }
     if text.contains(['/', '?', '#', '@']) || endpoints::check_url(&format!("https://{text}")).is_err() {
-        return Err(format!("is '{text}', but must be HOST:PORT or a URL"));
+        return Err(format!("is {}, but must be HOST:PORT or a URL", quote::value(text)));
     }
     Ok(text.into())
 }

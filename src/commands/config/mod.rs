@@ -14,12 +14,14 @@ use crate::config::{Config, Profile, nearest};
 use crate::error::{Error, Kind, Result};
 use crate::input;
 use crate::output::{Format, Output};
+use crate::secret::{MASK, is_secret_field};
+use crate::text::{form, quote};
 use keys::{Input, Key};
 
 /// Read and change the configuration
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print the values of the profile in use, secrets included
+    /// Print the values of the profile in use
     List(Deferred<ListArgs>),
     /// Print a value of the profile in use
     Get(Deferred<GetArgs>),
@@ -33,9 +35,9 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it may have to wait for standard input.
-    pub fn reads_stdin(&self) -> bool {
-        matches!(self, Self::Set(Deferred(args)) if args.value == "-")
+    /// Whether it may have to wait, for standard input or a file.
+    pub fn may_wait(&self) -> bool {
+        matches!(self, Self::Set(_))
     }
 }
 
@@ -45,7 +47,7 @@ impl Command {
 /// The configuration cannot be read or written, or holds no such profile or value.
 pub async fn run(command: Command, local: &Local<'_>) -> Result<Output> {
     match command {
-        Command::List(Deferred(ListArgs {})) => list(local),
+        Command::List(Deferred(args)) => list(&args, local),
         Command::Get(Deferred(args)) => get(&args, local),
         Command::Set(Deferred(args)) => set(&args, local).await,
         Command::Unset(Deferred(args)) => unset(&args, local),
@@ -53,23 +55,56 @@ pub async fn run(command: Command, local: &Local<'_>) -> Result<Output> {
     }
 }
 
-/// Print the values of the profile in use, secrets included
+/// Print the values of the profile in use
 #[derive(Debug, Args)]
-pub struct ListArgs {}
+pub struct ListArgs {
+    #[command(flatten)]
+    secrets: SecretsArg,
+}
 
-fn list(local: &Local<'_>) -> Result<Output> {
+/// Whether secrets are shown on a terminal.
+#[derive(Debug, Args)]
+pub struct SecretsArg {
+    /// Show tokens and private keys on a terminal too, where they are masked by default
+    #[arg(long)]
+    show_secrets: bool,
+}
+
+fn list(args: &ListArgs, local: &Local<'_>) -> Result<Output> {
     let config = Config::load(local.env)?;
     let profile = config.profile(local.requested_profile())?;
     match &config.path {
-        Some(path) => local.log.note(&format!("these are the values of {} in {}", profile.title(), path.display())),
+        Some(path) => {
+            local.log.note(&format!("these are the values of {} in {}", profile.title(), quote::full_path(path)));
+        }
         None => local.log.note("there is no configuration file; to create one, type: yc-rs init"),
     }
-    Ok(all_values(&profile))
+    Ok(all_values(&profile, &args.secrets, local))
 }
 
-/// All values of a profile.
-fn all_values(profile: &Profile) -> Output {
-    Output::Value(Json::Object(profile.values().iter().map(|(key, value)| (key.clone(), to_json(value))).collect()))
+/// All values of a profile. On a terminal, where somebody else may see them, secrets are masked.
+fn all_values(profile: &Profile, secrets: &SecretsArg, local: &Local<'_>) -> Output {
+    let values = Json::Object(profile.values().iter().map(|(key, value)| (key.clone(), to_json(value))).collect());
+    if secrets.show_secrets || !local.env.terminal.stdout {
+        return Output::Value(values);
+    }
+    let masked = with_masks("", &values);
+    if masked != values {
+        local.log.note("secrets are masked; to show them, give --show-secrets");
+    }
+    Output::Value(masked)
+}
+
+/// The value of this name with masks in the place of secrets.
+fn with_masks(name: &str, value: &Json) -> Json {
+    // `subject-token` says where the token is.
+    let is_secret = |text: &str| form::secret_in(text).is_some() || (is_secret_field(name) && name != "subject-token");
+    match value {
+        Json::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), with_masks(name, value))).collect(),
+        Json::Array(items) => items.iter().map(|item| with_masks(name, item)).collect(),
+        Json::String(text) if is_secret(text) => MASK.into(),
+        other => other.clone(),
+    }
 }
 
 /// Print a value of the profile in use
@@ -94,14 +129,14 @@ fn get(args: &GetArgs, local: &Local<'_>) -> Result<Output> {
         (Some(value), _) => Ok(Output::Value(to_json(value))),
         (None, _) => {
             let message = match &profile.name {
-                Some(name) => format!("'{key}' is not set in profile '{name}'"),
-                None => format!("'{key}' is not set: no profile is chosen"),
+                Some(name) => format!("{} is not set in profile {}", quote::value(key), quote::value(name)),
+                None => format!("{} is not set: no profile is chosen", quote::value(key)),
             };
             let error = Error::new(Kind::NotSet, message);
             let is_key = Key::find(key).is_ok();
             let near = nearest(key, keys::names()).or(nearest(key, values.keys().map(String::as_str)));
             Err(match near.filter(|_| !is_key) {
-                Some(near) => error.hint(format!("did you mean '{near}'?")),
+                Some(near) => error.hint(format!("did you mean {}?", quote::value(near))),
                 None => error.hint("to see what is set, type: yc-rs config list"),
             })
         }
@@ -124,7 +159,7 @@ async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
     let key = Key::find(&args.key)?;
     let value = match args.value.as_str() {
         "-" if key.reads_stdin() => key.value(&input::stdin(key.name).await?, Input::Stdin)?,
-        given => key.value(given, Input::Argument)?,
+        given => key.argument(given, local.env).await?,
     };
     if let Some(note) = key.note(value.as_ref()) {
         local.log.note(note);
@@ -139,7 +174,7 @@ async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
     })?;
     confirm_copy(&updated, local);
     if let Some(name) = updated.value {
-        local.confirm(&format!("Profile '{name}' created and activated"));
+        local.confirm(&format!("Profile {} created and activated", quote::value(&name)));
     }
     Ok(Output::Nothing)
 }
@@ -184,13 +219,19 @@ fn profile_to_change(document: &mut Document, local: &Local<'_>) -> Result<(Stri
     }
 }
 
-/// Confirms that the profiles of `yc` were copied, if this was the first write.
+/// Confirms what was copied: the profiles of `yc` for the first write, or the file whose private key was replaced.
 pub(super) fn confirm_copy<T>(updated: &Updated<T>, local: &Local<'_>) {
     if let Some(from) = &updated.copied_from {
         local.confirm(&format!(
             "The profiles of {} were copied to {}, which is used from now on",
-            from.display(),
-            updated.path.display()
+            quote::full_path(from),
+            quote::full_path(&updated.path)
+        ));
+    }
+    if let Some(backup) = &updated.backup {
+        local.confirm(&format!(
+            "The private key of the profile was replaced; the previous configuration is in {}",
+            quote::full_path(backup)
         ));
     }
 }

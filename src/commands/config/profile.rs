@@ -4,7 +4,7 @@ use clap::Subcommand;
 use clap_complete::ArgValueCandidates;
 use serde_json::json;
 
-use super::confirm_copy;
+use super::{SecretsArg, confirm_copy};
 use crate::commands::completion;
 use crate::commands::deferred::Deferred;
 use crate::commands::local::Local;
@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::config::edit;
 use crate::error::{Error, Result};
 use crate::output::{Format, Output};
+use crate::text::quote;
 
 /// Manage profiles
 #[derive(Debug, Subcommand)]
@@ -22,8 +23,8 @@ pub enum Command {
     Activate(Deferred<NameArgs>),
     /// List the profiles
     List(Deferred<ListArgs>),
-    /// Print the values of a profile, secrets included
-    Get(Deferred<NameArgs>),
+    /// Print the values of a profile
+    Get(Deferred<GetArgs>),
     /// Delete a profile
     Delete(Deferred<NameArgs>),
 }
@@ -44,6 +45,15 @@ pub struct NameArgs {
     name: String,
 }
 
+/// A profile whose values are printed.
+#[derive(Debug, clap::Args)]
+pub struct GetArgs {
+    #[command(flatten)]
+    profile: NameArgs,
+    #[command(flatten)]
+    secrets: SecretsArg,
+}
+
 /// List the profiles
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {}
@@ -57,7 +67,7 @@ pub(super) fn run(command: Command, local: &Local<'_>) -> Result<Output> {
         Command::Create(Deferred(args)) => create(&args.name, local),
         Command::Activate(Deferred(args)) => activate(&args.name, local),
         Command::List(Deferred(ListArgs {})) => list(local),
-        Command::Get(Deferred(args)) => get(&args.name, local),
+        Command::Get(Deferred(args)) => get(&args, local),
         Command::Delete(Deferred(args)) => delete(&args.name, local),
     }
 }
@@ -69,7 +79,7 @@ fn create(name: &str, local: &Local<'_>) -> Result<Output> {
         Ok(())
     })?;
     confirm_copy(&updated, local);
-    local.confirm(&format!("Profile '{name}' created and activated"));
+    local.confirm(&format!("Profile {} created and activated", quote::value(name)));
     Ok(Output::Nothing)
 }
 
@@ -80,7 +90,7 @@ fn activate(name: &str, local: &Local<'_>) -> Result<Output> {
         Ok(())
     })?;
     confirm_copy(&updated, local);
-    local.confirm(&format!("Profile '{name}' activated"));
+    local.confirm(&format!("Profile {} activated", quote::value(name)));
     Ok(Output::Nothing)
 }
 
@@ -100,16 +110,17 @@ fn list(local: &Local<'_>) -> Result<Output> {
     Ok(Output::Value(lines.join("\n").into()))
 }
 
-fn get(name: &str, local: &Local<'_>) -> Result<Output> {
-    let profile = Config::load(local.env)?.profile(Some(name))?;
-    Ok(super::all_values(&profile))
+fn get(args: &GetArgs, local: &Local<'_>) -> Result<Output> {
+    let profile = Config::load(local.env)?.profile(Some(&args.profile.name))?;
+    Ok(super::all_values(&profile, &args.secrets, local))
 }
 
 fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
     let updated = edit::update(local.env, |document| {
         document.check_profile(name)?;
         let config = document.config()?;
-        let refusal = |reason: &str| Error::usage(format!("the profile '{name}' cannot be deleted: {reason}"));
+        let refusal =
+            |reason: &str| Error::usage(format!("the profile {} cannot be deleted: {reason}", quote::value(name)));
         if config.names()?.len() == 1 {
             return Err(refusal("it is the only one").hint("to create another, type: yc-rs config profile create NAME"));
         }
@@ -119,7 +130,7 @@ fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
         document.delete_profile(name)
     })?;
     confirm_copy(&updated, local);
-    local.confirm(&format!("Profile '{name}' deleted"));
+    local.confirm(&format!("Profile {} deleted", quote::value(name)));
     Ok(Output::Nothing)
 }
 

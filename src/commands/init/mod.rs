@@ -16,8 +16,10 @@ use crate::auth::sign_in;
 use crate::config::edit::{self, Document, FIRST_PROFILE};
 use crate::config::settings::GlobalFlags;
 use crate::config::{Config, Profile};
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::input;
+use crate::text::quote;
 
 /// Set up a profile, asking for what is not given
 #[derive(Debug, ClapArgs)]
@@ -69,7 +71,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     let config = document.config()?;
     let credential = given_credential(args, local).await?;
     let folder = given_folder(local.flags)?;
-    let other = given_other(local.flags)?;
+    let other = given_other(local).await?;
     let name = match local.requested_profile() {
         None if config.names()?.is_empty() => Some(FIRST_PROFILE.to_owned()),
         requested => requested.map(str::to_owned),
@@ -88,7 +90,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     };
     let is_new = !config.names()?.contains(&profile.as_str());
     if is_new {
-        profile_name(&profile).map_err(|rule| Error::usage(format!("'{profile}': {rule}")))?;
+        profile_name(&profile).map_err(|rule| Error::usage(format!("{}: {rule}", quote::value(&profile))))?;
     }
     let existing = existing(&config, &profile)?;
     let mut setup = Setup { profile, is_new, values: Vec::new() };
@@ -112,7 +114,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     let updated = edit::update(local.env, |document| setup.apply(document))?;
     confirm_copy(&updated, local);
     let done = if is_new { "created" } else { "updated" };
-    local.confirm(&format!("Profile '{}' {done} and activated", setup.profile));
+    local.confirm(&format!("Profile {} {done} and activated", quote::value(&setup.profile)));
     Ok(())
 }
 
@@ -134,7 +136,7 @@ async fn given_credential(args: &Args, local: &Local<'_>) -> Result<Option<(Key,
     if let Some((other, _)) = given.next() {
         return Err(Error::usage(format!("--{name} and --{other} are both given, but a profile has one credential")));
     }
-    Ok(Some(checked(name, &text)?))
+    Ok(Some(checked_argument(name, &text, local.env).await?))
 }
 
 /// The cloud and the folder that flags give.
@@ -144,20 +146,32 @@ fn given_folder(flags: &GlobalFlags) -> Result<Vec<(Key, Value)>> {
 }
 
 /// The endpoint and the account to impersonate that flags give.
-fn given_other(flags: &GlobalFlags) -> Result<Vec<(Key, Value)>> {
+async fn given_other(local: &Local<'_>) -> Result<Vec<(Key, Value)>> {
+    let flags = local.flags;
     let bundle = flags.ca_bundle.as_ref().map(|path| path.display().to_string());
     let given = [
         ("endpoint", flags.endpoint.clone()),
         ("ca-bundle", bundle),
         ("impersonate-service-account-id", flags.impersonate_service_account_id.clone()),
     ];
-    given.into_iter().filter_map(|(name, text)| Some(checked(name, &text?))).collect()
+    let mut values = Vec::new();
+    for (name, text) in given.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+        values.push(checked_argument(name, &text, local.env).await?);
+    }
+    Ok(values)
+}
+
+/// As [`checked`], for an argument or an answer that may name a file.
+async fn checked_argument(name: &str, text: &str, env: &Env) -> Result<(Key, Value)> {
+    let key = Key::find(name)?;
+    let value = key.argument(text, env).await?;
+    value.map(|value| (key, value)).ok_or_else(|| Error::usage(format!("{name} is not set by {}", quote::value(text))))
 }
 
 fn checked(name: &str, text: &str) -> Result<(Key, Value)> {
     let key = Key::find(name)?;
     let value = key.value(text, Input::Argument)?;
-    value.map(|value| (key, value)).ok_or_else(|| Error::usage(format!("{name} is not set by '{text}'")))
+    value.map(|value| (key, value)).ok_or_else(|| Error::usage(format!("{name} is not set by {}", quote::value(text))))
 }
 
 /// The profile as it is now; an empty one when it is new.

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value as Json;
 use toml::Value;
 
-use super::{Setup, checked};
+use super::{Setup, checked, checked_argument};
 use crate::api::pages::{MAX_PAGE_SIZE, Pages};
 use crate::api::{cloud, folder};
 use crate::auth::sign_in;
@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::env::Env;
 use crate::error::Result;
 use crate::status::Code;
+use crate::text::quote;
 
 /// The name of the profile to set up.
 pub(super) async fn profile(config: &Config) -> Result<String> {
@@ -35,7 +36,9 @@ pub(super) async fn profile(config: &Config) -> Result<String> {
     }
     loop {
         match profile_name(&ask::line("Name of the new profile").await?) {
-            Ok(name) if names.contains(&name.as_str()) => ask::say(&format!("there already is a profile '{name}'")),
+            Ok(name) if names.contains(&name.as_str()) => {
+                ask::say(&format!("there already is a profile {}", quote::value(&name)));
+            }
             Ok(name) => return Ok(name),
             Err(rule) => ask::say(&rule),
         }
@@ -91,11 +94,7 @@ pub(super) async fn credential(existing: &Profile, env: &Env) -> Result<Vec<(Key
 async fn key_file(env: &Env) -> Result<(Key, Value)> {
     loop {
         let answer = ask::line("Path of the key file").await?;
-        let path = match (answer.strip_prefix("~/"), &env.home) {
-            (Some(rest), Some(home)) => home.join(rest).to_string_lossy().into_owned(),
-            _ => answer,
-        };
-        match checked("service-account-key", &path) {
+        match checked_argument("service-account-key", &answer, env).await {
             Ok(credential) => return Ok(credential),
             Err(error) => ask::say(&error.to_string()),
         }

@@ -4,6 +4,7 @@ use clap::Command;
 use clap::error::{ContextKind, ErrorKind};
 
 use super::{Misunderstood, strings, yc};
+use crate::text::form;
 use crate::text::similar::near;
 
 impl Misunderstood<'_> {
@@ -90,7 +91,8 @@ impl Misunderstood<'_> {
     fn value_of<'a>(&'a self, flag: &'a str) -> Option<&'a str> {
         let value = super::early_texts(self.args, flag).last()?;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        (!value.is_empty() && !value.starts_with('-') && value.bytes().all(is_plain)).then_some(value)
+        let can_be_shown = value.bytes().all(is_plain) && form::secret_in(value).is_none();
+        (!value.is_empty() && !value.starts_with('-') && can_be_shown).then_some(value)
     }
 
     /// The words of the command line behind this one, up to the first flag.

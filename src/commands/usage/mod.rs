@@ -13,6 +13,7 @@ use clap::{Command, CommandFactory, ValueEnum};
 
 use super::Cli;
 use crate::error::Error;
+use crate::text::quote;
 
 /// A command line that clap does not understand.
 pub struct Misunderstood<'a> {
@@ -112,16 +113,20 @@ fn message(error: &clap::Error) -> String {
         ErrorKind::InvalidValue if value.is_empty() => {
             format!("a value is required for '{first}' but none was supplied{}", possible_values(error))
         }
-        ErrorKind::InvalidValue => format!("invalid value '{value}' for '{first}'{}", possible_values(error)),
+        ErrorKind::InvalidValue => {
+            format!("invalid value {} for '{first}'{}", quote::value(value), possible_values(error))
+        }
         ErrorKind::ValueValidation => {
             let rule = error.source().map(|rule| format!(": {rule}")).unwrap_or_default();
-            format!("invalid value '{value}' for '{first}'{rule}")
+            format!("invalid value {} for '{first}'{rule}", quote::value(value))
         }
-        ErrorKind::TooManyValues => format!("unexpected value '{value}' for '{first}' found; no more were expected"),
-        ErrorKind::UnknownArgument => format!("unexpected argument '{first}' found"),
+        ErrorKind::TooManyValues => {
+            format!("unexpected value {} for '{first}' found; no more were expected", quote::value(value))
+        }
+        ErrorKind::UnknownArgument => format!("unexpected argument {} found", quote::value(first)),
         ErrorKind::InvalidSubcommand => {
             let name = strings(error, ContextKind::InvalidSubcommand);
-            format!("unrecognized subcommand '{}'", name.first().copied().unwrap_or_default())
+            format!("unrecognized subcommand {}", quote::value(name.first().copied().unwrap_or_default()))
         }
         ErrorKind::MissingRequiredArgument => {
             let missing: Vec<_> = argument.iter().map(|name| format!("\n  {name}")).collect();

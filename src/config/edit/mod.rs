@@ -15,6 +15,7 @@ use super::{BOM, Config, FILE, invalid_file, read_if_present, with_position, yc}
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::private_file;
+use crate::text::quote;
 
 /// The name of the profile that is created when there is none and none is named.
 pub const FIRST_PROFILE: &str = "default";
@@ -27,6 +28,8 @@ pub struct Document {
     bom: bool,
     /// Whether the lines end in CR LF.
     crlf: bool,
+    /// Whether a private key was replaced by another credential.
+    replaces_private_key: bool,
 }
 
 /// The result of [`update`].
@@ -38,7 +41,12 @@ pub struct Updated<T> {
     pub path: PathBuf,
     /// The file of `yc` whose profiles were copied, when this was the first write.
     pub copied_from: Option<PathBuf>,
+    /// The copy of the previous file, when a private key in it was replaced.
+    pub backup: Option<PathBuf>,
 }
+
+/// The name of the copy of the previous file.
+const BACKUP: &str = "config.toml.bak";
 
 /// Changes the configuration; nothing is written when the change fails, or changes nothing.
 ///
@@ -49,7 +57,7 @@ pub fn update<T>(env: &Env, change: impl FnOnce(&mut Document) -> Result<T>) -> 
         Error::config("there is no home directory for the configuration").hint("set YC_RS_CONFIG_DIR to a directory")
     })?;
     let link = directory.join(FILE);
-    let cannot = |error: io::Error| Error::internal(format!("cannot write {}: {error}", link.display()));
+    let cannot = |error: io::Error| Error::internal(format!("cannot write {}: {error}", quote::full_path(&link)));
     private_file::create_directory(&directory).map_err(cannot)?;
     let lock = private_file::open_lock(&directory.join("config.lock")).map_err(cannot)?;
     lock.lock().map_err(cannot)?;
@@ -59,10 +67,16 @@ pub fn update<T>(env: &Env, change: impl FnOnce(&mut Document) -> Result<T>) -> 
     let value = change(&mut document)?;
     let after = document.to_text();
     let changed = after != before;
+    let mut backup = None;
     if changed {
+        if document.replaces_private_key && copied_from.is_none() {
+            // It may be the only copy of the key.
+            let path = backup.insert(directory.join(BACKUP));
+            private_file::replace(path, before.as_bytes()).map_err(cannot)?;
+        }
         private_file::replace(&path, after.as_bytes()).map_err(cannot)?;
     }
-    Ok(Updated { value, path, copied_from: copied_from.filter(|_| changed) })
+    Ok(Updated { value, path, copied_from: copied_from.filter(|_| changed), backup })
 }
 
 /// The configuration as it is now, and the file of `yc` if it comes from there.
@@ -95,14 +109,14 @@ fn follow_link(path: &Path) -> Result<PathBuf> {
         return Ok(path.to_owned());
     }
     fs::canonicalize(path).map_err(|error| {
-        Error::config(format!("{} is a symbolic link to a file that does not exist: {error}", path.display()))
+        Error::config(format!("{} is a symbolic link to a file that does not exist: {error}", quote::full_path(path)))
             .hint("create the file that it points to, or remove the link")
     })
 }
 
 impl Default for Document {
     fn default() -> Self {
-        Self { root: DocumentMut::new(), path: None, bom: false, crlf: false }
+        Self { root: DocumentMut::new(), path: None, bom: false, crlf: false, replaces_private_key: false }
     }
 }
 
@@ -116,7 +130,7 @@ impl Document {
         let root =
             plain.parse().map_err(|error: toml_edit::TomlError| with_position(plain, error.span(), error.message()));
         let crlf = plain.contains("\r\n") && !plain.replace("\r\n", "").contains('\n');
-        Ok(Self { root: root?, path: None, bom: text.starts_with(BOM), crlf })
+        Ok(Self { root: root?, path: None, bom: text.starts_with(BOM), crlf, replaces_private_key: false })
     }
 
     /// The text of the configuration.
@@ -151,8 +165,8 @@ impl Document {
         });
         let profiles = profiles.as_table_like_mut().ok_or_else(|| not_a_table("profiles"))?;
         if profiles.contains_key(name) {
-            return Err(Error::usage(format!("there already is a profile '{name}'"))
-                .hint(format!("to use it, type: yc-rs config profile activate {name}")));
+            return Err(Error::usage(format!("there already is a profile {}", quote::value(name)))
+                .hint(format!("to use it, type: yc-rs config profile activate {}", quote::bare(name))));
         }
         profiles.insert(name, Item::Table(Table::new()));
         Ok(())
@@ -184,6 +198,19 @@ impl Document {
     /// # Errors
     /// There is no such profile, or something on the path is not a table.
     pub fn set(&mut self, profile: &str, path: &[&str], value: &Value, conflicting_keys: &[&str]) -> Result<()> {
+        let private_key = self.private_key(profile);
+        self.put(profile, path, value, conflicting_keys)?;
+        self.replaces_private_key |= private_key.is_some() && private_key != self.private_key(profile);
+        Ok(())
+    }
+
+    /// The private key that a profile holds.
+    fn private_key(&mut self, profile: &str) -> Option<String> {
+        let key = self.profile(profile).ok()?.get("service-account-key")?.get("private_key")?;
+        key.as_str().map(str::to_owned)
+    }
+
+    fn put(&mut self, profile: &str, path: &[&str], value: &Value, conflicting_keys: &[&str]) -> Result<()> {
         let Some((last, above)) = path.split_last() else { return Ok(()) };
         let item = self.profile(profile)?;
         let mut parent = &mut *item;
@@ -217,7 +244,7 @@ impl Document {
 }
 
 fn not_a_table(key: &str) -> Error {
-    Error::config(format!("'{key}' must be a table, but holds something else"))
+    Error::config(format!("{} must be a table, but holds something else", quote::value(key)))
 }
 
 #[cfg(test)]

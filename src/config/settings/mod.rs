@@ -11,8 +11,10 @@ use super::origin::{Origin, Setting};
 use super::{Config, Profile};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::input;
 use crate::output::Format;
 use crate::text::ids;
+use crate::text::quote;
 
 pub use flags::{Color, ErrorFormat, GlobalFlags, parse_secret};
 
@@ -80,8 +82,8 @@ impl Settings {
             connect_timeout: flags.connect_timeout.unwrap_or(Duration::from_secs(10)),
             read_timeout: flags.read_timeout.unwrap_or(Duration::from_secs(60)),
             ca_bundle: match &flags.ca_bundle {
-                Some(path) => Some(path.clone()),
-                None => levels.configured("YC_CA_BUNDLE", "ca-bundle")?.map(|path| PathBuf::from(path.value)),
+                Some(path) => Some(env.path_of("--ca-bundle", path)?),
+                None => levels.configured("YC_CA_BUNDLE", "ca-bundle")?.map(|path| regular(&path, env)).transpose()?,
             },
             profile,
         })
@@ -122,6 +124,15 @@ impl<'a> Levels<'a> {
         };
         setting.map(|setting| check_id(&setting).map(|()| setting.map(str::to_owned))).transpose()
     }
+}
+
+/// The path of a file that is not a pipe: only what is typed on the command line may be one.
+fn regular(path: &Setting<&str>, env: &Env) -> Result<PathBuf> {
+    let shown = quote::value(path.value);
+    let path_of_file = env.path(path.value).map_err(|rule| path.origin.invalid(format!("is wrong: {rule}")))?;
+    let checked = input::check_regular(&path_of_file);
+    checked.map_err(|problem| path.origin.invalid(format!("({shown}) cannot be read: {problem}")))?;
+    Ok(path_of_file)
 }
 
 fn check_id(setting: &Setting<&str>) -> Result<()> {
@@ -196,7 +207,7 @@ pub(crate) fn parse_choice<T: ValueEnum>(name: &str) -> Result<T, String> {
     T::from_str(name, false).map_err(|_| {
         let names: Vec<_> = T::value_variants().iter().filter_map(T::to_possible_value).collect();
         let names: Vec<_> = names.iter().map(clap::builder::PossibleValue::get_name).collect();
-        format!("is '{name}', but must be one of: {}", names.join(", "))
+        format!("is {}, but must be one of: {}", quote::value(name), names.join(", "))
     })
 }
 

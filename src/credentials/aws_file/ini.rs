@@ -3,6 +3,8 @@
 //! Lines are understood as by `configparser` of Python, which the AWS CLI reads them with: names in any case, `=` or `:`,
 //! comments on lines of their own, values that continue on lines indented further.
 
+use crate::text::quote;
+
 use std::ops::Range;
 
 /// The content with these keys in the profile, and everything else as it was. `more` is for a profile that is new.
@@ -105,7 +107,8 @@ impl<'a> Document<'a> {
         let mut found = self.sections.iter().filter(|section| section.name == name);
         match (found.next(), found.next()) {
             (Some(first), Some(second)) => Err(format!(
-                "has the profile '{name}' twice, in lines {} and {}; remove one of them",
+                "has the profile {} twice, in lines {} and {}; remove one of them",
+                quote::value(name),
                 first.header + 1,
                 second.header + 1
             )),

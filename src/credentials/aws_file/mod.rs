@@ -15,7 +15,9 @@ use self::ini::{Document, with_profile};
 use super::{Credentials, Storage};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::input;
 use crate::private_file;
+use crate::text::quote;
 
 /// The keys that are written, in this order.
 const KEYS: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
@@ -43,19 +45,17 @@ impl CredentialsFile {
     /// # Errors
     /// Neither is given and there is no home directory.
     pub fn locate(given: Option<&Path>, env: &Env) -> Result<Self> {
+        const VARIABLE: &str = "AWS_SHARED_CREDENTIALS_FILE";
         let home = || {
             let error =
                 Error::usage("there is no home directory, so the path of the AWS credentials file is not known");
             env.home.clone().ok_or_else(|| error.hint("name the file: --aws-credentials-file FILE"))
         };
-        let named = given.or_else(|| env.var("AWS_SHARED_CREDENTIALS_FILE").map(Path::new));
-        let path = match named {
-            // Shells leave the tilde alone in `--flag=~/…`, and AWS clients read it in the variable.
-            Some(path) => match path.strip_prefix("~") {
-                Ok(rest) => home()?.join(rest),
-                Err(_) => path.to_owned(),
-            },
-            None => home()?.join(".aws/credentials"),
+        // Shells leave the tilde alone in `--flag=~/…`, and AWS clients read it in the variable.
+        let path = match (given, env.var(VARIABLE)) {
+            (Some(path), _) => env.path_of("--aws-credentials-file", path)?,
+            (None, Some(path)) => env.path_of(VARIABLE, path.as_ref())?,
+            (None, None) => home()?.join(".aws/credentials"),
         };
         Ok(Self { path })
     }
@@ -103,11 +103,12 @@ impl CredentialsFile {
     /// The file cannot be read, or the profile does not stand in it once.
     pub fn read(&self, profile: &str) -> Result<ProfileKey> {
         let read = || -> Result<ProfileKey, String> {
-            let content = fs::read(&self.path).map_err(|error| format!("cannot be read: {error}"))?;
+            let content = input::regular_file(&self.path, input::LARGE_LIMIT)
+                .map_err(|error| format!("cannot be read: {error}"))?;
             let document = Document::parse(&content)?;
             let section = document.section(profile)?.ok_or_else(|| {
                 let names: Vec<_> = document.sections.iter().map(|section| section.name.as_str()).collect();
-                format!("has no profile '{profile}'; there are: {}", names.join(", "))
+                format!("has no profile {}; there are: {}", quote::value(profile), quote::list(&names))
             })?;
             let value = |key| section.entries.iter().find(|entry| entry.name == key).map(|entry| document.value(entry));
             Ok(ProfileKey {
@@ -135,8 +136,11 @@ impl CredentialsFile {
         let path =
             fs::canonicalize(&self.path).map_err(|error| format!("is a symbolic link that leads nowhere: {error}"))?;
         if !private_file::is_own(&path) {
-            let link =
-                if metadata.is_symlink() { format!("leads to {}, which ", path.display()) } else { String::new() };
+            let link = if metadata.is_symlink() {
+                format!("leads to {}, which ", quote::full_path(&path))
+            } else {
+                String::new()
+            };
             return Err(format!("{link}belongs to another user"));
         }
         let metadata = fs::metadata(&path).map_err(|error| format!("cannot be read: {error}"))?;
@@ -150,7 +154,7 @@ impl CredentialsFile {
     }
 
     fn describe(&self, problem: &str) -> String {
-        format!("the AWS credentials file {} {problem}", self.path.display())
+        format!("the AWS credentials file {} {problem}", quote::full_path(&self.path))
     }
 }
 
@@ -174,7 +178,7 @@ fn cannot_write(error: &io::Error) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    match fs::read(path) {
+    match input::regular_file(path, input::LARGE_LIMIT) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         result => result.map_err(|error| format!("cannot be read: {error}")),
     }

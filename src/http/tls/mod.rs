@@ -1,20 +1,24 @@
 //! Which servers are trusted.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+};
 
 use self::problem::Chain;
 pub(super) use self::problem::{CertificateProblem, describe_handshake};
-use self::roots::{CertificateNames, PemBlock, RootSource};
+use self::roots::{CertificateNames, Issuers, PemBlock, RootSource};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::input::{self, Files};
+use crate::text::quote;
 
 mod problem;
 mod roots;
@@ -24,11 +28,14 @@ pub(super) mod tests;
 /// The TLS settings of every connection.
 ///
 /// # Errors
-/// `ca_bundle` cannot be read or holds no certificate.
-pub(super) fn config(ca_bundle: Option<&Path>, verify: bool, env: &Env) -> Result<ClientConfig> {
-    let provider = Arc::new(ring::default_provider());
+/// `ca_bundle` holds no certificate.
+pub(super) fn config(ca_bundle: Option<&CaBundle>, verify: bool, env: &Env) -> Result<ClientConfig> {
+    let mut provider = ring::default_provider();
+    // AES-128 costs less than AES-256, which the library offers first; browsers offer it first too.
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    let provider = Arc::new(provider);
     let trust = if verify {
-        let added = ca_bundle.map_or_else(|| Ok(RootCertStore::empty()), read_ca_bundle)?;
+        let added = ca_bundle.map_or_else(|| Ok(RootCertStore::empty()), CaBundle::roots)?;
         Trust::Roots { added, system: roots::system_roots(env) }
     } else {
         Trust::SkipVerification
@@ -45,17 +52,32 @@ pub(super) fn config(ca_bundle: Option<&Path>, verify: bool, env: &Env) -> Resul
     Ok(config)
 }
 
-/// Reads the roots that the user trusts in addition to the system's.
-fn read_ca_bundle(path: &Path) -> Result<RootCertStore> {
-    let text = roots::read_pem(path)
-        .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", path.display())))?;
-    let mut roots = RootCertStore::empty();
-    let (usable, _) = roots.add_parsable_certificates(PemBlock::all(&text).filter_map(PemBlock::certificate));
-    if usable == 0 {
-        let message = format!("the CA bundle {} holds no certificate that can be used", path.display());
-        return Err(Error::config(message).hint("it must have PEM blocks that begin -----BEGIN CERTIFICATE-----"));
+/// The file of the roots that the user trusts in addition to the system's.
+pub(super) struct CaBundle {
+    path: PathBuf,
+    text: Vec<u8>,
+}
+
+impl CaBundle {
+    /// # Errors
+    /// It cannot be read.
+    pub(super) async fn read(path: &Path) -> Result<Self> {
+        let bytes = input::bytes(path, Files::Pipes, input::LARGE_LIMIT).await;
+        let bytes = bytes
+            .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", quote::full_path(path))))?;
+        Ok(Self { path: path.to_owned(), text: roots::pem_text(bytes) })
     }
-    Ok(roots)
+
+    fn roots(&self) -> Result<RootCertStore> {
+        let mut roots = RootCertStore::empty();
+        let (usable, _) = roots.add_parsable_certificates(PemBlock::all(&self.text).filter_map(PemBlock::certificate));
+        if usable == 0 {
+            let path = quote::full_path(&self.path);
+            return Err(Error::config(format!("the CA bundle {path} holds no certificate that can be used"))
+                .hint("it must have PEM blocks that begin -----BEGIN CERTIFICATE-----"));
+        }
+        Ok(roots)
+    }
 }
 
 /// Checks that a server is the one that it claims to be.
@@ -102,11 +124,8 @@ impl Verifier {
         let check = |verifier: &dyn ServerCertVerifier| {
             verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         };
-        let issuers: Vec<_> =
-            intermediates.iter().chain([end_entity]).filter_map(|der| CertificateNames::read(der)).collect();
-        let is_issuer = |der: &[u8]| {
-            CertificateNames::read(der).is_some_and(|root| issuers.iter().any(|names| names.issuer == root.subject))
-        };
+        let names = intermediates.iter().chain([end_entity]).filter_map(|der| CertificateNames::read(der));
+        let issuers = Issuers(names.map(|names| names.issuer).collect());
         let mut roots = added.clone();
         let mut verdict = self.web_pki(&roots).and_then(|verifier| check(&*verifier));
         for source in system {
@@ -115,11 +134,11 @@ impl Verifier {
             }
             verdict = match source {
                 RootSource::Bundle(path) => {
-                    roots::add_bundle(&mut roots, path, is_issuer)?;
+                    roots::add_bundle(&mut roots, path, &issuers)?;
                     self.web_pki(&roots).and_then(|verifier| check(&*verifier))
                 }
                 RootSource::Directory(path) => {
-                    roots::add_directory(&mut roots, path, is_issuer);
+                    roots::add_directory(&mut roots, path, &issuers);
                     self.web_pki(&roots).and_then(|verifier| check(&*verifier))
                 }
                 #[cfg(any(windows, target_os = "macos"))]

@@ -8,12 +8,10 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError};
 
 use super::roots::CertificateNames;
-use crate::text::escape;
+use crate::text::quote;
 
 /// How many of the host names in a certificate are shown.
 const MAX_NAMES: usize = 5;
-/// How many characters of a name in a certificate are shown.
-const MAX_NAME: usize = 80;
 
 /// Why the certificate of a server is not accepted, and what to do.
 #[derive(Debug)]
@@ -266,7 +264,7 @@ fn format_time(time: UnixTime) -> String {
 fn host_name(presented: &str) -> Option<String> {
     let inner = |kind: &str| presented.strip_prefix(kind)?.strip_suffix(')');
     match inner("DnsName(") {
-        Some(name) => Some(shorten(name.trim_matches('"'))),
+        Some(name) => Some(quote::bare(name.trim_matches('"'))),
         None => inner("IpAddress(")?.parse::<IpAddr>().ok().map(|ip| ip.to_string()),
     }
 }
@@ -282,16 +280,9 @@ fn shown_name(der: &[u8]) -> String {
     let parts = name_parts(der);
     let part = |kind: &[u8]| parts.iter().find(|(found, text)| *found == kind && !text.is_empty());
     match part(COMMON_NAME).or_else(|| part(UNIT)).or_else(|| part(ORGANIZATION)) {
-        Some((_, text)) => format!("'{}'", shorten(text)),
+        Some((_, text)) => quote::value(text),
         None => "without a name".to_owned(),
     }
-}
-
-fn shorten(text: &str) -> String {
-    let shown: String = text.chars().take(MAX_NAME).collect();
-    let cut_off = shown.len() < text.len();
-    let shown = escape::single_line(&shown).into_owned();
-    if cut_off { shown + "…" } else { shown }
 }
 
 /// The object identifiers and texts of a name.

@@ -2,20 +2,24 @@
 //!
 //! On macOS and Windows the system itself verifies a chain. Elsewhere its roots are in files: a bundle holds some 145
 //! of them, and parsing all of them costs more than the rest of a request. So the bundle is read when a server has
-//! presented its chain, and only those roots are parsed that the chain names as an issuer. The library itself compares
-//! these names byte for byte: it could not have used a root that is left out here.
+//! presented its chain, and only those roots are parsed that the chain names as an issuer; of the others a few characters
+//! are decoded, to find the name. The library itself compares these names byte for byte: it could not have used a root
+//! that is left out here.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use memchr::memmem;
 use rustls::pki_types::CertificateDer;
 use rustls::{OtherError, RootCertStore};
 
 use crate::env::Env;
 use crate::error::Error;
+use crate::input;
+use crate::text::quote;
 
 /// Where systems keep their bundle of roots.
 ///
@@ -75,69 +79,156 @@ fn default_roots() -> Vec<RootSource> {
     }
 }
 
-/// Adds the roots of a bundle that `is_issuer` names by their DER.
-pub(super) fn add_bundle(
-    roots: &mut RootCertStore,
-    path: &Path,
-    is_issuer: impl Fn(&[u8]) -> bool,
-) -> Result<(), rustls::Error> {
-    let text = read_pem(path).map_err(|error| {
-        let message = format!("cannot read the system's root certificates in {}: {error}", path.display());
+/// The names, as DER without the outer tag and length, that the certificates of a chain have as their issuers.
+pub(super) struct Issuers<'a>(pub(super) Vec<&'a [u8]>);
+
+impl Issuers<'_> {
+    /// Whether one of them is the subject of this certificate, as DER.
+    pub(super) fn include_subject_of(&self, certificate: &[u8]) -> bool {
+        CertificateNames::read(certificate).is_some_and(|names| self.0.contains(&names.subject))
+    }
+
+    fn include(&self, der: &impl Der, name: Range<usize>) -> bool {
+        let is_same = |issuer: &&[u8]| {
+            issuer.len() == name.len() && issuer.iter().zip(name.clone()).all(|(byte, at)| der.byte(at) == Some(*byte))
+        };
+        self.0.iter().any(is_same)
+    }
+}
+
+/// Adds the roots of a bundle that are among the issuers.
+pub(super) fn add_bundle(roots: &mut RootCertStore, path: &Path, issuers: &Issuers<'_>) -> Result<(), rustls::Error> {
+    let text = input::regular_file(path, input::LARGE_LIMIT).map_err(|error| {
+        let message = format!("cannot read the system's root certificates in {}: {error}", quote::full_path(path));
         rustls::Error::Other(OtherError(Arc::new(Error::config(message))))
     })?;
-    roots.add_parsable_certificates(PemBlock::all(&text).filter_map(|block| block.certificate_if(&is_issuer)));
+    roots.add_parsable_certificates(PemBlock::all(&text).filter_map(|block| block.certificate_if_among(issuers)));
     Ok(())
 }
 
-/// Adds the roots of a directory that `is_issuer` names by their DER. A file that cannot be read is left out.
-pub(super) fn add_directory(roots: &mut RootCertStore, path: &Path, is_issuer: impl Fn(&[u8]) -> bool) {
+/// Adds the roots of a directory that are among the issuers. A file that cannot be read is left out.
+pub(super) fn add_directory(roots: &mut RootCertStore, path: &Path, issuers: &Issuers<'_>) {
     let found = rustls_native_certs::load_certs_from_paths(None, Some(path));
-    roots.add_parsable_certificates(found.certs.into_iter().filter(|der| is_issuer(der)));
+    roots.add_parsable_certificates(found.certs.into_iter().filter(|der| issuers.include_subject_of(der)));
 }
 
-/// Reads a file of PEM blocks. Most are ASCII; bytes that are not UTF-8 can only be in comments.
-pub(super) fn read_pem(path: &Path) -> io::Result<String> {
-    let bytes = fs::read(path)?;
-    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+/// The text of PEM blocks, from a file of the user's own, which may be UTF-16. Bytes that are no text are kept: they can
+/// only be in comments.
+pub(super) fn pem_text(bytes: Vec<u8>) -> Vec<u8> {
+    input::decode_document(bytes.clone()).map_or(bytes, String::into_bytes)
 }
 
 /// A certificate in a PEM text, from behind its first line.
 #[derive(Clone, Copy)]
-pub(super) struct PemBlock<'a>(&'a str);
+pub(super) struct PemBlock<'a>(&'a [u8]);
 
 impl<'a> PemBlock<'a> {
-    pub(super) fn all(text: &'a str) -> impl Iterator<Item = Self> {
-        text.split("-----BEGIN CERTIFICATE-----").skip(1).map(Self)
-    }
-
-    /// The start of the certificate, enough of most to read their names: decoding every root completely would cost
-    /// twice as much as everything else that is done with them.
-    fn start(self) -> Option<Vec<u8>> {
-        const LINES: usize = 10;
-        decode_base64(self.0.split('\n').take_while(|line| !line.starts_with('-')).take(1 + LINES))
+    pub(super) fn all(text: &'a [u8]) -> impl Iterator<Item = Self> {
+        const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+        memmem::find_iter(text, BEGIN).map(|at| Self(&text[at + BEGIN.len()..]))
     }
 
     /// The certificate; `None` when this is not well-formed.
     pub(super) fn certificate(self) -> Option<CertificateDer<'static>> {
-        let (body, _) = self.0.split_once("-----END CERTIFICATE-----")?;
-        decode_base64(body.split('\n')).map(Into::into)
+        let end = memmem::find(self.0, b"-----END CERTIFICATE-----")?;
+        let base64: Vec<u8> = self.0[..end].iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        BASE64_STANDARD.decode(base64).ok().map(Into::into)
     }
 
-    /// The certificate if it meets `condition`, which looks at nothing but the names.
-    pub(super) fn certificate_if(self, condition: impl Fn(&[u8]) -> bool) -> Option<CertificateDer<'static>> {
-        if let Some(start) = self.start().filter(|start| CertificateNames::read(start).is_some())
-            && !condition(&start)
+    /// The certificate if its subject is among the issuers.
+    pub(super) fn certificate_if_among(self, issuers: &Issuers<'_>) -> Option<CertificateDer<'static>> {
+        // Where the layout is not the usual one, the certificate is decoded to see its names.
+        if let Some(pem) = PemLines::new(self.0)
+            && let Some(names) = NamePositions::find(&pem)
+            && !issuers.include(&pem, names.subject)
         {
             return None;
         }
-        self.certificate().filter(|certificate| condition(certificate))
+        self.certificate().filter(|certificate| issuers.include_subject_of(certificate))
     }
 }
 
-fn decode_base64<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Vec<u8>> {
-    let mut base64 = String::with_capacity(2048);
-    lines.for_each(|line| base64.push_str(line.trim_ascii()));
-    BASE64_STANDARD.decode(base64).ok()
+/// DER that is read byte by byte.
+trait Der {
+    /// The byte at this position; `None` when it is not known.
+    fn byte(&self, at: usize) -> Option<u8>;
+}
+
+impl Der for &[u8] {
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.get(at).copied()
+    }
+}
+
+/// Base64 in lines of one length, of which only the characters are decoded that are needed.
+struct PemLines<'a> {
+    text: &'a [u8],
+    /// The number of characters on a line.
+    width: usize,
+}
+
+impl<'a> PemLines<'a> {
+    /// The lines from behind the first line of a block; `None` for another layout.
+    fn new(block: &'a [u8]) -> Option<Self> {
+        let text = block.strip_prefix(b"\n")?;
+        let width = memchr::memchr(b'\n', text)?;
+        (width > 0 && width % 4 == 0).then_some(Self { text, width })
+    }
+}
+
+impl Der for PemLines<'_> {
+    fn byte(&self, at: usize) -> Option<u8> {
+        let character = at / 3 * 4;
+        let line = character / self.width;
+        let start = character + line;
+        // The line before ends where it should.
+        if line > 0 && self.text.get(line * (self.width + 1) - 1) != Some(&b'\n') {
+            return None;
+        }
+        let group = self.text.get(start..start + 4)?;
+        let bits = group.iter().try_fold(0u32, |bits, byte| Some(bits << 6 | base64_digit(*byte)?))?;
+        Some(bits.to_be_bytes()[1 + at % 3])
+    }
+}
+
+/// Source: RFC 4648, section 4.
+fn base64_digit(character: u8) -> Option<u32> {
+    Some(u32::from(match character {
+        b'A'..=b'Z' => character - b'A',
+        b'a'..=b'z' => character - b'a' + 26,
+        b'0'..=b'9' => character - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    }))
+}
+
+/// Where the two names are in a certificate, without their tag and length.
+struct NamePositions {
+    issuer: Range<usize>,
+    subject: Range<usize>,
+}
+
+impl NamePositions {
+    /// Finds the names in a certificate, which may be cut off behind them; `None` when it is not well-formed.
+    ///
+    /// Source: RFC 5280, section 4.1.
+    fn find(certificate: &impl Der) -> Option<Self> {
+        const INTEGER: u8 = 0x02;
+        const SEQUENCE: u8 = 0x30;
+        const VERSION: u8 = 0xa0;
+
+        let certificate_at = read_der_header(certificate, 0, SEQUENCE)?.start;
+        let signed_at = read_der_header(certificate, certificate_at, SEQUENCE)?.start;
+        // Version 1 is the default and then left out.
+        let version = read_der_header(certificate, signed_at, VERSION);
+        let serial = read_der_header(certificate, version.map_or(signed_at, |version| version.end), INTEGER)?;
+        let algorithm = read_der_header(certificate, serial.end, SEQUENCE)?;
+        let issuer = read_der_header(certificate, algorithm.end, SEQUENCE)?;
+        let validity = read_der_header(certificate, issuer.end, SEQUENCE)?;
+        let subject = read_der_header(certificate, validity.end, SEQUENCE)?;
+        Some(Self { issuer, subject })
+    }
 }
 
 /// The two names in a certificate, as DER without the outer tag and length.
@@ -149,44 +240,67 @@ pub(super) struct CertificateNames<'a> {
 
 impl<'a> CertificateNames<'a> {
     /// Reads the names out of a certificate, which may be cut off behind them; `None` when it is not well-formed.
-    ///
-    /// Source: RFC 5280, section 4.1.
     pub(super) fn read(certificate: &'a [u8]) -> Option<Self> {
-        const INTEGER: u8 = 0x02;
-        const SEQUENCE: u8 = 0x30;
-        const VERSION: u8 = 0xa0;
-
-        let (_, certificate) = read_der_header(certificate, SEQUENCE)?;
-        let (_, signed) = read_der_header(certificate, SEQUENCE)?;
-        // Version 1 is the default and then left out.
-        let rest = read_der_element(signed, VERSION).map_or(signed, |(_, rest)| rest);
-        let (_serial, rest) = read_der_element(rest, INTEGER)?;
-        let (_algorithm, rest) = read_der_element(rest, SEQUENCE)?;
-        let (issuer, rest) = read_der_element(rest, SEQUENCE)?;
-        let (_validity, rest) = read_der_element(rest, SEQUENCE)?;
-        let (subject, _) = read_der_element(rest, SEQUENCE)?;
-        Some(Self { issuer, subject })
+        let names = NamePositions::find(&certificate)?;
+        Some(Self { issuer: certificate.get(names.issuer)?, subject: certificate.get(names.subject)? })
     }
 }
 
 /// The content of the DER element at the start of `der`, which must have this tag, and what follows it.
 pub(super) fn read_der_element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = read_der_header(der, tag)?;
-    rest.split_at_checked(length)
+    let content = read_der_header(&der, 0, tag)?;
+    Some((der.get(content.clone())?, &der[content.end..]))
 }
 
-/// The length of the DER element at the start of `der`, which must have this tag, and what follows its header.
-fn read_der_header(der: &[u8], tag: u8) -> Option<(usize, &[u8])> {
-    let (&[found, first], rest) = der.split_first_chunk()?;
-    if found != tag {
+/// Where the content of the DER element at `at` is, which must have this tag.
+fn read_der_header(der: &impl Der, at: usize, tag: u8) -> Option<Range<usize>> {
+    if der.byte(at)? != tag {
         return None;
     }
-    match first {
-        0..=0x7f => Some((usize::from(first), rest)),
-        0x81..=0x84 => {
-            let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            Some((bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest))
+    let (length, start) = match der.byte(at + 1)? {
+        length @ 0..=0x7f => (usize::from(length), at + 2),
+        form @ 0x81..=0x84 => {
+            let end = at + 2 + usize::from(form & 0x7f);
+            let length = (at + 2..end).try_fold(0usize, |length, at| Some(length << 8 | usize::from(der.byte(at)?)))?;
+            (length, end)
         }
-        _ => None,
+        _ => return None,
+    };
+    Some(start..start.checked_add(length)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_byte_of_a_pem_block_is_that_of_its_der(
+            der in proptest::collection::vec(any::<u8>(), 1..200),
+            width in (1usize..20).prop_map(|width| width * 4),
+        ) {
+            let base64 = BASE64_STANDARD.encode(&der);
+            let lines: Vec<_> = base64.as_bytes().chunks(width).map(|line| String::from_utf8_lossy(line)).collect();
+            let block = format!("\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
+            let pem = PemLines::new(block.as_bytes());
+            // A single line may have any length.
+            prop_assert!(pem.is_some() || lines.len() == 1);
+            let Some(pem) = pem else { return Ok(()) };
+            for (at, byte) in der.iter().enumerate() {
+                // The last group may be padded, and is then not read.
+                let found = pem.byte(at);
+                prop_assert!(found == Some(*byte) || found.is_none() && at / 3 * 3 + 3 > der.len(), "{} {:?}", at, found);
+            }
+        }
+
+        #[test]
+        fn reading_names_never_panics(der in proptest::collection::vec(any::<u8>(), 0..60), at in 0usize..70) {
+            let _ = CertificateNames::read(&der);
+            let _ = read_der_header(&der.as_slice(), at, 0x30);
+            let block = [b"\n", der.as_slice()].concat();
+            let _ = PemLines::new(&block).map(|pem| pem.byte(at));
+        }
     }
 }

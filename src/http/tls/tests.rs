@@ -4,7 +4,7 @@ use std::{fs, iter};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
-use super::roots::{read_der_element, read_pem, system_roots};
+use super::roots::{read_der_element, system_roots};
 use super::*;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
@@ -130,7 +130,12 @@ fn the_variables_replace_the_roots_of_the_system() {
 fn an_added_bundle_must_hold_a_certificate() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("ca.pem");
-    let error = |path: &Path| config(Some(path), true, &Env::default()).unwrap_err();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let config = |path: &Path| {
+        let bundle = runtime.block_on(CaBundle::read(path))?;
+        config(Some(&bundle), true, &Env::default())
+    };
+    let error = |path: &Path| config(path).unwrap_err();
     let shown = path.display();
     let message = format!("cannot read the CA bundle {shown}: No such file or directory (os error 2)");
     assert_eq!(error(&path).to_string(), message);
@@ -142,7 +147,7 @@ fn an_added_bundle_must_hold_a_certificate() {
         assert_eq!(error(&path).exit_code(), 2);
     }
     write(&path, &(garbage.to_owned() + &root("ours").pem()));
-    let settings = config(Some(&path), true, &Env::default()).unwrap();
+    let settings = config(&path).unwrap();
     assert_eq!(settings.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
 }
 
@@ -151,9 +156,9 @@ fn names_are_read_as_the_library_reads_them() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("bundle.pem");
     // A bundle of real roots, where there is one, has more forms of certificates.
-    let system = read_pem(Path::new("/etc/ssl/certs/ca-certificates.crt")).unwrap_or_default();
+    let system = fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
     write(&path, &(root("one").pem() + &root("two").pem() + &system));
-    let text = read_pem(&path).unwrap();
+    let text = fs::read(&path).unwrap();
     let ours: Vec<_> = PemBlock::all(&text).filter_map(PemBlock::certificate).collect();
     let theirs = rustls_native_certs::load_certs_from_paths(Some(&path), None).certs;
     assert!(ours.len() >= 2);
@@ -169,15 +174,17 @@ fn names_are_read_as_the_library_reads_them() {
         assert_eq!(names.subject, store.roots[0].subject.as_ref());
         // A root is signed by itself.
         assert_eq!(names.subject, names.issuer);
-        let is_same = |der: &[u8]| CertificateNames::read(der).is_some_and(|found| found == names);
-        assert_eq!(block.certificate_if(is_same).as_ref(), Some(certificate));
-        assert_eq!(block.certificate_if(|_| false), None);
+        let other = [names.subject, b"x"].concat();
+        assert_eq!(block.certificate_if_among(&Issuers(vec![&other, names.subject])).as_ref(), Some(certificate));
+        assert_eq!(block.certificate_if_among(&Issuers(vec![&other])), None);
+        assert_eq!(block.certificate_if_among(&Issuers(vec![])), None);
     }
 }
 
 #[test]
 fn a_certificate_of_any_layout_is_read_like_the_library_does() {
     let long_name = root(&"a long name ".repeat(40));
+    let issuers = Issuers(vec![CertificateNames::read(long_name.der()).unwrap().subject]);
     let pem = long_name.pem();
     let one_line = pem.replacen('\n', "", pem.lines().count() - 2).replacen("-----M", "-----\nM", 1);
     let texts = [
@@ -189,11 +196,12 @@ fn a_certificate_of_any_layout_is_read_like_the_library_does() {
         format!("-----BEGIN TRUSTED CERTIFICATE-----\nMAMCAQE=\n-----END TRUSTED CERTIFICATE-----\n{pem}"),
     ];
     for text in texts {
-        let found: Vec<_> = PemBlock::all(&text).filter_map(|block| block.certificate_if(|_| true)).collect();
-        assert_eq!(found, [long_name.der().clone()], "{text}");
+        let text = [b"\xe9\n", text.as_bytes()].concat();
+        let found: Vec<_> = PemBlock::all(&text).filter_map(|block| block.certificate_if_among(&issuers)).collect();
+        assert_eq!(found, [long_name.der().clone()], "{}", String::from_utf8_lossy(&text));
     }
     let cut = pem.split("-----END").next().unwrap();
-    assert_eq!(PemBlock::all(cut).filter_map(|block| block.certificate_if(|_| true)).count(), 0);
+    assert_eq!(PemBlock::all(cut.as_bytes()).filter_map(|block| block.certificate_if_among(&issuers)).count(), 0);
 }
 
 #[test]

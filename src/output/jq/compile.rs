@@ -10,7 +10,7 @@ use jaq_json::Val;
 
 use super::definitions::{self, DEFINITIONS, REPLACED};
 use super::rewrite;
-use crate::text::escape;
+use crate::text::{escape, form};
 
 /// The definition that holds the filter of the user.
 const MAIN: &str = "yc_rs_filter";
@@ -25,7 +25,11 @@ pub(super) fn compile(expression: &str, with_env: bool) -> Result<jaq_core::Filt
             .filter(|def| !REPLACED.contains(&def.name))
             .chain(parse_definitions(DEFINITIONS).into_iter().map(|def| Def { body: rewrite::term(def.body), ..def }));
         let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-        compile_with(expression, with_env, definitions, functions)
+        // The reason quotes a part of the expression.
+        compile_with(expression, with_env, definitions, functions).map_err(|reason| match form::secret_in(expression) {
+            Some(form) => format!("the expression looks like {form}"),
+            None => reason,
+        })
     })
 }
 

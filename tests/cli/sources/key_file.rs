@@ -118,23 +118,3 @@ fn a_bad_key_file_comes_with_the_command_that_makes_a_good_one() {
         assert!(super::hint(&error).contains("yc iam key create"), "{error}");
     }
 }
-
-#[cfg(unix)]
-#[test]
-fn a_key_file_that_others_can_read_is_warned_of_even_in_silence() {
-    use std::fs::{Permissions, set_permissions};
-    use std::os::unix::fs::PermissionsExt;
-
-    let mut user = User::new();
-    let path = admin_file(&user);
-    user.set(VARIABLE, &path);
-    for mode in [0o644, 0o640, 0o604] {
-        set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        let ran = user.run("iam create-token --no-user-output");
-        assert!(ran.code == 0 && ran.out.starts_with("t1."), "{ran:#?}");
-        assert!(ran.err.starts_with("WARNING: ") && ran.err.lines().count() == 1, "{mode:o}: {ran:#?}");
-        assert!(ran.err.contains(&path) && ran.err.contains("chmod 600"), "{ran:#?}");
-    }
-    set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
-    user.run(CREATE_TOKEN).ok();
-}

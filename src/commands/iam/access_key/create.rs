@@ -10,7 +10,7 @@ use crate::commands::args::request_file::{ExampleArgs, FileArg, RequestFields};
 use crate::context::Context;
 use crate::credentials::forms::ExportFormat;
 use crate::error::{Error, Result};
-use crate::keys::deliver::NewKey;
+use crate::keys::deliver::{Delivery, NewKey};
 use crate::keys::static_key;
 use crate::text::ids;
 
@@ -71,6 +71,10 @@ pub async fn run(mut args: Args, context: &Context<'_>) -> Result<Outcome> {
     let owner = args.owner.id(context).await?;
     let key = static_key::create(owner.as_deref(), description.as_deref(), context).await?;
     let advice = static_key::lost_secret_advice(&key);
+    let is_printed = matches!(delivery, Delivery::Print);
     delivery.deliver(NewKey::Static(key), advice, context).await?;
+    if is_printed {
+        context.log.note("the secret is shown only once; save it now");
+    }
     Ok(Outcome::default())
 }

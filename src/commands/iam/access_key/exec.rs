@@ -14,6 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::keys::issue;
 use crate::keys::storage::storage;
 use crate::process;
+use crate::text::quote;
 
 /// Run a command with an ephemeral access key in its environment
 #[derive(Debug, clap::Args)]
@@ -54,5 +55,5 @@ fn cannot_run(program: &OsStr, status: u8, error: Option<&io::Error>) -> Error {
         (None, 127) => "there is no such command".to_owned(),
         (None, _) => "it is not a program, or may not be run".to_owned(),
     };
-    Error::new(Kind::NotRun(status), format!("cannot run '{}': {reason}", program.display()))
+    Error::new(Kind::NotRun(status), format!("cannot run {}: {reason}", quote::value(&program.to_string_lossy())))
 }
