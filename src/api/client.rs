@@ -175,6 +175,9 @@ impl<'a> Client<'a> {
         match (error.code(), role) {
             (Some(Code::Unauthenticated), _) => error.hint(self.tokens.sign_in.hint()),
             (Some(Code::PermissionDenied), Some(role)) => error.hint(self.missing_role(role)),
+            (Some(Code::PermissionDenied), None) => {
+                error.hint(format!("the call was made as {}", self.tokens.sign_in.acting_subject()))
+            }
             _ => error,
         }
     }

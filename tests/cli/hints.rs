@@ -75,6 +75,16 @@ fn a_denial_on_a_key_names_the_role_on_its_account() {
 }
 
 #[test]
+fn a_denial_of_a_call_whose_role_is_not_documented_names_the_subject() {
+    let mut user = narrow();
+    let key = user.cloud.add_access_key(BACKUP_ID, "").id;
+    let line = format!("iam access-key list-operations {key}");
+    assert_eq!(denied(&user, &line), format!("the call was made as the service account {NARROW_ID}"));
+    user.set("YC_IAM_TOKEN", user.cloud.issue_token(NARROW_ID));
+    assert_eq!(denied(&user, &line), "the call was made as the subject of YC_IAM_TOKEN");
+}
+
+#[test]
 fn a_denial_to_the_caller_itself_says_so() {
     let user = narrow();
     user.cloud.fault(CREATE, Fault::status(7, "Permission denied"));

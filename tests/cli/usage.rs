@@ -193,7 +193,12 @@ fn hints_are_given_whatever_the_program_is_called() {
 }
 
 #[test]
-fn a_token_is_not_repeated() {
-    let error = error(&format!("compute --token t1.9euelZqXncOEFhPa-_8.signature0123456789-_x --x {ADMIN_ID}"));
-    assert!(!error.contains("t1."), "{error}");
+fn a_secret_is_not_repeated() {
+    let with_flag = error(&format!("compute --token t1.9euelZqXncOEFhPa-_8.signature0123456789-_x --x {ADMIN_ID}"));
+    assert!(!with_flag.contains("t1."), "{with_flag}");
+    let secret = "YCP0123456789abcdefghijABCDEFGHIJklmnopq";
+    for line in ["compute instance", "iam access-key delete --service-account-name"] {
+        let error = error(&format!("{line} {secret}"));
+        assert!(!error.contains(secret), "{error}");
+    }
 }
