@@ -160,6 +160,11 @@ impl Endpoints {
         }
     }
 
+    /// Whether the installation is the one whose endpoints are built in.
+    pub fn is_built_in(&self) -> bool {
+        self.installation.is_none()
+    }
+
     /// The endpoint of a service as configured: that of the installation where only its list has the service's own.
     pub fn configured(&self, service: Service) -> &str {
         let position = position(service);

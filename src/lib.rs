@@ -18,6 +18,7 @@ mod http;
 mod input;
 mod interrupt;
 mod keys;
+mod lock;
 mod log;
 mod message;
 mod output;
@@ -173,7 +174,10 @@ fn without_profile<'a>(local: &Local<'a>, printer: Printer) -> Result<Context<'a
 
 /// Runs a command that calls the API.
 fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console) -> Result<Outcome> {
-    let settings = Settings::resolve(flags, env, &Config::load(env)?)?;
+    let mut settings = Settings::resolve(flags, env, &Config::load(env)?)?;
+    if matches!(command, Remote::Sts(_)) {
+        settings.ca_bundle = commands::sts::aws_ca_bundle(flags, env).or(settings.ca_bundle);
+    }
     let render = Render {
         format: settings.format,
         filter: flags.jq.as_deref().map(|filter| Filter::compile(filter, &env.vars)).transpose()?,

@@ -1,8 +1,8 @@
-//! Files that only the user can read: created with a private mode, replaced atomically, and locked.
+//! Files that only the user can read: created with a private mode and replaced atomically.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::{self, Seek, Write};
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -24,25 +24,64 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The directory cannot be written, or the disk is full.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let directory = parent_directory(path);
     // In the same directory, since only a rename within one file system is atomic.
-    let mut file = NamedTempFile::new_in(directory)?;
-    file.write_all(content)?;
+    let file = NamedTempFile::new_in(parent_directory(path))?;
+    file.as_file().write_all(content)?;
+    persist(file, path)
+}
+
+/// The replacement of a file, prepared so that [`commit`](Self::commit) cannot fail for a reason that is there already.
+#[derive(Debug)]
+pub struct Replacement {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Replacement {
+    /// Shows that the file can be replaced, which fails for a mount point and in a directory of another user: a file
+    /// that exists is replaced by an exact copy. Then reserves `size` bytes on the disk.
+    ///
+    /// # Errors
+    /// The file cannot be replaced, or the disk is full. The file is as it was.
+    pub fn prepare(path: &Path, size: usize) -> io::Result<Self> {
+        if path.exists() {
+            replace_by_copy(path)?;
+        }
+        let file = NamedTempFile::new_in(parent_directory(path))?;
+        file.as_file().write_all(&vec![b'\n'; size])?;
+        file.as_file().sync_all()?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// Replaces the file: its content is then `content`, and its mode 0600.
+    ///
+    /// # Errors
+    /// The disk is full, when `content` is longer than the reserved size, or the machine fails.
+    pub fn commit(self, content: &[u8]) -> io::Result<()> {
+        self.file.as_file().rewind()?;
+        self.file.as_file().write_all(content)?;
+        self.file.as_file().set_len(content.len().try_into().unwrap_or(u64::MAX))?;
+        persist(self.file, &self.path)
+    }
+}
+
+fn replace_by_copy(path: &Path) -> io::Result<()> {
+    let metadata = fs::metadata(path)?;
+    let file = NamedTempFile::new_in(parent_directory(path))?;
+    file.as_file().write_all(&fs::read(path)?)?;
+    file.as_file().set_permissions(metadata.permissions())?;
+    file.as_file().set_modified(metadata.modified()?)?;
+    persist(file, path)
+}
+
+fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
     // The rename itself is on the disk only after this; some file systems cannot sync a directory.
-    if let Ok(directory) = File::open(directory) {
+    if let Ok(directory) = File::open(parent_directory(path)) {
         let _ = directory.sync_all();
     }
     Ok(())
-}
-
-/// Checks that [`replace`] can create its temporary file.
-///
-/// # Errors
-/// The directory cannot be written.
-pub fn check_replaceable(path: &Path) -> io::Result<()> {
-    NamedTempFile::new_in(parent_directory(path)).map(drop)
 }
 
 /// The directory of a file.
@@ -50,7 +89,7 @@ pub fn parent_directory(path: &Path) -> &Path {
     path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Opens or creates a lock file, to be locked with [`File::lock`]. It is never replaced or removed, so that all
+/// Opens or creates a lock file. It is never replaced or removed, so that all
 /// processes lock the same file; the kernel releases the lock when the process ends, however it ends.
 ///
 /// # Errors
@@ -120,21 +159,31 @@ mod tests {
     }
 
     #[test]
+    fn a_prepared_replacement_leaves_the_file_as_it_was_until_it_is_committed() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        replace(&path, b"old").unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        let before = fs::metadata(&path).unwrap();
+        drop(Replacement::prepare(&path, 100).unwrap());
+        let after = fs::metadata(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(
+            (after.permissions(), after.modified().unwrap()),
+            (before.permissions(), before.modified().unwrap())
+        );
+        for content in [&b"new"[..], &[b'x'; 200]] {
+            Replacement::prepare(&path, 100).unwrap().commit(content).unwrap();
+            assert_eq!((fs::read(&path).unwrap(), mode(&path).unwrap() & 0o777), (content.to_vec(), 0o600));
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn a_directory_that_cannot_be_written_is_an_error_and_changes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         assert!(replace(&directory.path().join("missing/file"), b"x").is_err());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_lock_excludes_others_until_it_is_dropped() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("lock");
-        let first = open_lock(&path).unwrap();
-        first.lock().unwrap();
-        let second = open_lock(&path).unwrap();
-        assert!(second.try_lock().is_err());
-        drop(first);
-        assert!(second.try_lock().is_ok());
     }
 }

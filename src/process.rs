@@ -1,6 +1,7 @@
 //! This process and those that it starts: core dumps, and a command that replaces it.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 #[cfg(unix)]
@@ -53,11 +54,43 @@ pub fn replace_with(mut command: Command) -> io::Result<u8> {
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
-/// Checks that `execvp` will find a program in the directories of `path`.
+/// Why a program cannot be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CannotRun {
+    /// There is no such program.
+    NotFound,
+    /// It may not be run.
+    NotExecutable,
+    /// It is a directory.
+    Directory,
+    /// Its first line names an interpreter that is not there.
+    NoInterpreter(String),
+    /// Its first line names an interpreter that may not be run.
+    InterpreterNotExecutable(String),
+    /// Its first line ends in a carriage return, which would be a part of the name of the interpreter or of its argument.
+    CarriageReturn,
+}
+
+impl CannotRun {
+    /// The exit status of a shell: 127 when something is not found, 126 when it is not executable.
+    pub fn shell_status(&self) -> u8 {
+        match self {
+            Self::NotFound | Self::NoInterpreter(_) | Self::CarriageReturn => 127,
+            Self::NotExecutable | Self::Directory | Self::InterpreterNotExecutable(_) => 126,
+        }
+    }
+}
+
+/// Checks that `execvp` will find a program in the directories of `path`, and the interpreter of a script.
 ///
 /// # Errors
-/// The exit status of a shell that cannot run the program: 127 when it is not found, 126 when it is not executable.
-pub fn find_program(program: &OsStr, path: Option<&str>) -> Result<(), u8> {
+/// Why it cannot be run.
+pub fn find_program(program: &OsStr, path: Option<&str>) -> Result<(), CannotRun> {
+    find(program, path, INTERPRETERS)
+}
+
+/// The same; `depth` is how many interpreters are looked at.
+fn find(program: &OsStr, path: Option<&str>, depth: u8) -> Result<(), CannotRun> {
     let candidates: Vec<PathBuf> = match path {
         _ if !cfg!(unix) => return Ok(()),
         _ if program.as_encoded_bytes().contains(&b'/') => vec![program.into()],
@@ -65,12 +98,64 @@ pub fn find_program(program: &OsStr, path: Option<&str>) -> Result<(), u8> {
         // The system has a default for a `PATH` that is not set.
         None => return Ok(()),
     };
-    let exists = |path: &PathBuf| path.exists();
-    match candidates.iter().any(|path| is_program(path)) {
-        true => Ok(()),
-        false if !program.is_empty() && candidates.iter().any(exists) => Err(126),
-        false => Err(127),
+    match candidates.iter().find(|path| is_program(path)) {
+        Some(found) if depth > 0 => check_interpreter(found, path, depth - 1),
+        Some(_) => Ok(()),
+        None if program.is_empty() => Err(CannotRun::NotFound),
+        None if candidates.iter().any(|path| path.is_file()) => Err(CannotRun::NotExecutable),
+        None if candidates.iter().any(|path| path.exists()) => Err(CannotRun::Directory),
+        None => Err(CannotRun::NotFound),
     }
+}
+
+/// How many interpreters may be scripts with an interpreter of their own.
+///
+/// Source: `execve(2)`, "Interpreter scripts".
+const INTERPRETERS: u8 = 4;
+
+/// How much of the first line counts.
+const FIRST_LINE: u64 = 255;
+
+fn check_interpreter(script: &Path, path: Option<&str>, depth: u8) -> Result<(), CannotRun> {
+    // What cannot be read may still be run.
+    let Some(line) = first_line(script) else { return Ok(()) };
+    let Some(line) = line.strip_prefix(b"#!") else { return Ok(()) };
+    if line.ends_with(b"\r") {
+        return Err(CannotRun::CarriageReturn);
+    }
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
+    let Some(interpreter) = words.next() else { return Ok(()) };
+    let file = Path::new(interpreter);
+    if !file.exists() {
+        return Err(CannotRun::NoInterpreter(interpreter.to_owned()));
+    }
+    if !is_program(file) {
+        return Err(CannotRun::InterpreterNotExecutable(interpreter.to_owned()));
+    }
+    if file.file_name() == Some("env".as_ref()) {
+        let Some(named) = words.find(|word| *word != "-S") else { return Ok(()) };
+        // With other options, or with variables to set, `env` is left to say itself what is wrong.
+        if named.starts_with('-') || named.contains('=') {
+            return Ok(());
+        }
+        return find(OsStr::new(named), path, depth).map_err(|reason| match reason {
+            CannotRun::NotFound => CannotRun::NoInterpreter(named.to_owned()),
+            CannotRun::NotExecutable | CannotRun::Directory => CannotRun::InterpreterNotExecutable(named.to_owned()),
+            reason => reason,
+        });
+    }
+    // Without a slash it would be looked for in `PATH`, but the system takes it from the working directory.
+    find(Path::new(".").join(file).as_os_str(), path, depth)
+}
+
+/// The first line of a file, without the line feed at its end.
+fn first_line(path: &Path) -> Option<Vec<u8>> {
+    let mut start = Vec::new();
+    fs::File::open(path).ok()?.take(FIRST_LINE).read_to_end(&mut start).ok()?;
+    let length = start.iter().position(|byte| *byte == b'\n').unwrap_or(start.len());
+    start.truncate(length);
+    Some(start)
 }
 
 /// The exit status of a shell that cannot run a command: 127 when it is not found, else 126.

@@ -2,13 +2,15 @@
 //!
 //! A cache that cannot be used, for whatever reason, is treated as empty: it never makes a command fail.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::env::Env;
+use crate::error::Result;
+use crate::lock::{Lock, LockError};
+use crate::log::Log;
 use crate::private_file;
 
 /// A larger file, in bytes, was not written by this program.
@@ -76,12 +78,17 @@ impl Store {
         }
     }
 
-    /// Waits until no other process holds the lock of this name. `None` means that there is no cache to lock. The lock is
-    /// released when the file is closed, also by a crash.
-    pub async fn lock(&self, name: &str) -> Option<File> {
-        let file = private_file::open_lock(&self.trusted_directory()?.join(name).with_extension("lock")).ok()?;
-        // Waiting blocks, and Ctrl-C and `--timeout` must work meanwhile.
-        tokio::task::spawn_blocking(move || file.lock().is_ok().then_some(file)).await.ok()?
+    /// Waits until no other process holds the lock of this name. `None` means that there is no cache to lock.
+    ///
+    /// # Errors
+    /// Another process holds the lock for too long.
+    pub async fn lock(&self, name: &str, log: &Log) -> Result<Option<Lock>> {
+        let Some(path) = self.trusted_directory().map(|directory| directory.join(name)) else { return Ok(None) };
+        match Lock::acquire(&path.with_extension("lock"), &path.with_extension("json"), log).await {
+            Ok(lock) => Ok(Some(lock)),
+            Err(LockError::Unusable(_)) => Ok(None),
+            Err(LockError::Held(error)) => Err(error),
+        }
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {

@@ -3,6 +3,7 @@
 //! Source: yandex-cloud/docs, `en/_includes/iam/create-sts-key.md`, which shows the AWS CLI at work; for the form of
 //! requests and answers the AWS Security Token Service API Reference, `AssumeRole`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -20,15 +21,22 @@ use crate::status::{Code, Status};
 use crate::text::percent;
 use crate::text::quote;
 
-/// The fewest characters of a role ARN. It identifies nothing: any text of this length is accepted.
-pub const MIN_ROLE_ARN: usize = 20;
+/// How many characters a role ARN has. It identifies nothing: any text of this length is accepted.
+///
+/// Source: AWS Security Token Service API Reference, `AssumeRole`.
+pub const ROLE_ARN_LENGTH: RangeInclusive<usize> = 20..=2048;
+
+/// How many characters a role session name has.
+///
+/// Source: the same page.
+pub const ROLE_SESSION_NAME_LENGTH: RangeInclusive<usize> = 2..=64;
 
 const CONTENT_TYPE: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
 /// `AssumeRole`: the request.
 #[derive(Debug, Clone)]
 pub struct AssumeRole {
-    /// Any text of letters, digits, `_` and `-`.
+    /// Any text of [`ROLE_ARN_LENGTH`] printable characters.
     pub role_arn: String,
     /// The session name shown in audit logs.
     pub role_session_name: String,

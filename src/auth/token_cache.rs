@@ -2,7 +2,6 @@
 //!
 //! One file an identity. A token is renewed under a lock, so that any number of processes make one exchange.
 
-use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::iam_token::IamToken;
+use crate::error::Result;
+use crate::lock::Lock;
+use crate::log::Log;
 use crate::store::Store;
 use crate::text::digest::fingerprint;
 
@@ -98,8 +100,11 @@ impl TokenCache {
     }
 
     /// Waits until no other process renews the token of this identity.
-    pub async fn lock(&self, identity: &Identity) -> Option<File> {
-        self.store.lock(&identity.file_name()).await
+    ///
+    /// # Errors
+    /// Another process holds the lock for too long.
+    pub async fn lock(&self, identity: &Identity, log: &Log) -> Result<Option<Lock>> {
+        self.store.lock(&identity.file_name(), log).await
     }
 }
 

@@ -175,7 +175,7 @@ impl<'a> TokenSource<'a> {
         if let Some(token) = self.cache.load(identity, started_at).filter(is_usable) {
             return Ok(token);
         }
-        let _lock = self.cache.lock(identity).await;
+        let _lock = self.cache.lock(identity, &self.log).await?;
         if let Some(token) = self.cache.load(identity, Utc::now()).filter(is_usable) {
             return Ok(token);
         }

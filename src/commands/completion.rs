@@ -110,7 +110,7 @@ impl EnvCompleter for SplitWords<'_> {
     ) -> io::Result<()> {
         let position = self.0.var("_CLAP_COMPLETE_INDEX").and_then(|text| text.parse().ok()).unwrap_or_default();
         // The separator is white space, which `Env::var` leaves out.
-        let separator = self.0.vars.get("_CLAP_IFS").map_or("\n", String::as_str);
+        let separator = self.0.vars.get("_CLAP_IFS").filter(|text| !text.is_empty()).map_or("\n", String::as_str);
         let (words, position, flag) = join(words, position);
         let candidates = engine::complete(command, words, position, directory)?;
         let values = candidates.iter().map(|candidate| candidate.get_value().to_string_lossy());

@@ -1,5 +1,6 @@
 //! `sts`
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -12,10 +13,12 @@ use super::args::ephemeral::lifetime;
 use super::args::policy;
 use super::args::request_file::{ExampleArgs, FileArg, RequestFields, RequestFile};
 use super::deferred::Deferred;
-use crate::api::sts::{AssumeRole, MIN_ROLE_ARN};
-use crate::api::temporary_access_key::MAX_SESSION_NAME;
+use crate::api::sts::{AssumeRole, ROLE_ARN_LENGTH, ROLE_SESSION_NAME_LENGTH};
+use crate::config::settings::GlobalFlags;
 use crate::context::Context;
+use crate::credentials::aws_file::Lifetime;
 use crate::credentials::forms::ExportFormat;
+use crate::env::Env;
 use crate::error::Result;
 use crate::keys::assume_role::{self, AssumeRoleRequest, KeySource};
 use crate::keys::deliver::NewKey;
@@ -47,7 +50,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
 /// Get temporary credentials with the rights of a static access key, or with fewer
 #[derive(Debug, Args)]
 pub struct AssumeRoleArgs {
-    /// Any text of 20 or more letters, digits, `_` and `-` [default: yc-rs-temporary-access-key]
+    /// Any text of 20 or more printable characters [default: yc-rs-temporary-access-key]
     #[arg(long, value_name = "TEXT", value_parser = role_arn)]
     role_arn: Option<String>,
     /// Session name shown in audit logs [default: yc-rs-LOGIN-TIME]
@@ -68,6 +71,8 @@ pub struct AssumeRoleArgs {
     region: RegionArg,
     #[command(flatten)]
     export: ExportArg,
+    #[command(flatten)]
+    aws: AwsProfileArgs,
     /// Do not use the cache of keys, which --export process uses by default
     #[arg(long)]
     no_cache: bool,
@@ -77,16 +82,26 @@ pub struct AssumeRoleArgs {
     examples: ExampleArgs,
 }
 
+/// The root certificates that AWS clients are told to trust, for this command alone, unless this program is told
+/// otherwise by flag or variable.
+///
+/// Source: AWS SDKs and Tools Reference Guide, "General configuration settings", `ca_bundle`.
+pub fn aws_ca_bundle(flags: &GlobalFlags, env: &Env) -> Option<PathBuf> {
+    let is_given = flags.ca_bundle.is_some() || env.var("YC_CA_BUNDLE").is_some();
+    env.var("AWS_CA_BUNDLE").filter(|_| !is_given).map(PathBuf::from)
+}
+
 /// The static key that the request is signed with.
 #[derive(Debug, Args)]
 struct SigningKeyArgs {
-    /// ID of the static key to sign with [default: `$AWS_ACCESS_KEY_ID`, else `$YC_STORAGE_ACCESS_KEY`]
+    /// ID of the static key to sign with [default: `$AWS_ACCESS_KEY_ID`, `$YC_STORAGE_ACCESS_KEY`, or the key of
+    /// `$AWS_PROFILE`]
     #[arg(long, value_name = "ID", requires = "secret_access_key_file", conflicts_with = "source_aws_profile")]
     access_key_id: Option<String>,
     /// File with its secret, `-` for standard input
     #[arg(long, value_name = "FILE|-", requires = "access_key_id")]
     secret_access_key_file: Option<String>,
-    /// Profile of the AWS credentials file that has the key
+    /// Profile of the AWS credentials or configuration file that has the key
     #[arg(long, value_name = "NAME")]
     source_aws_profile: Option<String>,
 }
@@ -134,7 +149,7 @@ async fn assume_role(args: AssumeRoleArgs, context: &Context<'_>) -> Result<Outc
     let region = args.region.region.as_deref();
     storage::region(region, context)?;
     let signer = assume_role::signer(args.key.source(), context).await?;
-    let delivery = delivery(&args.export, &AwsProfileArgs::default(), &args.region, context).await?;
+    let delivery = delivery(&args.export, &args.aws, &args.region, Lifetime::Temporary, context).await?;
     let key = assume_role::assume_role(&request, &signer, region, context).await?;
     let advice = assume_role::lost_secret_advice(&key);
     delivery.deliver(NewKey::Ephemeral(key), advice, context).await?;
@@ -182,23 +197,20 @@ async fn request(
 }
 
 fn role_arn(text: &str) -> Result<String, String> {
-    if text.len() >= MIN_ROLE_ARN && is_plain(text) {
+    if ROLE_ARN_LENGTH.contains(&text.chars().count()) && !text.chars().any(char::is_control) {
         Ok(text.to_owned())
     } else {
-        Err(format!("a role ARN has {MIN_ROLE_ARN} or more letters, digits, _ and -; it identifies nothing"))
+        Err("a role ARN has 20 to 2048 printable characters; it identifies nothing".to_owned())
     }
 }
 
 fn role_session_name(text: &str) -> Result<String, String> {
-    if (1..=MAX_SESSION_NAME).contains(&text.len()) && is_plain(text) {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if ROLE_SESSION_NAME_LENGTH.contains(&text.len()) && text.chars().all(fits) {
         Ok(text.to_owned())
     } else {
-        Err(format!("a role session name has 1 to {MAX_SESSION_NAME} letters, digits, _ and -"))
+        Err("a role session name has 2 to 64 ASCII letters, digits and characters of _+=,.@-".to_owned())
     }
-}
-
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 fn whole_lifetime(text: &str) -> Result<Duration, String> {

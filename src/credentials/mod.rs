@@ -25,8 +25,8 @@ pub struct Credentials {
     pub storage: Storage,
 }
 
-/// Where S3 clients find the storage.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where S3 clients find the storage; empty for a destination that does not say so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Storage {
     /// The region that requests are signed for.
     pub region: String,
@@ -42,6 +42,13 @@ pub struct Variable<'a> {
     /// The value.
     pub value: Option<&'a str>,
 }
+
+/// Variables that AWS SDKs and tools take another credential from, or a part of one, and that no form sets.
+///
+/// Source: AWS SDKs and Tools Reference Guide, "Environment variables"; botocore, `credentials.py`, for
+/// `AWS_SECURITY_TOKEN`; AWS SDK for Java 1.x, `SDKGlobalConfiguration`, for `AWS_ACCESS_KEY` and `AWS_SECRET_KEY`.
+pub const CONFLICTING_VARIABLES: [&str; 5] =
+    ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"];
 
 impl Credentials {
     /// A key that expires.
@@ -78,6 +85,12 @@ impl Credentials {
             set("AWS_DEFAULT_REGION", &self.storage.region),
             set("AWS_ENDPOINT_URL_S3", &self.storage.endpoint),
         ]
+    }
+
+    /// What a shell does: it unsets the variables that conflict with the key, and then sets those of the key.
+    fn shell_variables(&self) -> Vec<Variable<'_>> {
+        let conflicting = CONFLICTING_VARIABLES.map(|name| Variable { name, value: None });
+        conflicting.into_iter().chain(self.variables()).collect()
     }
 }
 

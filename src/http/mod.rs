@@ -26,6 +26,7 @@ use self::transport::Transport;
 use crate::env::Env;
 use crate::error::{RequestIds, Result};
 use crate::log::Log;
+use crate::text::form;
 
 mod debug;
 mod failure;
@@ -306,6 +307,10 @@ fn redirect(response: &reqwest::Response, request: &PreparedRequest, transport: 
     let origin = Origin::new(&request.url, transport.proxy.as_ref());
     let may_repeat = request.repeat == Repeat::Always;
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    // A host is shown in lower case, in which a secret could not be recognized any more.
+    let host_of =
+        |text: &str| text.split("//").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next()).map(str::to_owned);
+    let location = location.filter(|text| host_of(text).is_none_or(|host| form::secret_in(&host).is_none()));
     let target = location.and_then(|text| response.url().join(text).ok());
     let target = target.as_ref().map(host_and_port);
     Failure::redirect(response.status().as_u16(), &origin, target.as_deref(), may_repeat)

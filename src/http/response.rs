@@ -12,6 +12,7 @@ use super::origin::{Origin, header_text, is_html, status_text};
 use super::{REQUEST_ID, retry};
 use crate::error::{Error, RequestIds, Result};
 use crate::status::{Code, Status};
+use crate::text::quote;
 
 /// The response to a request, whatever its status.
 pub struct Response {
@@ -185,7 +186,7 @@ fn status_alone(http: u16) -> Status {
 ///
 /// Source: RFC 6749, section 5.2, for `error` and `error_description`.
 fn error_text(body: &Value) -> Option<String> {
-    ["error_description", "message", "error"].iter().find_map(|name| body[name].as_str().map(str::to_owned))
+    ["error_description", "message", "error"].iter().find_map(|name| body[name].as_str().map(quote::bare))
 }
 
 /// Source: yandex-cloud/go-sdk, `pkg/transport/middleware/requestid/interceptor.go`; the Terraform provider for

@@ -10,7 +10,7 @@ use crate::api::sigv4::SigningKey;
 use crate::api::sts::{self, AssumeRole};
 use crate::api::temporary_access_key::EphemeralKey;
 use crate::context::Context;
-use crate::credentials::aws_file::CredentialsFile;
+use crate::credentials::aws_file::AwsFiles;
 use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
 use crate::input;
@@ -40,7 +40,7 @@ pub enum KeySource {
         /// The file with the secret; `-` for standard input.
         secret_file: String,
     },
-    /// In this profile of the AWS credentials file.
+    /// In this profile of the AWS credentials file, or else of the AWS configuration file.
     AwsProfile(String),
     /// In the environment.
     Environment,
@@ -136,15 +136,14 @@ async fn from_flags(id: String, path: &str, context: &Context<'_>) -> Result<Sig
 }
 
 fn from_aws_profile(name: &str, context: &Context<'_>) -> Result<Signer> {
-    let file = CredentialsFile::locate(None, context.env)?;
-    let key = file.read(name)?;
-    let source = format!("the profile {} of {}", quote::value(name), quote::full_path(file.path()));
-    if key.session_token.is_some() {
+    let key = AwsFiles::locate(None, context.env)?.read(name)?;
+    let source = format!("the profile {} of {}", quote::value(name), quote::bare_path(&key.path));
+    if key.is_temporary {
         return Err(temporary(&format!("{source} has a session token")));
     }
     match (key.access_key_id, key.secret) {
-        (Some(id), Some(secret)) if !id.is_empty() => {
-            context.log.warn_if_readable(file.path());
+        (Some(id), Some(secret)) => {
+            context.log.warn_if_readable(&key.path);
             Ok(Signer { key: SigningKey { id, secret }, source })
         }
         _ => Err(Error::no_credentials(format!("{source} lacks aws_access_key_id or aws_secret_access_key"))),
@@ -170,11 +169,15 @@ fn from_environment(context: &Context<'_>) -> Result<Signer> {
         let key = SigningKey { id: id.to_owned(), secret };
         return Ok(Signer { key, source: id_name.to_owned() });
     }
+    if let Some(profile) = env.var("AWS_PROFILE") {
+        let signer = from_aws_profile(profile, context);
+        return signer.map_err(|error| error.context("AWS_PROFILE names the key to sign with"));
+    }
     let error = Error::no_credentials("there is no static key to sign with");
     Err(error.hint(
         "give --access-key-id and --secret-access-key-file, or --source-aws-profile, or set AWS_ACCESS_KEY_ID and \
-         AWS_SECRET_ACCESS_KEY, or YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY; to create a key: yc-rs iam \
-         access-key create",
+         AWS_SECRET_ACCESS_KEY, YC_STORAGE_ACCESS_KEY and YC_STORAGE_SECRET_KEY, or AWS_PROFILE; to create a key: \
+         yc-rs iam access-key create",
     ))
 }
 

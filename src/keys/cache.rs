@@ -2,7 +2,6 @@
 //!
 //! One file a key. A key is issued under a lock, so that any number of processes issue one.
 
-use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +13,8 @@ use super::min_ttl::{self, MinTtl};
 use crate::api::temporary_access_key::EphemeralKey;
 use crate::context::Context;
 use crate::error::Result;
+use crate::lock::Lock;
+use crate::log::Log;
 use crate::store::Store;
 use crate::text::digest::fingerprint;
 
@@ -69,8 +70,11 @@ impl KeyCache {
     }
 
     /// Waits until no other process issues a key for the same request.
-    pub async fn lock(&self, request: &CacheKey) -> Option<File> {
-        self.store.lock(&request.name()).await
+    ///
+    /// # Errors
+    /// Another process holds the lock for too long.
+    pub async fn lock(&self, request: &CacheKey, log: &Log) -> Result<Option<Lock>> {
+        self.store.lock(&request.name(), log).await
     }
 }
 
@@ -85,6 +89,7 @@ pub struct CachedKey {
     cache: KeyCache,
     request: CacheKey,
     min_ttl: Duration,
+    log: Log,
 }
 
 impl CachedKey {
@@ -95,6 +100,7 @@ impl CachedKey {
             cache: KeyCache::new(context.cache_home().as_deref()),
             request,
             min_ttl: min_ttl.map_or(min_ttl::FOR_PROCESS, |min_ttl| min_ttl.duration),
+            log: context.log.clone(),
         }
     }
 
@@ -102,12 +108,12 @@ impl CachedKey {
     /// and the others wait.
     ///
     /// # Errors
-    /// Those of issuing a key.
+    /// Those of issuing a key, or another process holds the lock for too long.
     pub async fn or_new(&self, issue: impl Future<Output = Result<EphemeralKey>>) -> Result<EphemeralKey> {
         if let Some(key) = self.load() {
             return Ok(key);
         }
-        let _lock = self.cache.lock(&self.request).await;
+        let _lock = self.cache.lock(&self.request, &self.log).await?;
         if let Some(key) = self.load() {
             return Ok(key);
         }

@@ -1,16 +1,18 @@
 //! Delivering a new key: printed like every result, exported in a form that S3 clients read, or written to the AWS
 //! credentials file. Everything that can go wrong is checked before the key exists.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::storage::{region, storage};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::storage::{check_region_flag, storage};
 use crate::api::access_key::{CREATE_RESPONSE, StaticKey};
 use crate::api::temporary_access_key::{EPHEMERAL_KEY, EphemeralKey};
 use crate::context::Context;
-use crate::credentials::aws_file::CredentialsFile;
-use crate::credentials::forms::{ExportFormat, github_actions};
+use crate::credentials::aws_file::{AwsFiles, Lifetime, ProfileWriter};
+use crate::credentials::forms::{ExportFormat, github_actions, process};
 use crate::credentials::{Credentials, Storage};
 use crate::error::{Error, Kind, Result};
 use crate::output::Output;
@@ -24,9 +26,16 @@ pub enum Delivery {
     /// Standard output, in a form that S3 clients and shells read.
     Export(ExportFormat, Storage),
     /// The variables of later steps of a GitHub Actions job: the file that holds them.
-    GithubActions(PathBuf, Storage),
-    /// A profile of the AWS credentials file.
-    AwsProfile(CredentialsFile, String, Storage),
+    GithubActions {
+        /// `$GITHUB_ENV`
+        file: PathBuf,
+        /// Whether an earlier step, or the job, has set `AWS_SECURITY_TOKEN`.
+        security_token: bool,
+        /// Where the storage is.
+        storage: Storage,
+    },
+    /// A profile of the AWS credentials file, whose lock is held.
+    AwsProfile(Box<ProfileWriter>),
 }
 
 /// A key that was just created.
@@ -39,6 +48,29 @@ pub enum NewKey {
 }
 
 impl NewKey {
+    fn secret(&self) -> &SecretString {
+        match self {
+            Self::Static(key) => &key.secret,
+            Self::Ephemeral(key) => &key.secret,
+        }
+    }
+
+    /// What to tell the user when the output of a filter does not contain the secret.
+    fn warning_not_shown(&self) -> String {
+        match self {
+            Self::Static(key) => format!(
+                "the output of --jq does not contain the secret of the key {id}, and the secret cannot be shown again; \
+                 to delete the key, type: yc-rs iam access-key delete {id}",
+                id = key.id
+            ),
+            Self::Ephemeral(key) => format!(
+                "the output of --jq does not contain the secret of the key {}; the key expires at {}",
+                key.access_key_id,
+                key.raw["expiresAt"].as_str().unwrap_or_default()
+            ),
+        }
+    }
+
     fn credentials(&self, storage: Storage) -> Credentials {
         match self {
             Self::Static(key) => Credentials::permanent(key, storage),
@@ -61,33 +93,42 @@ impl Delivery {
     /// The format cannot carry the region or the endpoint, or `$GITHUB_ENV` cannot be written.
     pub async fn export(format: ExportFormat, region_flag: Option<&str>, context: &Context<'_>) -> Result<Self> {
         let storage = match format {
-            // This form does not carry the endpoint, so no endpoint has to be looked up.
-            ExportFormat::Process => Storage { region: region(region_flag, context)?, endpoint: String::new() },
+            // This form carries neither region nor endpoint, so they need not be known.
+            ExportFormat::Process => Storage::default(),
             _ => storage(region_flag, context).await?,
         };
         for (name, value) in [("the region", &storage.region), ("the storage endpoint", &storage.endpoint)] {
             format.check(value).map_err(|rule| Error::usage(format!("{name} cannot be exported: it {rule}")))?;
         }
         match format {
-            ExportFormat::GithubActions => Ok(Self::GithubActions(github_env(context)?, storage)),
+            ExportFormat::GithubActions => {
+                let security_token = context.env.vars.contains_key("AWS_SECURITY_TOKEN");
+                Ok(Self::GithubActions { file: github_env(context)?, security_token, storage })
+            }
             format => Ok(Self::Export(format, storage)),
         }
     }
 
-    /// Delivery to a profile of the AWS credentials file; checks what is known before the key exists.
+    /// Delivery to a profile of the AWS credentials file; everything that can fail or wait is done before the key
+    /// exists, and the lock of the file is held from then on.
     ///
     /// # Errors
-    /// The file or the profile cannot be written.
+    /// The file or the profile cannot be written, or the lock is held by another process for too long.
     pub async fn aws_profile(
         profile: String,
         file: Option<&Path>,
+        lifetime: Lifetime,
         region_flag: Option<&str>,
         context: &Context<'_>,
     ) -> Result<Self> {
-        let file = CredentialsFile::locate(file, context.env)?;
+        check_region_flag(region_flag)?;
+        let files = AwsFiles::locate(file, context.env)?;
+        let writer = ProfileWriter::prepare(files, profile, lifetime, &context.log).await?;
+        if !writer.is_new() {
+            return Ok(Self::AwsProfile(Box::new(writer)));
+        }
         let storage = storage(region_flag, context).await?;
-        file.check(&profile, &storage)?;
-        Ok(Self::AwsProfile(file, profile, storage))
+        Ok(Self::AwsProfile(Box::new(writer.with_storage(storage)?)))
     }
 
     /// Delivers the key. When it does not arrive, the error gives `lost_secret_advice`.
@@ -100,40 +141,59 @@ impl Delivery {
 
     async fn write(self, key: NewKey, context: &Context<'_>) -> Result<()> {
         match self {
-            Self::Print => context.printer.print_only_copy(key.into_output()).await,
+            Self::Print => {
+                let (secret, warning) = (key.secret().clone(), key.warning_not_shown());
+                let printed = context.printer.print_only_copy(key.into_output()).await?;
+                if context.printer.has_filter() && !contains(&printed, secret.expose_secret()) {
+                    context.log.warn(&warning);
+                }
+                Ok(())
+            }
             Self::Export(format, storage) => {
                 let text = key.credentials(storage).export(format)?;
-                context.printer.print_only_copy(Output::Verbatim(text.into_bytes())).await
+                if format == ExportFormat::Process && text.len() > process::LONGEST {
+                    context.log.note(&format!(
+                        "the credentials take {} bytes as JSON, and some AWS SDKs read at most {} from \
+                         credential_process",
+                        text.len(),
+                        process::LONGEST
+                    ));
+                }
+                context.printer.print_only_copy(Output::Verbatim(text.into_bytes())).await.map(drop)
             }
-            Self::GithubActions(file, storage) => {
+            Self::GithubActions { file, security_token, storage } => {
                 let credentials = key.credentials(storage);
                 let masks = credentials.export(ExportFormat::GithubActions)?;
                 context.printer.print_only_copy(Output::Verbatim(masks.into_bytes())).await?;
-                let lines = github_actions::lines(&credentials);
+                let lines = github_actions::lines(&credentials, security_token);
                 on_blocking_thread(move || {
                     append(&file, &lines).map_err(|error| {
                         Error::new(
                             Kind::Output,
-                            format!("cannot write $GITHUB_ENV, {}: {error}", quote::full_path(&file)),
+                            format!("cannot write $GITHUB_ENV, {}: {error}", quote::bare_path(&file)),
                         )
                     })
                 })
                 .await
             }
-            Self::AwsProfile(file, profile, storage) => {
-                let credentials = key.credentials(storage);
+            Self::AwsProfile(writer) => {
+                let credentials = key.credentials(Storage::default());
                 let done = format!(
                     "the key {} is in the profile {} of {}",
                     credentials.access_key_id,
-                    quote::value(&profile),
-                    quote::full_path(file.path())
+                    quote::value(writer.profile()),
+                    quote::bare_path(writer.path())
                 );
-                on_blocking_thread(move || file.write(&profile, &credentials)).await?;
+                on_blocking_thread(move || writer.write(&credentials)).await?;
                 context.log.note(&done);
                 Ok(())
             }
         }
     }
+}
+
+fn contains(text: &[u8], part: &str) -> bool {
+    text.windows(part.len().max(1)).any(|window| window == part.as_bytes())
 }
 
 /// Runs what may block where it does not hold up Ctrl-C.
@@ -149,8 +209,17 @@ fn github_env(context: &Context<'_>) -> Result<PathBuf> {
         return Err(Error::usage(format!("{rule}: GITHUB_ACTIONS is not 'true'")));
     }
     let path = env.var("GITHUB_ENV").ok_or_else(|| Error::usage(format!("{rule}: GITHUB_ENV is not set")))?;
-    append(Path::new(path), "")
-        .map_err(|error| Error::usage(format!("cannot write $GITHUB_ENV, {}: {error}", quote::bare(path))))?;
+    if let Some(name) = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].into_iter().find(|name| env.var(name).is_some()) {
+        // No line of the file can unset a variable, and AWS clients take the credentials of a profile first.
+        let message = format!("{name} is set, so the later steps would use that profile in place of the key");
+        return Err(Error::usage(message).hint(format!("remove {name} from the env of the workflow")));
+    }
+    let cannot = |reason: &str| Error::usage(format!("cannot write $GITHUB_ENV, {}: {reason}", quote::bare(path)));
+    // Opening a pipe would wait for its reader.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(cannot("it is not a regular file"));
+    }
+    append(Path::new(path), "").map_err(|error| cannot(&error.to_string()))?;
     Ok(path.into())
 }
 
@@ -181,7 +250,7 @@ mod tests {
             crate::private_file::replace(&path, before.as_bytes()).unwrap();
             append(&path, "").unwrap();
             append(&path, "A=1\n").unwrap();
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+            assert_eq!(fs::read_to_string(&path).unwrap(), after);
         }
     }
 }

@@ -28,15 +28,15 @@ impl Printer {
     /// # Errors
     /// The filter fails, or standard output cannot be written.
     pub async fn print(&self, output: Output) -> Result<()> {
-        self.write(output, false).await
+        self.write(output, false).await.map(drop)
     }
 
     /// Prints the only copy of a secret: a closed pipe is an error, and a filter that may crash runs in a separate
-    /// process, so that the secret is not lost.
+    /// process, so that the secret is not lost. Returns what was printed.
     ///
     /// # Errors
     /// The filter fails, or standard output cannot be written.
-    pub async fn print_only_copy(&self, output: Output) -> Result<()> {
+    pub async fn print_only_copy(&self, output: Output) -> Result<Vec<u8>> {
         let output = self.filter_in_process(output).await?;
         self.write(output, true).await
     }
@@ -68,9 +68,13 @@ impl Printer {
     }
 
     /// The filter may never end, and standard output may block: neither must delay Ctrl-C or `--timeout`.
-    async fn write(&self, output: Output, must_arrive: bool) -> Result<()> {
+    async fn write(&self, output: Output, must_arrive: bool) -> Result<Vec<u8>> {
         let render = self.render.clone();
-        self.on_thread(move || stdout::write_result(&render.render(&output)?, must_arrive)).await?
+        let write = move || {
+            let text = render.render(&output)?;
+            stdout::write_result(&text, must_arrive).map(|()| text)
+        };
+        self.on_thread(write).await?
     }
 
     /// Starts work that renders results on a thread of its own, which has a stack of [`STACK_BYTES`] when there is a

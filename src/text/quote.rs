@@ -34,11 +34,25 @@ pub fn path(path: &Path) -> String {
     value(&path.to_string_lossy())
 }
 
-/// The ID of a request, as a server sends it: escaped and cut. It is random by its nature, so that only what looks like
-/// a known kind of secret is described.
+/// The ID of a request, as a server sends it: escaped and cut. It is random by its nature, so that digits in
+/// hexadecimal are shown, of which no secret of the cloud consists.
 pub fn request_id(text: &str) -> String {
-    let known = form::secret_in(text).filter(|form| *form != Form::Random);
-    known.map_or_else(|| cut(&escape::single_line(text)).into_owned(), describe_form)
+    let is_hexadecimal = text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f' | '-' | ':'));
+    let secret = form::secret_in(text).filter(|form| *form != Form::Random || !is_hexadecimal);
+    secret.map_or_else(|| cut(&escape::single_line(text)).into_owned(), describe_form)
+}
+
+/// A path without quotation marks; of a long one the end is shown, which tells more than the beginning.
+pub fn bare_path(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if let Some(description) = describe(&text) {
+        return description;
+    }
+    let shown = escape::single_line(&text);
+    match shown.chars().count() {
+        length if length > LONGEST => format!("…{}", shown.chars().skip(length + 1 - LONGEST).collect::<String>()),
+        _ => shown.into_owned(),
+    }
 }
 
 /// A path without quotation marks and of any length, since it may have to be typed; one that looks like a secret is
@@ -84,6 +98,9 @@ mod tests {
         assert_eq!(value(&"ж".repeat(80)), format!("'{}'", "ж".repeat(80)));
         assert_eq!(value(&"ж".repeat(81)), format!("'{}…'", "ж".repeat(79)));
         assert_eq!(bare("a\tb"), r"a\tb");
+        let long = Path::new("/a").join("b".repeat(80));
+        assert_eq!(bare_path(&long), format!("…{}", "b".repeat(79)));
+        assert_eq!(bare_path(Path::new("/a/b")), "/a/b");
         assert_eq!(full_path(&Path::new("/a").join("b/".repeat(60))), format!("/a/{}", "b/".repeat(60)));
     }
 

@@ -885,8 +885,8 @@ mod issue_ephemeral {
         let mut user = User::signed_in();
         let token = user.cloud.issue_token_for(ADMIN_ID, std::time::Duration::from_secs(1800));
         user.set("YC_IAM_TOKEN", token);
-        let end = user.run("iam access-key issue-ephemeral --duration 12h --jq .expires_at").ok();
-        let end = DateTime::parse_from_rfc3339(end.trim_end()).unwrap();
+        let key = user.run("iam access-key issue-ephemeral --duration 12h --format json").json();
+        let end = DateTime::parse_from_rfc3339(key["expires_at"].as_str().unwrap()).unwrap();
         assert!(end <= user.cloud.now() + TimeDelta::seconds(1800));
     }
 

@@ -486,8 +486,9 @@ mod streams_and_flags {
             let user = User::signed_in();
             let text = text.replace("\\'", "'");
             let quoted = text.replace('\'', "'\\''");
-            let script = format!("yc iam access-key create --description '{quoted}' --jq .access_key.description");
-            prints(&user, &[], &script, &text);
+            let filter = ".access_key.description, .secret";
+            let script = format!("yc iam access-key create --description '{quoted}' --jq '{filter}' | head -n 1");
+            prints(&user, &["head"], &script, &text);
         }
     }
 }

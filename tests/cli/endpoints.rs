@@ -375,3 +375,76 @@ fn a_folders_name_without_a_cloud_is_refused_before_anything_is_sent() {
     }
     assert!(user.cloud.requests().is_empty());
 }
+
+/// The regions that a command with a key of another installation has.
+fn regions(user: &User, flags: &str) -> Vec<String> {
+    let out = user.run(&format!("iam access-key exec --duration 1h {flags} -- /usr/bin/env")).ok();
+    let mut lines: Vec<_> = out.lines().filter(|line| line.contains("REGION")).map(str::to_owned).collect();
+    lines.retain(|line| line.starts_with("AWS_"));
+    lines.sort();
+    lines
+}
+
+#[cfg(unix)]
+#[test]
+fn the_region_of_another_installation_is_that_of_the_user() {
+    let mut user = signed_in();
+    user.cloud.set_endpoints(&[("iam", user.cloud.http_url()), ("storage", "https://storage.kz.example")]);
+    let in_force = |region: &str| [format!("AWS_DEFAULT_REGION={region}"), format!("AWS_REGION={region}")];
+    user.set("AWS_DEFAULT_REGION", "last");
+    assert_eq!(regions(&user, ""), in_force("last"));
+    user.set("AWS_REGION", "kz1");
+    assert_eq!(regions(&user, ""), in_force("kz1"));
+    user.use_profile("region = 'from-profile'");
+    assert_eq!(regions(&user, ""), in_force("from-profile"));
+    user.set("YC_REGION", "from-variable");
+    assert_eq!(regions(&user, ""), in_force("from-variable"));
+    assert_eq!(regions(&user, "--region from-flag"), in_force("from-flag"));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_region_of_the_built_in_installation_is_not_that_of_aws() {
+    let mut user = User::signed_in();
+    user.set("AWS_REGION", "us-east-1");
+    assert_eq!(regions(&user, ""), ["AWS_DEFAULT_REGION=ru-central1", "AWS_REGION=ru-central1"]);
+    user.set("YC_REGION", "kz1");
+    assert_eq!(regions(&user, ""), ["AWS_DEFAULT_REGION=kz1", "AWS_REGION=kz1"]);
+    user.set("YC_REGION", "k z");
+    let error = user.run("iam access-key exec -- /usr/bin/env").failed(2);
+    assert_eq!(error, "ERROR: YC_REGION is 'k z', but must be letters, digits and hyphens, e.g. ru-central1\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_region_that_is_not_known_is_an_error_for_what_needs_one() {
+    let user = signed_in();
+    user.cloud.set_endpoints(&[("iam", user.cloud.http_url()), ("storage", "https://storage.kz.example")]);
+    let key = user.cloud.add_access_key(ADMIN_ID, "");
+    user.write_file("secret", &key.secret);
+    let sign = format!("sts assume-role --access-key-id {} --secret-access-key-file secret", key.key_id);
+    user.write_file("old", "[p]\n");
+    for line in [
+        "iam access-key issue-ephemeral --export env",
+        "iam access-key create --export dotenv",
+        "iam access-key exec -- /usr/bin/env",
+        "iam access-key issue-ephemeral --aws-profile new --aws-credentials-file f",
+        &sign,
+    ] {
+        assert_eq!(
+            user.run(line).failed(2),
+            "ERROR: the region of this installation of the cloud is not known\nhint: give --region, set YC_REGION, or put \
+             'region' into the profile\n",
+            "{line}"
+        );
+    }
+    assert_eq!((user.cloud.ephemeral_keys().len(), user.cloud.access_keys().len()), (0, 1));
+    for line in [
+        "iam access-key issue-ephemeral",
+        "iam access-key create",
+        "iam access-key issue-ephemeral --export process",
+        "iam access-key issue-ephemeral --aws-profile p --aws-credentials-file old",
+    ] {
+        user.run(line).ok();
+    }
+}

@@ -19,6 +19,10 @@ fn the_command_has_the_key_and_nothing_that_competes() {
         "AWS_PROFILE",
         "AWS_DEFAULT_PROFILE",
         "AWS_SECURITY_TOKEN",
+        "AWS_ACCESS_KEY",
+        "AWS_SECRET_KEY",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_USE_DUALSTACK_ENDPOINT",
         "AWS_SESSION_TOKEN",
         "AWS_ROLE_ARN",
         "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -45,6 +49,9 @@ fn the_command_has_the_key_and_nothing_that_competes() {
         "AWS_REGION=ru-central1".to_owned(),
         "AWS_DEFAULT_REGION=ru-central1".to_owned(),
         "AWS_ENDPOINT_URL_S3=https://storage.yandexcloud.net".to_owned(),
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=false".to_owned(),
+        "AWS_USE_FIPS_ENDPOINT=false".to_owned(),
+        "AWS_USE_DUALSTACK_ENDPOINT=false".to_owned(),
         "AWS_CONFIG_FILE=from outside".to_owned(),
         "MINE=from outside".to_owned(),
     ];
@@ -132,20 +139,59 @@ fn the_command_is_found_by_path() {
 }
 
 #[test]
+fn with_a_policy_the_command_cannot_get_another_key() {
+    let mut user = User::signed_in();
+    let own = [
+        "YC_TOKEN",
+        "YC_SERVICE_ACCOUNT_KEY_FILE",
+        "YC_WORKLOAD_IDENTITY",
+        "YC_WORKLOAD_IDENTITY_AUDIENCE",
+        "YC_SA_ID",
+        "ACTIONS_ID_TOKEN_REQUEST_URL",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "ID_TOKEN",
+        "GITLAB_OIDC_TOKEN",
+        "JOB_TOKEN",
+    ];
+    for name in own {
+        user.set(name, "from outside");
+    }
+    user.use_profile("workload-identity = { service-account-id = 'aje', subject-token = 'env:JOB_TOKEN' }");
+    user.write_file("request", r#"{"policy": "{}"}"#);
+    let variables = |flags: &str| {
+        let out = user.run(&format!("iam access-key exec {flags} -- /usr/bin/env")).ok();
+        let mut names: Vec<_> = out.lines().filter_map(|line| Some(line.split_once('=')?.0.to_owned())).collect();
+        names.retain(|name| own.contains(&name.as_str()) || name == "YC_IAM_TOKEN");
+        names.len()
+    };
+    assert_eq!(variables(""), own.len() + 1);
+    assert_eq!((variables("--policy {}"), variables("-r request")), (0, 0));
+}
+
+const SHELL_HINT: &str =
+    "hint: to run a builtin or a command line of the shell, type: yc-rs iam access-key exec -- sh -c 'COMMAND'\n";
+
+#[test]
 fn a_command_that_cannot_be_run_is_found_before_there_is_a_key() {
     let mut user = User::signed_in();
     user.set("PATH", user.home().to_str().unwrap().to_owned());
     user.write_file("plain", "text");
-    for (command, status, reason) in [
-        ("nonesuch", 127, "cannot run 'nonesuch': there is no such command"),
-        ("./nonesuch", 127, "no such command"),
-        ("plain", 126, "not a program"),
-        ("./plain", 126, "not a program"),
-        ("/", 126, "not a program"),
-        ("", 127, "no such command"),
+    let not_found = |name: &str| format!("ERROR: cannot run '{name}': there is no such command\n{SHELL_HINT}");
+    let not_executable = |name: &str| {
+        format!(
+            "ERROR: cannot run '{name}': the file is not executable\nhint: to make it executable, type: chmod +x FILE; or \
+             name the interpreter of the script: yc-rs iam access-key exec -- sh FILE\n"
+        )
+    };
+    for (command, status, message) in [
+        ("nonesuch", 127, not_found("nonesuch")),
+        ("./nonesuch", 127, not_found("./nonesuch")),
+        ("plain", 126, not_executable("plain")),
+        ("./plain", 126, not_executable("./plain")),
+        ("/", 126, format!("ERROR: cannot run '/': it is a directory\n{SHELL_HINT}")),
+        ("", 127, not_found("")),
     ] {
-        let message = exec(&user, &[command]).failed(status);
-        assert!(message.contains(reason), "{message}");
+        assert_eq!(exec(&user, &[command]).failed(status), message);
     }
     user.run("iam access-key exec").failed(2);
     user.run("iam access-key exec --").failed(2);
@@ -154,13 +200,57 @@ fn a_command_that_cannot_be_run_is_found_before_there_is_a_key() {
     assert_eq!(user.sent(), [] as [&str; 0]);
 }
 
-#[test]
-fn a_command_whose_interpreter_is_missing_fails_as_in_a_shell() {
-    let user = User::signed_in();
-    let script = user.write_file("script", "#!/nonexistent/interpreter\n");
+/// Writes a script that may be run.
+fn write_script(user: &User, name: &str, text: &str) {
+    let script = user.write_file(name, text);
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let message = exec(&user, &["./script"]).failed(127);
-    assert!(message.contains("cannot run './script'") && message.contains("hint: the secret of the key"), "{message}");
+}
+
+#[test]
+fn an_interpreter_that_cannot_be_run_is_found_before_there_is_a_key() {
+    let mut user = User::signed_in();
+    user.set("PATH", format!("{}:/usr/bin:/bin", user.home().display()));
+    let plain = user.write_file("plain", "text").display().to_string();
+    let directory = user.home().display().to_string();
+    write_script(&user, "by-script", "#!/nonexistent/interpreter\n");
+    let by_script = user.home().join("by-script").display().to_string();
+    let missing = |name: &str| format!("there is no interpreter '{name}', which its first line names\n");
+    let forbidden = |name: &str| format!("the interpreter '{name}', which its first line names, is not executable\n");
+    let carriage_return = "its first line ends in a carriage return, so its interpreter is not found\n".to_owned();
+    for (text, status, reason) in [
+        (include_str!("../data/F8-crlf.sh").to_owned(), 127, carriage_return.clone()),
+        ("#!/usr/bin/env sh\r\necho x\r\n".to_owned(), 127, carriage_return.clone()),
+        ("#!/bin/sh -e\r\n".to_owned(), 127, carriage_return),
+        ("#!/nonexistent/interpreter\n".to_owned(), 127, missing("/nonexistent/interpreter")),
+        ("#! /nonexistent/interpreter -x\n".to_owned(), 127, missing("/nonexistent/interpreter")),
+        ("#!/usr/bin/env nonesuch\n".to_owned(), 127, missing("nonesuch")),
+        ("#!/usr/bin/env -S nonesuch -u\n".to_owned(), 127, missing("nonesuch")),
+        (format!("#!{by_script}\n"), 127, missing("/nonexistent/interpreter")),
+        (format!("#!{plain}\n"), 126, forbidden(&plain)),
+        (format!("#!{directory}\n"), 126, forbidden(&directory)),
+        ("#!/usr/bin/env plain\n".to_owned(), 126, forbidden("plain")),
+        ("#!/usr/bin/env by-script\n".to_owned(), 127, missing("/nonexistent/interpreter")),
+    ] {
+        write_script(&user, "script", &text);
+        for command in ["./script", "script"] {
+            let error = exec(&user, &[command]).failed(status);
+            let expected = format!("ERROR: cannot run '{command}': {reason}hint: ");
+            assert!(error.starts_with(&expected), "{text:?}: {error}");
+        }
+    }
+    assert_eq!(user.sent(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_script_that_can_be_run_is_run() {
+    let user = User::signed_in();
+    for text in
+        ["#!/bin/sh\necho run\n", "#! /usr/bin/env sh\necho run\n", "#!/usr/bin/env -S sh -e\necho run\n", "echo run\n"]
+    {
+        write_script(&user, "script", text);
+        let out = user.program("yc-rs").args(["iam", "access-key", "exec", "--", "./script"]).output().unwrap();
+        assert_eq!((out.stdout.as_slice(), out.status.code()), (&b"run\n"[..], Some(0)), "{text:?} {out:?}");
+    }
 }
 
 #[test]

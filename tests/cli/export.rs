@@ -26,13 +26,21 @@ const NAMES: [&str; 7] = [
     "AWS_ENDPOINT_URL_S3",
 ];
 
+/// Variables that would give SDKs another credential than the exported one.
+const CONFLICTING: [&str; 5] =
+    ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"];
+
 /// What a shell has in these variables after it has run a script.
 fn shell(user: &User, program: &str, arguments: &[&str], script: &str) -> Vec<Option<String>> {
     let mut child = user
         .program(program)
         .args(arguments)
-        .env("AWS_SESSION_TOKEN", "left over")
-        .env("AWS_CREDENTIAL_EXPIRATION", "left over")
+        .envs(
+            ["AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"]
+                .into_iter()
+                .chain(CONFLICTING)
+                .map(|name| (name, "left over")),
+        )
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -73,8 +81,9 @@ fn shells_have_the_key_after_they_have_run_the_output() {
         let user = User::signed_in();
         let name = format.to_possible_value().unwrap().get_name().to_owned();
         let temporary = user.run(&format!("{ISSUE_1H} --export {name}")).ok();
-        let script = format!("{temporary}{}", show(format, &NAMES));
-        let found = shell(&user, program, arguments, &script);
+        let script = format!("{temporary}{}{}", show(format, &NAMES), show(format, &CONFLICTING));
+        let mut found = shell(&user, program, arguments, &script);
+        assert_eq!(found.split_off(NAMES.len()), [const { None }; CONFLICTING.len()], "{program}");
         let key = &user.cloud.ephemeral_keys()[0];
         let found: Vec<_> = found.into_iter().map(Option::unwrap).collect();
         assert_eq!(found[..3], [key.access_key_id.clone(), key.secret.clone(), key.session_token.clone()]);
@@ -83,9 +92,11 @@ fn shells_have_the_key_after_they_have_run_the_output() {
         assert_eq!(found[4..], ["ru-central1", "ru-central1", "https://storage.yandexcloud.net"]);
 
         let permanent = user.run(&format!("iam access-key create --export {name}")).ok();
-        let found = shell(&user, program, arguments, &format!("{permanent}{}", show(format, &NAMES)));
+        let script = format!("{permanent}{}{}", show(format, &NAMES[..4]), show(format, &CONFLICTING));
+        let found = shell(&user, program, arguments, &script);
         let key = user.cloud.access_keys().pop().unwrap();
         assert_eq!(found[..4], [Some(key.key_id), Some(key.secret), None, None], "{program}");
+        assert_eq!(found[4..], [const { None }; CONFLICTING.len()], "{program}");
     }
 }
 
@@ -188,7 +199,8 @@ fn files_and_json_hold_hostile_values_as_they_are_or_refuse_them() {
                 .lines()
                 .map(|line| line.trim_start_matches("set \"").trim_end_matches('"').split_once('=').unwrap())
                 .collect();
-            assert_eq!((lines.len(), lines["AWS_SECRET_ACCESS_KEY"]), (7, value.as_str()));
+            let count = if format == ExportFormat::Dotenv { 7 } else { 12 };
+            assert_eq!((lines.len(), lines["AWS_SECRET_ACCESS_KEY"]), (count, value.as_str()));
         }
     }
 }
@@ -272,17 +284,25 @@ fn min_ttl_is_granted_or_nothing_is_shown() {
     );
 }
 
+#[cfg(unix)]
 #[test]
-fn more_than_1024_bytes_are_an_error_that_says_that_the_key_is_lost() {
+fn more_than_1024_bytes_are_printed_and_noted_on_a_terminal() {
     let user = User::signed_in();
     let tomorrow = (Utc::now() + TimeDelta::hours(30)).to_rfc3339();
-    user.cloud.fault(ISSUE, answer(&tomorrow, &format!("s1.{}", "x".repeat(1000))));
-    let message = user.run("iam access-key issue-ephemeral --export process --no-cache").failed(1);
-    assert!(
-        message.contains("at most 1024") && message.contains("hint: the secret of the key aje is lost"),
-        "{message}"
-    );
-    assert!(!message.contains("xxx"), "{message}");
+    for count in [1, 1000] {
+        user.cloud.fault(ISSUE, answer(&tomorrow, &format!("s1.{}", "x".repeat(count))));
+        let line = "iam access-key issue-ephemeral --export process --no-cache";
+        let ran =
+            crate::terminal::at_terminal(crate::terminal::Stream::Err, &user, &line.split(' ').collect::<Vec<_>>());
+        let note = format!(
+            "note: the credentials take {} bytes as JSON, and some AWS SDKs read at most 1024 from credential_process\n",
+            ran.out.len()
+        );
+        let expected = if count == 1 { String::new() } else { note };
+        assert_eq!((ran.code, ran.err), (0, expected));
+        let document: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(document["SessionToken"].as_str().unwrap().len(), count + 3);
+    }
 }
 
 #[test]
@@ -309,6 +329,7 @@ fn the_form_excludes_other_forms_and_permanent_keys_a_process() {
         "iam access-key create --export process",
         "iam access-key issue-ephemeral --export env --region a'b",
         "iam access-key issue-ephemeral --export github-actions",
+        "iam access-key issue-ephemeral --export process --region ru-central1",
     ] {
         user.run(line).failed(2);
     }
@@ -367,6 +388,42 @@ fn github_actions_masks_first_and_then_writes_the_file() {
 }
 
 #[test]
+fn a_later_step_has_the_key_of_the_last_one_and_no_token_of_an_earlier_one() {
+    for is_set in [false, true] {
+        let mut user = User::signed_in();
+        let file = user.write_file("github_env", "");
+        user.set("GITHUB_ENV", file.to_str().unwrap());
+        user.set("GITHUB_ACTIONS", "true");
+        if is_set {
+            user.set("AWS_SECURITY_TOKEN", "OLD");
+        }
+        let later_step = |user: &User| {
+            let written = std::fs::read_to_string(&file).unwrap();
+            let variables: BTreeMap<String, String> =
+                written.lines().map(|line| line.split_once('=').unwrap()).map(|(a, b)| (a.into(), b.into())).collect();
+            let value = |name: &str| variables.get(name).cloned();
+            let token = value("AWS_SESSION_TOKEN");
+            assert_eq!(value("AWS_SECURITY_TOKEN"), token.clone().filter(|_| is_set), "{}", user.home().display());
+            (value("AWS_ACCESS_KEY_ID").unwrap(), token.unwrap(), value("AWS_CREDENTIAL_EXPIRATION").unwrap())
+        };
+        user.run(&format!("{ISSUE_1H} --export github-actions")).ok();
+        let ephemeral = user.cloud.ephemeral_keys().pop().unwrap();
+        let step = later_step(&user);
+        assert_eq!((&step.0, &step.1), (&ephemeral.access_key_id, &ephemeral.session_token));
+        user.run("iam access-key create --export github-actions").ok();
+        let key = user.cloud.access_keys().pop().unwrap();
+        assert_eq!(later_step(&user), (key.key_id, String::new(), String::new()));
+        // What is empty now is set all the same, and would hide the token of the next key.
+        if is_set {
+            user.set("AWS_SECURITY_TOKEN", "");
+        }
+        user.run(&format!("{ISSUE_1H} --export github-actions")).ok();
+        let ephemeral = user.cloud.ephemeral_keys().pop().unwrap();
+        assert_eq!(later_step(&user).1, ephemeral.session_token);
+    }
+}
+
+#[test]
 fn github_actions_without_its_file_makes_no_key() {
     let mut user = User::signed_in();
     user.set("GITHUB_ACTIONS", "true");
@@ -378,6 +435,17 @@ fn github_actions_without_its_file_makes_no_key() {
     refused(&user, "GITHUB_ENV is not set");
     user.set("GITHUB_ENV", "/nonexistent/env");
     refused(&user, "cannot write $GITHUB_ENV, /nonexistent/env");
+    for path in [user.home().to_str().unwrap().to_owned(), "/dev/null".to_owned()] {
+        user.set("GITHUB_ENV", &*path);
+        refused(&user, &format!("cannot write $GITHUB_ENV, {path}: it is not a regular file"));
+    }
+    let file = user.write_file("github_env", "");
+    user.set("GITHUB_ENV", file.to_str().unwrap());
+    for name in ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"] {
+        user.set(name, "p");
+        refused(&user, &format!("{name} is set, so the later steps would use that profile in place of the key"));
+        user.unset(name);
+    }
     user.set("GITHUB_ACTIONS", "false");
     refused(&user, "GITHUB_ACTIONS is not 'true'");
 }

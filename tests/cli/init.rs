@@ -117,11 +117,16 @@ struct Conversation {
 impl Conversation {
     /// Starts `yc-rs init` on a terminal; `None` where the machine has no `script` to make one with.
     fn start(user: &User, flags: &str) -> Option<Self> {
+        Self::start_command(user, &format!("yc-rs init {flags}"))
+    }
+
+    /// Starts a command of a shell on a terminal.
+    fn start_command(user: &User, command: &str) -> Option<Self> {
         if !require_program("script") {
             return None;
         }
         let mut script = user.program("script");
-        script.env("NO_COLOR", "1").args(["-qec", &format!("yc-rs init {flags}"), "/dev/null"]);
+        script.env("NO_COLOR", "1").args(["-qec", command, "/dev/null"]);
         script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = script.spawn().unwrap();
         let (keyboard, screen) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
@@ -265,6 +270,32 @@ fn nothing_is_written_when_the_conversation_is_left() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_signal_in_the_middle_of_a_question_leaves_the_terminal_as_it_was() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    for (signal, exit, message) in [
+        (Signal::INT, 130, "ERROR: interrupted\n"),
+        (Signal::TERM, 143, "ERROR: interrupted by SIGTERM\n"),
+        (Signal::HUP, 129, "ERROR: interrupted by SIGHUP\n"),
+    ] {
+        let user = User::new();
+        let command = "sh -c 'echo $$ > pid; exec yc-rs init --profile a --folder-id b1gf'; echo exit $?; stty -a";
+        let Some(mut conversation) = Conversation::start_command(&user, command) else { return };
+        conversation.answer("Number [1]", "2\n");
+        conversation.answer("(not shown): ", "");
+        let pid = std::fs::read_to_string(user.home().join("pid")).unwrap();
+        kill_process(Pid::from_raw(pid.trim().parse().unwrap()).unwrap(), signal).unwrap();
+        let (_, shown) = conversation.end();
+        assert!(shown.contains(&format!("{message}exit {exit}\n")), "{shown}");
+        let settings: Vec<_> = shown.rsplit("exit").next().unwrap().split_whitespace().collect();
+        for setting in ["echo", "icanon", "isig"] {
+            assert!(settings.contains(&setting), "{setting}: {shown}");
+        }
+    }
+}
+
 #[test]
 fn what_the_flags_give_is_not_asked() {
     let mut user = User::new();
@@ -303,6 +334,22 @@ fn with_flags_alone_nothing_is_asked_at_a_terminal_either() {
     let (code, shown) = conversation.end();
     assert!(code == 0 && !shown.contains('['), "{shown}");
     assert!(shown.ends_with("Profile 'default' created and activated\n"), "{shown}");
+}
+
+#[test]
+fn with_no_input_or_yes_nothing_is_asked_at_a_terminal() {
+    for flag in ["--no-input", "--yes"] {
+        let user = User::new();
+        let Some(conversation) = Conversation::start(&user, &format!("--token t1.a.b {flag}")) else { return };
+        let (code, shown) = conversation.end();
+        assert_eq!(code, 2, "{shown}");
+        assert!(
+            shown.starts_with("ERROR: ")
+                && shown.contains("init cannot ask without a terminal, and these are missing: --folder-id"),
+            "{shown}"
+        );
+        assert_eq!(config_text(&user), "");
+    }
 }
 
 #[test]

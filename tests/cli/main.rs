@@ -29,6 +29,8 @@ mod errors;
 #[cfg(unix)]
 mod exec;
 mod export;
+#[cfg(unix)]
+mod flags;
 mod foreign_responses;
 mod help;
 mod hints;
@@ -41,6 +43,8 @@ mod interrupts;
 mod jq;
 mod key_cache;
 mod load;
+#[cfg(unix)]
+mod locks;
 mod network;
 mod never_shown;
 mod operations;

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Arg, Command, CommandFactory};
-use yc_emulator::PrivateKey;
+use yc_emulator::{Fault, PrivateKey};
 use yc_rs::commands::Cli;
 
+use crate::route::GET;
 use crate::support::{Ran, User};
 
 /// So many characters in a row must not be shown.
@@ -229,6 +230,39 @@ fn a_secret_in_a_file_in_the_wrong_place_is_not_shown() {
 }
 
 #[test]
+fn a_secret_in_a_response_that_is_not_the_apis_is_not_shown() {
+    let user = User::signed_in();
+    for (what, secret) in secrets(&user) {
+        let in_header: String = secret.chars().filter(char::is_ascii_graphic).take(200).collect();
+        // The secrets that can be the name of a host.
+        let host = secret.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).then(|| secret.clone());
+        let headers = ["x-request-id", "x-server-request-id", "x-server-trace-id"];
+        let headers = headers.map(|name| (name.to_owned(), in_header.clone())).to_vec();
+        let mut faults = vec![
+            Fault::answer(400, "application/json", &serde_json::json!({ "message": secret }).to_string()),
+            Fault::answer(401, "application/json", &serde_json::json!({ "error": secret }).to_string()),
+            Fault::answer(500, "text/plain", &secret),
+            Fault::answer(403, "text/html", &format!("<html>{secret}</html>")),
+            Fault::answer(200, "text/html", &format!("<html>{secret}</html>")),
+            Fault::Headers(headers),
+        ];
+        faults.extend(host.as_ref().map(|host| Fault::redirect(302, &format!("https://{host}/login"))));
+        for fault in faults {
+            for format in ["text", "json"] {
+                user.cloud.fault(GET, fault.clone());
+                let ran = user.run(&format!("iam access-key get abc --retry 1 --error-format {format}"));
+                assert_ne!(ran.code, 0, "{what}: {ran:#?}");
+                assert_not_shown(&format!("{what}: {fault:?}"), &secret, &ran);
+                if let Some(host) = &host {
+                    let lower = Ran { out: ran.out.to_lowercase(), err: ran.err.to_lowercase(), ..ran };
+                    assert_not_shown(&format!("{what}: {fault:?}"), &host.to_lowercase(), &lower);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_value_is_shown_on_one_line_of_at_most_80_characters() {
     let user = User::signed_in();
     let long = "a".repeat(200);
@@ -242,6 +276,23 @@ fn a_value_is_shown_on_one_line_of_at_most_80_characters() {
         error.lines().next().unwrap(),
         r"ERROR: 'a\nb\u001b[1m' is not an ID: an ID has no spaces, no control characters, no '/', and no '.' first"
     );
+}
+
+#[test]
+fn a_long_value_is_cut_in_every_flag_and_variable() {
+    let mut user = User::signed_in().over_https();
+    let long = "long-name/".repeat(40);
+    for line in command_lines(&long) {
+        for shown in user.run_args(&line).err.lines().filter(|shown| shown.starts_with("ERROR:")) {
+            assert!(!shown.contains(&long[..81]), "{line:?}: {shown}");
+        }
+    }
+    for variable in ["YC_FOLDER_ID", "YC_FORMAT", "YC_PROFILE", "YC_CA_BUNDLE"] {
+        user.set(variable, &long);
+        let error = user.run("iam access-key list").failed(2);
+        assert!(!error.contains(&long[..81]), "{variable}: {error}");
+        user.unset(variable);
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ const BY_NAME: &str = "iam access-key list --service-account-name backup";
 
 /// Every global flag and a harmless value for it; each has a test of its effect in this file, in `auth` (`token`), in
 /// `sources` (`impersonate-service-account-id`) or in `endpoints` (`endpoint`).
-const FLAGS: [(&str, Option<&str>); 20] = [
+const FLAGS: [(&str, Option<&str>); 22] = [
     ("profile", Some("p")),
     ("token", Some("t1.x.y")),
     ("impersonate-service-account-id", Some(ADMIN_ID)),
@@ -40,6 +40,8 @@ const FLAGS: [(&str, Option<&str>); 20] = [
     ("debug-grpc", None),
     ("no-user-output", None),
     ("no-browser", None),
+    ("no-input", None),
+    ("yes", None),
     ("error-format", Some("text")),
 ];
 

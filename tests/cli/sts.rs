@@ -92,10 +92,12 @@ fn every_flag_reaches_the_server() {
 fn bad_input_is_refused_before_anything_is_sent() {
     let (user, _) = user();
     for (args, reason) in [
-        (&["--role-arn", "too-short"][..], "20 or more"),
-        (&["--role-arn", "arn:aws:iam::123456789012:role/x"], "letters, digits"),
-        (&["--role-session-name", "a b"], "1 to 64"),
-        (&["--role-session-name", "a@b"], "1 to 64"),
+        (&["--role-arn", "too-short"][..], "a role ARN has 20 to 2048 printable characters"),
+        (&["--role-arn", "a role ARN with a\ttabulator"], "a role ARN has 20 to 2048 printable characters"),
+        (&["--role-arn", &"x".repeat(2049)], "a role ARN has 20 to 2048 printable characters"),
+        (&["--role-session-name", "a b"], "a role session name has 2 to 64 ASCII letters"),
+        (&["--role-session-name", "a"], "a role session name has 2 to 64 ASCII letters"),
+        (&["--role-session-name", &"x".repeat(65)], "a role session name has 2 to 64 ASCII letters"),
         (&["--duration-seconds", "899"], "900..=43200"),
         (&["--duration-seconds", "43201"], "900..=43200"),
         (&["--duration", "14m"], "15m and 12h"),
@@ -126,8 +128,9 @@ fn the_first_source_of_a_key_decides() {
     user.write_file(".aws/credentials", &profile);
     user.write_file("secret", &format!("{}\n", by_flag.secret));
 
-    let key_of =
-        |user: &User, more: &[&str]| assume(user, &[&["--jq", ".access_key_id"], more].concat()).ok().trim().to_owned();
+    let key_of = |user: &User, more: &[&str]| {
+        assume(user, &[&["--format", "json"], more].concat()).json()["access_key_id"].clone()
+    };
     assert_eq!(
         key_of(&user, &["--access-key-id", &by_flag.key_id, "--secret-access-key-file", "secret"]),
         by_flag.key_id
@@ -135,19 +138,10 @@ fn the_first_source_of_a_key_decides() {
     assert_eq!(key_of(&user, &["--source-aws-profile", "p"]), by_profile.key_id);
     assert_eq!(key_of(&user, &[]), by_aws.key_id);
     let ran = user.run_with_input(
-        [
-            "sts",
-            "assume-role",
-            "--jq",
-            ".access_key_id",
-            "--access-key-id",
-            &by_flag.key_id,
-            "--secret-access-key-file",
-            "-",
-        ],
+        ["sts", "assume-role", "--format", "json", "--access-key-id", &by_flag.key_id, "--secret-access-key-file", "-"],
         &by_flag.secret,
     );
-    assert_eq!(ran.ok().trim(), by_flag.key_id);
+    assert_eq!(ran.json()["access_key_id"], by_flag.key_id);
     user.unset("AWS_ACCESS_KEY_ID");
     user.unset("AWS_SECRET_ACCESS_KEY");
     user.set("AWS_SESSION_TOKEN", "s1.of.nothing");
@@ -157,6 +151,110 @@ fn the_first_source_of_a_key_decides() {
     refused_unsent(&user, &[], 3, "YC_STORAGE_SECRET_KEY is set, but YC_STORAGE_ACCESS_KEY is not");
     user.unset("YC_STORAGE_SECRET_KEY");
     refused_unsent(&user, &[], 3, "there is no static key to sign with");
+    user.set("AWS_PROFILE", "p");
+    assert_eq!(key_of(&user, &[]), by_profile.key_id);
+    user.set("AWS_PROFILE", "q");
+    user.cloud.clear_requests();
+    refused_unsent(&user, &[], 2, "AWS_PROFILE names the key to sign with: the AWS credentials file ");
+}
+
+/// The emulator accepts what the documentation of Yandex Cloud names: letters, digits, `_` and `-`.
+#[test]
+fn names_that_aws_accepts_are_left_to_the_server() {
+    for (arn, name, sent) in [
+        (
+            "arn:aws:iam::123456789012:role/x",
+            "a@b",
+            "RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fx&RoleSessionName=a%40b",
+        ),
+        (
+            "twenty printable characters",
+            "a_+=,.@-9",
+            "RoleArn=twenty%20printable%20characters&RoleSessionName=a_%2B%3D%2C.%40-9",
+        ),
+    ] {
+        let (user, _) = user();
+        let error = assume(&user, &["--role-arn", arn, "--role-session-name", name]).failed(1);
+        assert!(error.contains("\ncode: ValidationError\n"), "{error}");
+        let [request] = &user.cloud.requests()[..] else { panic!("{:?}", user.sent()) };
+        let body = String::from_utf8(request.body.clone()).unwrap();
+        assert!(body.contains(sent), "{body}");
+    }
+}
+
+/// The content of an input of users, with the ID and the secret of a key in their places.
+fn filled(content: &str, key: &AccessKey) -> String {
+    content.replace("KEYID", &key.key_id).replace("SECRET", &key.secret)
+}
+
+#[test]
+fn a_profile_is_read_as_the_sdks_read_it() {
+    let mut user = User::new();
+    let key = user.cloud.add_access_key(ADMIN_ID, "");
+    for content in [
+        include_str!("../data/F9-empty-session-token.credentials"),
+        include_str!("../data/F10-inline-comments.credentials"),
+    ] {
+        let file = user.write_file("F", &filled(content, &key));
+        user.set("AWS_SHARED_CREDENTIALS_FILE", file.to_str().unwrap());
+        assert_eq!(
+            assume(&user, &["--source-aws-profile", "p", "--format", "json"]).json()["access_key_id"],
+            key.key_id
+        );
+    }
+    let config = filled("[profile only-here]\naws_access_key_id = KEYID\naws_secret_access_key = SECRET\n", &key);
+    let config = user.write_file("config-file", &config);
+    user.set("AWS_CONFIG_FILE", config.to_str().unwrap());
+    let printed = assume(&user, &["--source-aws-profile", "only-here", "--format", "json"]).json();
+    assert_eq!(printed["access_key_id"], key.key_id);
+}
+
+#[test]
+fn the_root_certificates_of_aws_clients_are_trusted_here_and_nowhere_else() {
+    let (mut user, _) = over_https(Emulator::start());
+    let bundle = user.home().join("ca.pem").to_str().unwrap().to_owned();
+    user.unset("YC_CA_BUNDLE");
+    assume(&user, &["--retry", "1"]).failed(1);
+    user.set("AWS_CA_BUNDLE", &*bundle);
+    assume(&user, &[]).ok();
+    let token = user.cloud.issue_token(ADMIN_ID);
+    user.set("YC_IAM_TOKEN", token);
+    user.run("iam access-key list --retry 1").failed(1);
+    user.set("YC_CA_BUNDLE", "/nonexistent");
+    let error = assume(&user, &["--retry", "1"]).failed(2);
+    assert!(error.contains("/nonexistent"), "{error}");
+}
+
+#[test]
+fn the_credentials_go_to_a_profile_of_the_aws_cli() {
+    let (user, key) = user();
+    assert_eq!(assume(&user, &["--aws-profile", "p"]).ok(), "");
+    let issued = user.cloud.sts_keys().pop().unwrap();
+    assert_eq!(
+        std::fs::read_to_string(user.home().join(".aws/credentials")).unwrap(),
+        format!(
+            "[p]\naws_access_key_id = {}\naws_secret_access_key = {}\naws_session_token = {}\nregion = ru-central1\n\
+             endpoint_url = https://storage.yandexcloud.net\n",
+            key.key_id, issued.secret, issued.session_token
+        )
+    );
+}
+
+#[test]
+fn a_filter_that_drops_the_secret_is_warned_of() {
+    let (user, key) = user();
+    let ran = assume(&user, &["--jq", ".expires_at"]);
+    assert_eq!(
+        (ran.code, ran.err),
+        (
+            0,
+            format!(
+                "WARNING: the output of --jq does not contain the secret of the key {}; the key expires at {}\n",
+                key.key_id,
+                ran.out.trim()
+            )
+        )
+    );
 }
 
 #[test]
@@ -233,9 +331,10 @@ fn a_clock_that_is_wrong_is_corrected_once() {
     for (offset, requests) in [(0, 1), (600, 1), (1200, 2), (-1200, 2), (24 * 3600, 2), (-24 * 3600, 2)] {
         let (user, _) = over_https(Emulator::start());
         user.cloud.set_clock_offset(TimeDelta::seconds(offset));
-        let end = assume(&user, &["--jq", ".expires_at"]).ok();
+        let key = assume(&user, &["--format", "json"]).json();
         assert_eq!(user.sent().len(), requests, "{offset}");
-        let life = DateTime::parse_from_rfc3339(end.trim()).unwrap().to_utc() - user.cloud.now();
+        let life =
+            DateTime::parse_from_rfc3339(key["expires_at"].as_str().unwrap()).unwrap().to_utc() - user.cloud.now();
         assert!((life.num_seconds() - 3600).abs() < 30, "{life}");
     }
     for (offset, flag) in [(26 * 3600, "--no-browser"), (1200, "--no-verify-ssl")] {

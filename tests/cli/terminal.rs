@@ -14,7 +14,7 @@ use crate::support::{Ran, User};
 
 /// The streams that may be a terminal.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Stream {
+pub enum Stream {
     Out,
     Err,
 }
@@ -22,7 +22,7 @@ enum Stream {
 use Stream::{Err, Out};
 
 /// The two ends of a new pseudo-terminal: what a person looks at, and what a program writes to.
-fn terminal() -> (File, Stdio) {
+pub fn terminal() -> (File, Stdio) {
     let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&screen).unwrap();
     unlockpt(&screen).unwrap();
@@ -43,7 +43,7 @@ fn read_all(mut screen: File) -> String {
 }
 
 /// Runs the program with one stream on a terminal and the other in a pipe.
-fn at_terminal(stream: Stream, user: &User, args: &[&str]) -> Ran {
+pub fn at_terminal(stream: Stream, user: &User, args: &[&str]) -> Ran {
     let (screen, program) = terminal();
     let mut command = user.command(args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -82,6 +82,7 @@ fn notes(user: &User) -> Vec<(String, &'static str)> {
         ("iam access-key list --limit 1".to_owned(), "--limit"),
         ("iam access-key list --no-paginate --page-size 1".to_owned(), "more"),
         ("iam access-key issue-ephemeral --duration 2h".to_owned(), "granted"),
+        ("iam access-key create".to_owned(), "the secret is shown only once; save it now\n"),
     ]
 }
 

@@ -57,10 +57,7 @@ fn a_name_that_is_a_slip_away_is_suggested() {
             "iam access-key list --folder x",
             "similar flags exist: '--folder-id', '--folder-name'\nUsage: yc-rs iam access-key list [OPTIONS]\n",
         ),
-        (
-            "iam access-key list --format jsn",
-            "a similar value exists: 'json'\nUsage: yc-rs iam access-key list [OPTIONS]\n",
-        ),
+        ("iam access-key list --format jsn", "a similar value exists: 'json'\n"),
         (
             "iam access-key --limit 5 list",
             "'--limit' goes after 'list'\nUsage: yc-rs iam access-key [OPTIONS] <COMMAND>\n",

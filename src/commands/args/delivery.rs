@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::reject_format_flags;
 use crate::context::Context;
-use crate::credentials::aws_file::check_profile_name;
+use crate::credentials::aws_file::{Lifetime, check_profile_name};
 use crate::credentials::forms::ExportFormat;
 use crate::error::{Error, Result};
 use crate::keys::deliver::Delivery;
@@ -44,7 +44,7 @@ impl AwsProfileArgs {
     }
 }
 
-/// The delivery that the flags ask for, checked as far as it can be before the key exists.
+/// The delivery that the flags request, checked as far as it can be before the key exists.
 ///
 /// # Errors
 /// Flags contradict each other, or the destination cannot be used.
@@ -52,6 +52,7 @@ pub async fn delivery(
     export: &ExportArg,
     aws: &AwsProfileArgs,
     region: &RegionArg,
+    lifetime: Lifetime,
     context: &Context<'_>,
 ) -> Result<Delivery> {
     let region = region.region.as_deref();
@@ -60,8 +61,10 @@ pub async fn delivery(
         return Delivery::export(format, region, context).await;
     }
     if aws.is_given() {
+        let flag = if aws.aws_profile.is_some() { "--aws-profile" } else { "--aws-credentials-file" };
+        reject_format_flags(flag, context)?;
         let profile = aws.aws_profile.clone().unwrap_or_else(|| "default".to_owned());
-        return Delivery::aws_profile(profile, aws.aws_credentials_file.as_deref(), region, context).await;
+        return Delivery::aws_profile(profile, aws.aws_credentials_file.as_deref(), lifetime, region, context).await;
     }
     Ok(Delivery::Print)
 }
@@ -69,10 +72,16 @@ pub async fn delivery(
 /// Rejects a region that nothing would be done with.
 ///
 /// # Errors
-/// One is given, and the credentials are just printed.
-pub fn reject_unused_region(delivery: &Delivery, region: &RegionArg) -> Result<()> {
-    match (delivery, &region.region) {
-        (Delivery::Print, Some(_)) => Err(Error::usage("--region is for --export and for profiles of the AWS CLI")),
-        _ => Ok(()),
-    }
+/// One is given, and the destination has no place for it.
+pub fn reject_unused_region(export: &ExportArg, aws: &AwsProfileArgs, region: &RegionArg) -> Result<()> {
+    let message = match export.export {
+        _ if region.region.is_none() => return Ok(()),
+        Some(ExportFormat::Process) => {
+            "--region has no effect with --export process, whose JSON has no place for it; set 'region' in the AWS \
+             configuration file"
+        }
+        None if !aws.is_given() => "--region is for --export and for profiles of the AWS CLI",
+        _ => return Ok(()),
+    };
+    Err(Error::usage(message))
 }

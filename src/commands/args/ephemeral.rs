@@ -9,9 +9,9 @@ use super::policy;
 use super::request_file::{FileArg, RequestFields};
 use crate::api::temporary_access_key::LIFETIMES;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys::issue::{KeyRequest, Subject};
-use crate::keys::min_ttl::MinTtl;
+use crate::keys::min_ttl::{self, MinTtl};
 use crate::keys::{policy as session_policy, session_name};
 use crate::text::{duration, ids};
 
@@ -21,6 +21,14 @@ pub struct EphemeralArgs {
     /// ID of the subject of the key [default: the caller]
     #[arg(long, value_name = "ID", conflicts_with = "service_account_name", value_parser = ids::parse_id)]
     subject_id: Option<String>,
+    /// The same as --subject-id, for a service account
+    #[arg(
+        long,
+        value_name = "ID",
+        conflicts_with_all = ["subject_id", "service_account_name"],
+        value_parser = ids::parse_id
+    )]
+    service_account_id: Option<String>,
     /// Name of the service account of the key, in the current folder
     #[arg(long, value_name = "NAME")]
     service_account_name: Option<String>,
@@ -34,7 +42,7 @@ pub struct EphemeralArgs {
     #[arg(long, value_name = "DURATION", value_parser = lifetime)]
     duration: Option<Duration>,
     /// Minimum remaining lifetime: a cached key with less is not used, and a new one with less is an error
-    #[arg(long, value_name = "DURATION", value_parser = min_ttl)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_min_ttl)]
     min_ttl: Option<Duration>,
     /// Reuse a cached key of the same request while it is valid for 16 minutes, or --min-ttl
     #[arg(long, conflicts_with = "no_cache")]
@@ -74,8 +82,19 @@ impl EphemeralArgs {
     /// One of them is malformed.
     pub async fn request(self, for_process: bool, context: &Context<'_>) -> Result<KeyRequest> {
         let file = self.file.read::<EphemeralFields>(context).await?;
-        let subject_id = file.or("subject_id", self.subject_id, |file| &file.subject_id, ids::parse_id)?;
+        let by_flag = self.subject_id.or(self.service_account_id);
+        let subject_id = file.or("subject_id", by_flag, |file| &file.subject_id, ids::parse_id)?;
         let duration = file.or("duration", self.duration, |file| &file.duration, lifetime)?;
+        let min_ttl = MinTtl::resolve(self.min_ttl, for_process, duration)?;
+        let cached_until = self.min_ttl.unwrap_or(min_ttl::FOR_PROCESS);
+        if let Some(requested) = duration.filter(|requested| self.cache && *requested <= cached_until) {
+            let message = format!(
+                "--cache has no effect with a lifetime of {}: a cached key is used only while it is valid for {}",
+                duration::human(requested),
+                duration::human(cached_until)
+            );
+            return Err(Error::usage(message).hint("request a longer lifetime, or give another --min-ttl"));
+        }
         let policy = match &self.policy {
             Some(argument) => Some(policy::read(argument, context).await?),
             None => None,
@@ -88,7 +107,7 @@ impl EphemeralArgs {
             session_name: file.or("session_name", self.session_name, |file| &file.session_name, session_name::check)?,
             policy: file.or("policy", policy, |file| &file.policy, session_policy::compact)?,
             duration,
-            min_ttl: MinTtl::resolve(self.min_ttl, for_process, duration)?,
+            min_ttl,
             use_cache: self.cache || (for_process && !self.no_cache),
         })
     }
@@ -108,7 +127,7 @@ pub fn lifetime(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a minimum remaining lifetime.
-fn min_ttl(text: &str) -> Result<Duration, String> {
+fn parse_min_ttl(text: &str) -> Result<Duration, String> {
     let min_ttl = duration::parse(text)?;
     if min_ttl <= *LIFETIMES.end() { Ok(min_ttl) } else { Err("the lifetime of a key is at most 12h".to_owned()) }
 }

@@ -19,8 +19,11 @@ pub struct OneKey {
 
 impl OneKey {
     /// The ID.
-    pub fn id(self) -> String {
-        self.access_key_id.or(self.id).unwrap_or_default()
+    ///
+    /// # Errors
+    /// It cannot be an ID.
+    pub fn id(self) -> Result<String> {
+        ids::parse_id(&self.access_key_id.or(self.id).unwrap_or_default()).map_err(Error::usage)
     }
 }
 
@@ -31,9 +34,9 @@ pub struct Keys {
     /// IDs of the access keys (not the key IDs that S3 requests are signed with)
     #[arg(value_name = "ACCESS-KEY-ID")]
     access_key_ids: Vec<String>,
-    /// ID of the access key
+    /// ID of an access key; may be given several times
     #[arg(long, value_name = "ID", alias = "access-key-id")]
-    id: Option<String>,
+    id: Vec<String>,
 }
 
 impl Keys {

@@ -35,9 +35,13 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it may have to wait, for standard input or a file.
+    /// Whether it may have to wait: for standard input, a file, or a lock.
     pub fn may_wait(&self) -> bool {
-        matches!(self, Self::Set(_))
+        match self {
+            Self::List(_) | Self::Get(_) => false,
+            Self::Profile(Deferred(command)) => command.may_wait(),
+            Self::Set(_) | Self::Unset(_) => true,
+        }
     }
 }
 
@@ -50,8 +54,8 @@ pub async fn run(command: Command, local: &Local<'_>) -> Result<Output> {
         Command::List(Deferred(args)) => list(&args, local),
         Command::Get(Deferred(args)) => get(&args, local),
         Command::Set(Deferred(args)) => set(&args, local).await,
-        Command::Unset(Deferred(args)) => unset(&args, local),
-        Command::Profile(Deferred(command)) => profile::run(command, local),
+        Command::Unset(Deferred(args)) => unset(&args, local).await,
+        Command::Profile(Deferred(command)) => profile::run(command, local).await,
     }
 }
 
@@ -164,14 +168,15 @@ async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
     if let Some(note) = key.note(value.as_ref()) {
         local.log.note(note);
     }
-    let updated = edit::update(local.env, |document| {
+    let updated = edit::update(local.env, &local.log, |document| {
         let (name, is_new) = profile_to_change(document, local)?;
         match value {
             Some(value) => document.set(&name, &key.path(), &value, &key.conflicting_keys())?,
             None => _ = document.unset(&name, &key.path())?,
         }
         Ok(is_new.then_some(name))
-    })?;
+    })
+    .await?;
     confirm_copy(&updated, local);
     if let Some(name) = updated.value {
         local.confirm(&format!("Profile {} created and activated", quote::value(&name)));
@@ -187,7 +192,7 @@ pub struct UnsetArgs {
     key: String,
 }
 
-fn unset(args: &UnsetArgs, local: &Local<'_>) -> Result<Output> {
+async fn unset(args: &UnsetArgs, local: &Local<'_>) -> Result<Output> {
     let key = &args.key;
     let profile = local.profile()?;
     let path: Vec<_> = if profile.has(key) { vec![key.as_str()] } else { key.split('.').collect() };
@@ -195,10 +200,11 @@ fn unset(args: &UnsetArgs, local: &Local<'_>) -> Result<Output> {
     let is_table = keys::names().any(|name| name.split('.').next() == Some(key));
     let unknown = Key::find(key).err().filter(|_| !is_table);
     let Some(name) = profile.name.as_deref() else { return unknown.map_or(Ok(Output::Nothing), Err) };
-    let updated = edit::update(local.env, |document| {
+    let updated = edit::update(local.env, &local.log, |document| {
         let removed = document.unset(name, &path)?;
         unknown.filter(|_| !removed).map_or(Ok(()), Err)
-    })?;
+    })
+    .await?;
     confirm_copy(&updated, local);
     Ok(Output::Nothing)
 }

@@ -29,6 +29,13 @@ pub enum Command {
     Delete(Deferred<NameArgs>),
 }
 
+impl Command {
+    /// Whether it may have to wait for a lock.
+    pub fn may_wait(&self) -> bool {
+        !matches!(self, Self::List(_) | Self::Get(_))
+    }
+}
+
 /// A profile to create.
 #[derive(Debug, clap::Args)]
 pub struct CreateArgs {
@@ -62,33 +69,35 @@ pub struct ListArgs {}
 ///
 /// # Errors
 /// The configuration cannot be read or written, or there is no such profile, or it cannot be deleted.
-pub(super) fn run(command: Command, local: &Local<'_>) -> Result<Output> {
+pub(super) async fn run(command: Command, local: &Local<'_>) -> Result<Output> {
     match command {
-        Command::Create(Deferred(args)) => create(&args.name, local),
-        Command::Activate(Deferred(args)) => activate(&args.name, local),
+        Command::Create(Deferred(args)) => create(&args.name, local).await,
+        Command::Activate(Deferred(args)) => activate(&args.name, local).await,
         Command::List(Deferred(ListArgs {})) => list(local),
         Command::Get(Deferred(args)) => get(&args, local),
-        Command::Delete(Deferred(args)) => delete(&args.name, local),
+        Command::Delete(Deferred(args)) => delete(&args.name, local).await,
     }
 }
 
-fn create(name: &str, local: &Local<'_>) -> Result<Output> {
-    let updated = edit::update(local.env, |document| {
+async fn create(name: &str, local: &Local<'_>) -> Result<Output> {
+    let updated = edit::update(local.env, &local.log, |document| {
         document.create_profile(name)?;
         document.set_current(name);
         Ok(())
-    })?;
+    })
+    .await?;
     confirm_copy(&updated, local);
     local.confirm(&format!("Profile {} created and activated", quote::value(name)));
     Ok(Output::Nothing)
 }
 
-fn activate(name: &str, local: &Local<'_>) -> Result<Output> {
-    let updated = edit::update(local.env, |document| {
+async fn activate(name: &str, local: &Local<'_>) -> Result<Output> {
+    let updated = edit::update(local.env, &local.log, |document| {
         document.check_profile(name)?;
         document.set_current(name);
         Ok(())
-    })?;
+    })
+    .await?;
     confirm_copy(&updated, local);
     local.confirm(&format!("Profile {} activated", quote::value(name)));
     Ok(Output::Nothing)
@@ -115,8 +124,8 @@ fn get(args: &GetArgs, local: &Local<'_>) -> Result<Output> {
     Ok(super::all_values(&profile, &args.secrets, local))
 }
 
-fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
-    let updated = edit::update(local.env, |document| {
+async fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
+    let updated = edit::update(local.env, &local.log, |document| {
         document.check_profile(name)?;
         let config = document.config()?;
         let refusal =
@@ -128,7 +137,8 @@ fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
             return Err(refusal("it is in use").hint("type first: yc-rs config profile activate OTHER-NAME"));
         }
         document.delete_profile(name)
-    })?;
+    })
+    .await?;
     confirm_copy(&updated, local);
     local.confirm(&format!("Profile {} deleted", quote::value(name)));
     Ok(Output::Nothing)

@@ -78,7 +78,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     };
     let terminal = local.env.terminal;
     let all_given = name.is_some() && credential.is_some() && !folder.is_empty();
-    let asks = !all_given && terminal.stdin && terminal.stderr && local.flags.no_user_output != Some(true);
+    let asks = !all_given && terminal.stdin && terminal.stderr && local.flags.allows_questions();
 
     if !asks {
         let existing = name.as_deref().map(|name| existing(&config, name)).transpose()?.unwrap_or_default();
@@ -111,7 +111,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
         let chosen = questions::folder(&document, &setup, local).await?;
         setup.values.extend(chosen);
     }
-    let updated = edit::update(local.env, |document| setup.apply(document))?;
+    let updated = edit::update(local.env, &local.log, |document| setup.apply(document)).await?;
     confirm_copy(&updated, local);
     let done = if is_new { "created" } else { "updated" };
     local.confirm(&format!("Profile {} {done} and activated", quote::value(&setup.profile)));

@@ -9,14 +9,17 @@ use crate::text::similar::near;
 
 impl Misunderstood<'_> {
     /// The hint for a command line that names this command by these words.
-    pub(super) fn hint(&self, path: &[&str], command: &Command) -> String {
+    pub(super) fn hint(&self, path: &[&str], command: &Command) -> Option<String> {
         if let Some(advice) = self.known_mistake(path) {
-            return advice;
+            return Some(advice);
         }
         let mut lines = Vec::new();
         lines.extend(self.similar(command));
-        lines.push(command.clone().render_usage().to_string());
-        lines.join("\n")
+        // The flag of a value that is refused is known, and the usage of the command says no more about it.
+        if !matches!(self.error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
+            lines.push(command.clone().render_usage().to_string());
+        }
+        (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
     /// What to say about a mistake that people make.

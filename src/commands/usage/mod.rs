@@ -48,7 +48,10 @@ impl<'a> Misunderstood<'a> {
             }
             _ => Error::usage(message(self.error)),
         };
-        error.hint(self.hint(&path, command))
+        match self.hint(&path, command) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     }
 
     /// The help of a group of commands of which none is named.

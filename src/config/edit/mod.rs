@@ -14,6 +14,8 @@ use toml_edit::{DocumentMut, Item, Table};
 use super::{BOM, Config, FILE, invalid_file, read_if_present, with_position, yc};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::lock::{Lock, LockError};
+use crate::log::Log;
 use crate::private_file;
 use crate::text::quote;
 
@@ -51,16 +53,20 @@ const BACKUP: &str = "config.toml.bak";
 /// Changes the configuration; nothing is written when the change fails, or changes nothing.
 ///
 /// # Errors
-/// Those of the change; the file cannot be read or written; there is no directory for it.
-pub fn update<T>(env: &Env, change: impl FnOnce(&mut Document) -> Result<T>) -> Result<Updated<T>> {
+/// Those of the change; the file cannot be read or written, or another process holds its lock for too long; there is no
+/// directory for it.
+pub async fn update<T>(env: &Env, log: &Log, change: impl FnOnce(&mut Document) -> Result<T>) -> Result<Updated<T>> {
     let directory = env.config_home().ok_or_else(|| {
         Error::config("there is no home directory for the configuration").hint("set YC_RS_CONFIG_DIR to a directory")
     })?;
     let link = directory.join(FILE);
     let cannot = |error: io::Error| Error::internal(format!("cannot write {}: {error}", quote::full_path(&link)));
     private_file::create_directory(&directory).map_err(cannot)?;
-    let lock = private_file::open_lock(&directory.join("config.lock")).map_err(cannot)?;
-    lock.lock().map_err(cannot)?;
+    let _lock = match Lock::acquire(&directory.join("config.lock"), &link, log).await {
+        Ok(lock) => lock,
+        Err(LockError::Unusable(error)) => return Err(cannot(error)),
+        Err(LockError::Held(error)) => return Err(error),
+    };
     let path = follow_link(&link)?;
     let (mut document, copied_from) = read(env, &path)?;
     let before = document.to_text();

@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args, ValueEnum};
 use secrecy::SecretString;
 
 use crate::output::Format;
-use crate::text::duration;
+use crate::text::{duration, ids};
 
 /// The flags that every command takes, before or after the subcommand.
 #[derive(Debug, Clone, Default, Args)]
@@ -20,7 +20,7 @@ pub struct GlobalFlags {
     #[arg(long, value_name = "TOKEN", hide_short_help = true, value_parser = parse_secret)]
     pub token: Option<SecretString>,
     /// ID of the service account to act as
-    #[arg(long, value_name = "ID", hide_short_help = true)]
+    #[arg(long, value_name = "ID", hide_short_help = true, value_parser = ids::parse_id)]
     pub impersonate_service_account_id: Option<String>,
     /// ID of the cloud in which a folder is looked up by name
     #[arg(long, value_name = "ID", hide_short_help = true)]
@@ -76,6 +76,12 @@ pub struct GlobalFlags {
     /// Accepted for compatibility with `yc`: a browser is never opened
     #[arg(long, hide_short_help = true, num_args = 0, default_missing_value = "true")]
     pub no_browser: Option<bool>,
+    /// Ask no questions
+    #[arg(long, hide_short_help = true, num_args = 0, default_missing_value = "true")]
+    pub no_input: Option<bool>,
+    /// The same as --no-input: nothing asks for a confirmation
+    #[arg(long, hide_short_help = true, num_args = 0, default_missing_value = "true")]
+    pub yes: Option<bool>,
     /// How errors are printed
     #[arg(long, value_name = "FORMAT", value_enum, hide_short_help = true)]
     pub error_format: Option<ErrorFormat>,
@@ -85,6 +91,11 @@ pub struct GlobalFlags {
 }
 
 impl GlobalFlags {
+    /// Whether the user may be asked.
+    pub fn allows_questions(&self) -> bool {
+        [self.no_input, self.yes, self.no_user_output].iter().all(|flag| *flag != Some(true))
+    }
+
     /// Drops the folder when a deeper level of the command line names one: a folder is named by its ID or its name.
     pub fn give_way_to(&mut self, deeper: &ArgMatches) {
         let given = |flag: &str| deeper.try_contains_id(flag).unwrap_or(false);

@@ -1,19 +1,46 @@
-//! The AWS credentials file as text in and text out.
+//! The AWS files as text in and text out.
 
 use proptest::prelude::*;
+use secrecy::ExposeSecret;
 
+use super::findings::{Finding, Rule, before_writing};
 use super::ini::*;
+use super::writer::with_profile;
 use super::*;
+use crate::credentials::{Credentials, Storage};
+use crate::private_file;
 
-const NEW: [(&str, &str); 3] = [(KEYS[0], "ID"), (KEYS[1], "SECRET"), (KEYS[2], "TOKEN")];
-const MORE: [(&str, &str); 2] = [("region", "ru-central1"), ("endpoint_url", "https://s")];
+/// The keys that are set or removed.
+const KEYS: [&str; 4] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token"];
 
-fn updated(content: &str, profile: &str) -> String {
-    String::from_utf8(with_profile(content.as_bytes(), profile, &NEW, &MORE).unwrap()).unwrap()
+fn storage() -> Storage {
+    Storage { region: "ru-central1".into(), endpoint: "https://s".into() }
 }
 
-fn problem(content: &[u8], profile: &str) -> String {
-    with_profile(content, profile, &NEW, &MORE).unwrap_err()
+fn temporary() -> Credentials {
+    Credentials {
+        access_key_id: "ID".into(),
+        secret: "SECRET".into(),
+        session_token: Some("TOKEN".into()),
+        expires_at: None,
+        storage: Storage::default(),
+    }
+}
+
+fn permanent() -> Credentials {
+    Credentials { session_token: None, ..temporary() }
+}
+
+fn updated_with(content: &str, credentials: &Credentials) -> String {
+    String::from_utf8(with_profile(content.as_bytes(), "p", credentials, Some(&storage())).unwrap()).unwrap()
+}
+
+fn updated(content: &str) -> String {
+    updated_with(content, &temporary())
+}
+
+fn problem(content: &[u8]) -> String {
+    with_profile(content, "p", &temporary(), None).unwrap_err()
 }
 
 const SECTION: &str = "[p]\naws_access_key_id = ID\naws_secret_access_key = SECRET\naws_session_token = TOKEN\n\
@@ -21,67 +48,171 @@ const SECTION: &str = "[p]\naws_access_key_id = ID\naws_secret_access_key = SECR
 
 #[test]
 fn a_new_profile_comes_last_with_region_and_address() {
-    assert_eq!(updated("", "p"), SECTION);
-    assert_eq!(updated("\u{feff}", "p"), format!("\u{feff}{SECTION}"));
+    assert_eq!(updated(""), SECTION);
+    assert_eq!(updated("\u{feff}"), format!("\u{feff}{SECTION}"));
     for before in ["[q]\nregion = x\n", "# comment only\n", "[pp]\n[P]\n"] {
-        assert_eq!(updated(before, "p"), format!("{before}\n{SECTION}"));
+        assert_eq!(updated(before), format!("{before}\n{SECTION}"));
     }
-    assert_eq!(updated("[q]\n\n", "p"), format!("[q]\n\n{SECTION}"));
-    assert_eq!(updated("[q]", "p"), format!("[q]\n\n{SECTION}"));
-    assert_eq!(updated("[q]\r\na = b", "p"), format!("[q]\r\na = b\r\n\r\n{}", SECTION.replace('\n', "\r\n")));
+    assert_eq!(updated("[q]\n\n"), format!("[q]\n\n{SECTION}"));
+    assert_eq!(updated("[q]"), format!("[q]\n\n{SECTION}"));
+    assert_eq!(updated("[q]\r\na = b"), format!("[q]\r\na = b\r\n\r\n{}", SECTION.replace('\n', "\r\n")));
 }
 
 #[test]
 fn of_a_profile_that_is_there_only_the_three_keys_change() {
-    let before = "# head\n[a]\naws_access_key_id=1\n[p] ; ours\n; note\nregion = eu\n\
+    let before = "# head\n[a]\naws_access_key_id=1\n[p]\n; note\nregion = eu\n\
                   AWS_Secret_Access_Key :  old\naws_access_key_id=old # x\n\n# tail\n[z]\naws_session_token = z\n";
-    let after = "# head\n[a]\naws_access_key_id=1\n[p] ; ours\n; note\nregion = eu\n\
+    let after = "# head\n[a]\naws_access_key_id=1\n[p]\n; note\nregion = eu\n\
                  AWS_Secret_Access_Key :  SECRET\naws_session_token = TOKEN\naws_access_key_id=ID\n\n# tail\n[z]\naws_session_token = z\n";
-    assert_eq!(updated(before, "p"), after);
-    assert_eq!(updated(after, "p"), after);
+    assert_eq!(updated(before), after);
+    assert_eq!(updated(after), after);
 }
 
 #[test]
 fn line_ends_bom_and_indentation_are_kept() {
     assert_eq!(
-        updated("\u{feff}[p]\r\naws_access_key_id = 1\r\nx = y", "p"),
+        updated("\u{feff}[p]\r\naws_access_key_id = 1\r\nx = y"),
         "\u{feff}[p]\r\naws_access_key_id = ID\r\naws_secret_access_key = SECRET\r\naws_session_token = TOKEN\r\nx = y"
     );
     assert_eq!(
-        updated("[p]", "p"),
+        updated("[p]"),
         "[p]\naws_access_key_id = ID\naws_secret_access_key = SECRET\naws_session_token = TOKEN\n"
     );
     assert_eq!(
-        updated("  [p]\n  region = eu\n", "p"),
-        "  [p]\n  aws_access_key_id = ID\n  aws_secret_access_key = SECRET\n  aws_session_token = TOKEN\n  region = eu\n"
+        updated("[p]\n  region = eu\n"),
+        "[p]\n  aws_access_key_id = ID\n  aws_secret_access_key = SECRET\n  aws_session_token = TOKEN\n  region = eu\n"
     );
 }
 
 #[test]
-fn what_looks_like_a_header_or_a_key_within_a_value_is_part_of_it() {
+fn a_value_of_several_lines_is_replaced_whole() {
+    let before = "[q]\ns3 =\n  aws_access_key_id = nested\n";
+    assert_eq!(updated(before), format!("{before}\n{SECTION}"));
+    let before = "[p]\naws_access_key_id = 1\n  2\n\n  # kept\n  3\n";
     assert_eq!(
-        updated("[p]\n# note\n  [q]\n", "p"),
-        "[p]\n  aws_access_key_id = ID\n  aws_secret_access_key = SECRET\n  aws_session_token = TOKEN\n# note\n  [q]\n"
-    );
-    let before = "[q]\ns3 =\n  [p]\n  aws_access_key_id = nested\n";
-    assert_eq!(updated(before, "p"), format!("{before}\n{SECTION}"));
-    let before = "[p]\naws_access_key_id = 1\n  2\n\n  # kept\n  3\naws_access_key_id = again\n";
-    assert_eq!(
-        updated(before, "p"),
+        updated(before),
         "[p]\naws_access_key_id = ID\naws_secret_access_key = SECRET\naws_session_token = TOKEN\n\n  # kept\n"
     );
 }
 
 #[test]
+fn no_token_of_an_earlier_key_stays() {
+    let before = "[p]\naws_session_token = OLD\nAWS_SECURITY_TOKEN = OLD\n# kept\n  OLD\nregion = x\n";
+    assert_eq!(
+        updated(before),
+        "[p]\naws_access_key_id = ID\naws_secret_access_key = SECRET\naws_session_token = TOKEN\n# kept\nregion = x\n"
+    );
+    assert_eq!(
+        updated_with(before, &permanent()),
+        "[p]\naws_access_key_id = ID\naws_secret_access_key = SECRET\n# kept\nregion = x\n"
+    );
+    assert_eq!(
+        updated_with("", &permanent()),
+        "[p]\naws_access_key_id = ID\naws_secret_access_key = SECRET\nregion = ru-central1\nendpoint_url = https://s\n"
+    );
+}
+
+#[test]
+fn a_profile_on_which_sdks_disagree_is_refused_by_its_line() {
+    for (content, reason) in [
+        ("[p]\n[q]\n[p]\n", "has the profile 'p' twice, in lines 1 and 3; remove one of them"),
+        (
+            "[q]\n[ p]\n",
+            "has white space inside the brackets of line 2, which AWS SDKs read in different ways; write [p]",
+        ),
+        (
+            "[p] # was [old-p]\n",
+            "has text after the brackets of line 1, which AWS SDKs read in different ways; write the comment on a line \
+             of its own",
+        ),
+        (
+            "[q]\ns3 =\n  [p]\n",
+            "has white space before the bracket of line 3, which AWS SDKs read in different ways; remove it",
+        ),
+        (
+            "[p]\n  [q]\n",
+            "has white space before the bracket of line 2, which AWS SDKs read in different ways; remove it",
+        ),
+        (
+            "[p]\nregion = a\n\nREGION: b\n",
+            "has 'region' twice in the profile 'p', in lines 2 and 4; remove one of them",
+        ),
+        ("[p]\n odd\n[q]\n", "has a line that is neither a key with a value nor a comment: line 2"),
+    ] {
+        assert_eq!(problem(content.as_bytes()), reason, "{content:?}");
+    }
+    for content in ["[p] \t\n", "[q] # was [p]\n[p]\n", "  [q]\n[p]\n", "[q]\n[ q ]\nx = 1\nx = 2\n[p]\n"] {
+        assert!(with_profile(content.as_bytes(), "p", &temporary(), None).is_ok(), "{content:?}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_understood_is_refused() {
-    assert!(problem(b"[p]\n[q]\n[ p ]\n", "p").contains("has the profile 'p' twice, in lines 1 and 3"));
-    assert!(problem(b"[p]\nx = a\rb\n", "p").contains("carriage return within line 2"));
-    assert!(problem(&[0xff, 0xfe, b'[', 0], "p").contains("not a text file"));
-    assert!(problem(b"[p]\n odd\n[q]\n", "p").contains("neither a key with a value nor a comment: line 2"));
-    assert!(with_profile(b"", "p", &[("k", "a\nb")], &[]).is_err());
-    assert!(with_profile(b"", "p", &[("k", "")], &[]).is_err());
-    let kept = with_profile(b"# \xe9\n[q]\n", "p", &NEW, &MORE).unwrap();
+    assert_eq!(problem(b"[p]\nx = a\rb\n"), "has a carriage return within line 2");
+    assert_eq!(problem(&[0xff, 0xfe, b'[', 0]), "is not a text file of one byte a character");
+    for secret in ["a\nb", "", "#a", "a b"] {
+        let credentials = Credentials { secret: secret.into(), ..temporary() };
+        assert_eq!(
+            with_profile(b"", "p", &credentials, None).unwrap_err(),
+            "cannot hold the value for aws_secret_access_key: it is empty, looks like a comment, or has white space or \
+             control characters"
+        );
+    }
+    let kept = with_profile(b"# \xe9\n[q]\n", "p", &temporary(), None).unwrap();
     assert!(kept.starts_with(b"# \xe9\n[q]\n\n[p]\n"));
+}
+
+fn found(content: &str, kind: FileKind, lifetime: Lifetime) -> Vec<(usize, Rule)> {
+    let document = Document::parse(content.as_bytes()).unwrap();
+    let findings = before_writing(&document, kind, "p", lifetime);
+    findings.into_iter().map(|Finding { line, rule }| (line, rule)).collect()
+}
+
+#[test]
+fn credentials_that_sdks_use_before_the_key_are_found_in_both_files() {
+    let other = |line, key: &str| (line, Rule::OtherCredential { key: key.into() });
+    for header in ["[profile p]", "[profile  \"p\"]", "[ profile p ] # x", "[DEFAULT]"] {
+        for key in ["role_arn", "web_identity_token_file", "sso_session", "sso_start_url", "SSO_account_id"] {
+            let content = format!("[q]\n{header}\nregion = x\n{key} = y\n");
+            let expected = [other(4, &key.to_lowercase())];
+            assert_eq!(found(&content, FileKind::Config, Lifetime::Temporary), expected, "{content}");
+        }
+    }
+    assert_eq!(found("[p]\nrole_arn = x\n", FileKind::Credentials, Lifetime::Permanent), [other(2, "role_arn")]);
+    for content in
+        ["[profile p]\nrole_arn =\nsource_profile = q\n", "[profile q]\nrole_arn = x\n", "[p]\nrole_arn = x\n"]
+    {
+        assert_eq!(found(content, FileKind::Config, Lifetime::Temporary), [], "{content}");
+    }
+}
+
+#[test]
+fn session_tokens_that_would_be_sent_with_the_key_are_found() {
+    let token = |line, key: &str| (line, Rule::OtherToken { key: key.into() });
+    for kind in [FileKind::Credentials, FileKind::Config] {
+        let content = "[DEFAULT]\naws_session_token = x\nAWS_SECURITY_TOKEN = y\n";
+        let expected = [token(2, "aws_session_token"), token(3, "aws_security_token")];
+        assert_eq!(found(content, kind, Lifetime::Temporary), expected);
+        assert_eq!(found("[DEFAULT]\naws_session_token =\n", kind, Lifetime::Temporary), []);
+    }
+    let content = "[profile p]\naws_session_token = x\n";
+    assert_eq!(found(content, FileKind::Config, Lifetime::Permanent), [token(2, "aws_session_token")]);
+    assert_eq!(found(content, FileKind::Config, Lifetime::Temporary), []);
+}
+
+#[test]
+fn what_the_user_should_know_is_noted() {
+    let key = "[p]\naws_access_key_id = YCAJE # old\n";
+    let replaced = (2, Rule::PermanentKey);
+    assert_eq!(found(key, FileKind::Credentials, Lifetime::Temporary), [replaced]);
+    assert_eq!(found(key, FileKind::Credentials, Lifetime::Permanent), []);
+    let with_token = format!("{key}aws_session_token = x\n");
+    assert_eq!(found(&with_token, FileKind::Credentials, Lifetime::Temporary), []);
+    let config = "[profile p]\nservices = s\n[DEFAULT]\nignore_configured_endpoint_urls = True\n";
+    let expected = [(2, Rule::Services), (4, Rule::IgnoredEndpoints)];
+    assert_eq!(found(config, FileKind::Config, Lifetime::Temporary), expected);
+    let bom = [(1, Rule::ByteOrderMark)];
+    assert_eq!(found("\u{feff}[p]\nregion = x\n", FileKind::Credentials, Lifetime::Temporary), bom);
 }
 
 #[test]
@@ -94,29 +225,69 @@ fn hostile_names_of_profiles_are_refused() {
     }
 }
 
-#[test]
-fn a_key_is_read_as_aws_clients_read_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("credentials");
-    let file = CredentialsFile { path: path.clone() };
-    private_file::replace(&path, b"[a]\nx=1\n[p]\nAWS_ACCESS_KEY_ID: id\naws_secret_access_key = s = t \n").unwrap();
-    let key = file.read("p").unwrap();
-    assert_eq!(key.access_key_id.as_deref(), Some("id"));
-    assert_eq!(key.secret.unwrap().expose_secret(), "s = t");
-    assert!(key.session_token.is_none() && file.read("a").unwrap().access_key_id.is_none());
-    let error = file.read("b").unwrap_err();
-    assert!(error.to_string().ends_with("has no profile 'b'; there are: a, p"), "{error}");
-    assert_eq!(error.exit_code(), 2);
+/// The key that is read from these files, as ID, secret and whether there is a token; or the message of the error, less
+/// the path of the file.
+fn read(credentials: &str, config: &str) -> Result<(Option<String>, Option<String>, bool), String> {
+    let directory = tempfile::tempdir().unwrap();
+    let files =
+        AwsFiles { credentials: directory.path().join("credentials"), config: Some(directory.path().join("config")) };
+    private_file::replace(&files.credentials, credentials.as_bytes()).unwrap();
+    private_file::replace(files.config().unwrap(), config.as_bytes()).unwrap();
+    match files.read("p") {
+        Ok(key) => {
+            let secret = key.secret.map(|secret| secret.expose_secret().to_owned());
+            Ok((key.access_key_id, secret, key.is_temporary))
+        }
+        Err(error) => {
+            assert_eq!(error.exit_code(), 2);
+            Err(error.to_string().replace(&format!("{}/", directory.path().display()), ""))
+        }
+    }
 }
 
 #[test]
-fn the_place_of_the_file_is_that_of_aws_clients() {
+fn a_key_is_read_as_aws_clients_read_it() {
+    let key = |id: &str, secret: &str| Ok((Some(id.to_owned()), Some(secret.to_owned()), false));
+    let lines = |id: &str, secret: &str| format!("aws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+    assert_eq!(read("[a]\nx=1\n[p]\nAWS_ACCESS_KEY_ID: id\naws_secret_access_key = s = t \n", ""), key("id", "s = t"));
+    assert_eq!(read(&format!("[p]\n{}", lines("ID ; backup", "SE#C;T # rotated")), ""), key("ID", "SE#C;T"));
+    assert_eq!(read(&format!("[p]\n{}aws_session_token =\n", lines("ID", "S")), ""), key("ID", "S"));
+    assert_eq!(read(&format!("[p]\n{}aws_session_token = # none\n", lines("ID", "S")), ""), key("ID", "S"));
+    assert_eq!(read("", &format!("[profile p]\n{}", lines("ID", "S"))), key("ID", "S"));
+    assert_eq!(read("[p]\nregion = x\n", &format!("[profile p]\n{}", lines("ID", "S"))), key("ID", "S"));
+    assert_eq!(
+        read(&format!("[p]\n{}", lines("ID", "S")), &format!("[profile p]\n{}", lines("OTHER", "O"))),
+        key("ID", "S")
+    );
+    for token in ["aws_session_token", "aws_security_token"] {
+        assert!(read(&format!("[p]\n{}{token} = x\n", lines("ID", "S")), "").unwrap().2);
+    }
+    assert_eq!(read("[p]\naws_access_key_id = ID\n", ""), Ok((Some("ID".into()), None, false)));
+    assert_eq!(
+        read("[a]\n[b]\n", "[p]\n"),
+        Err("the AWS credentials file credentials has no profile 'p'; there are: a, b".into())
+    );
+    assert_eq!(
+        read("[p]\nx = 1\nX = 2\n", ""),
+        Err("the AWS credentials file credentials has 'x' twice in the profile 'p', in lines 2 and 3; remove one of \
+             them"
+            .into())
+    );
+}
+
+#[test]
+fn the_places_of_the_files_are_those_of_aws_clients() {
     let mut env = Env { home: Some("/home/me".into()), ..Env::default() };
-    let path = |given: Option<&str>, env: &Env| CredentialsFile::locate(given.map(Path::new), env).unwrap().path;
-    assert_eq!(path(None, &env), Path::new("/home/me/.aws/credentials"));
+    let paths = |given: Option<&str>, env: &Env| {
+        let AwsFiles { credentials, config } = AwsFiles::locate(given.map(Path::new), env).unwrap();
+        (credentials.display().to_string(), config.unwrap().display().to_string())
+    };
+    let expected = |credentials: &str, config: &str| (credentials.to_owned(), config.to_owned());
+    assert_eq!(paths(None, &env), expected("/home/me/.aws/credentials", "/home/me/.aws/config"));
     env.vars.insert("AWS_SHARED_CREDENTIALS_FILE".into(), "~/c".into());
-    assert_eq!(path(None, &env), Path::new("/home/me/c"));
-    assert_eq!(path(Some("rel/c"), &env), Path::new("rel/c"));
+    env.vars.insert("AWS_CONFIG_FILE".into(), "~/d".into());
+    assert_eq!(paths(None, &env), expected("/home/me/c", "/home/me/d"));
+    assert_eq!(paths(Some("rel/c"), &env), expected("rel/c", "/home/me/d"));
 }
 
 fn files() -> impl Strategy<Value = String> {
@@ -135,7 +306,7 @@ fn files() -> impl Strategy<Value = String> {
 fn other_lines(content: &[u8]) -> Vec<Vec<u8>> {
     let document = Document::parse(content).unwrap();
     let ours = |number: usize| {
-        document.sections.iter().filter(|section| section.name == "p").any(|section| {
+        document.sections.iter().filter(|section| section.title == "p").any(|section| {
             section.entries.iter().any(|entry| KEYS.contains(&entry.name.as_str()) && entry.lines.contains(&number))
         })
     };
@@ -146,16 +317,15 @@ fn other_lines(content: &[u8]) -> Vec<Vec<u8>> {
 proptest! {
     #[test]
     fn the_key_is_there_afterwards_and_every_other_line_is_kept(before in files()) {
-        let Ok(after) = with_profile(before.as_bytes(), "p", &NEW, &[]) else { return Ok(()) };
+        let Ok(after) = with_profile(before.as_bytes(), "p", &temporary(), None) else { return Ok(()) };
         let document = Document::parse(&after).unwrap();
-        let section = document.section("p").unwrap().unwrap();
-        for (key, value) in NEW {
-            let found: Vec<_> = section.entries.iter().filter(|entry| entry.name == key).collect();
-            prop_assert_eq!(found.len(), 1);
-            let shown = document.value(found[0]);
-            prop_assert_eq!(shown.split('\n').next(), Some(value));
+        let section = document.sections.iter().find(|section| section.title == "p").unwrap();
+        for (key, values) in KEYS.into_iter().zip([&["ID"][..], &["SECRET"], &["TOKEN"], &[]]) {
+            let entries = section.entries.iter().filter(|entry| entry.name == key);
+            let found: Vec<_> = entries.map(|entry| document.value(entry)).collect();
+            prop_assert_eq!(found, values);
         }
-        prop_assert_eq!(with_profile(&after, "p", &NEW, &[]).unwrap(), after.clone());
+        prop_assert_eq!(with_profile(&after, "p", &temporary(), None).unwrap(), after.clone());
         let (kept, now) = (other_lines(before.as_bytes()), other_lines(&after));
         let mut rest = now.iter();
         prop_assert!(kept.iter().all(|line| rest.any(|other| other == line)), "{:?} {:?}", before, String::from_utf8_lossy(&after));

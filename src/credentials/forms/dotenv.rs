@@ -11,10 +11,11 @@ pub(super) fn check(value: &str) -> Result<(), String> {
     }
 }
 
-/// A line for each variable that has a value.
+/// A line for each variable. Such a file can unset nothing, and AWS clients take an empty variable for one that is not
+/// set.
 pub(super) fn text(variables: &[Variable<'_>]) -> String {
-    let line = |variable: &Variable<'_>| Some(format!("{}={}\n", variable.name, variable.value?));
-    variables.iter().filter_map(line).collect()
+    let line = |variable: &Variable<'_>| format!("{}={}\n", variable.name, variable.value.unwrap_or_default());
+    variables.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -34,9 +35,12 @@ mod tests {
     }
 
     #[test]
-    fn a_static_key_has_no_session() {
-        let text = permanent().export(ExportFormat::Dotenv).unwrap();
-        assert_eq!(text.lines().count(), 5, "{text}");
-        assert!(!text.contains("SESSION") && !text.contains("EXPIRATION"), "{text}");
+    fn a_static_key_has_an_empty_session_token_in_place_of_an_earlier_one() {
+        assert_eq!(
+            permanent().export(ExportFormat::Dotenv).unwrap(),
+            "AWS_ACCESS_KEY_ID=YCAJE\nAWS_SECRET_ACCESS_KEY=YCs\nAWS_SESSION_TOKEN=\nAWS_CREDENTIAL_EXPIRATION=\n\
+             AWS_REGION=ru-central1\nAWS_DEFAULT_REGION=ru-central1\n\
+             AWS_ENDPOINT_URL_S3=https://storage.yandexcloud.net\n"
+        );
     }
 }

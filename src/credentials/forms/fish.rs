@@ -19,12 +19,26 @@ mod tests {
     use super::super::super::tests::{permanent, temporary};
     use super::super::ExportFormat;
 
+    /// The lines that unset the variables that conflict with the key.
+    const UNSET: &str = concat!(
+        "set -e AWS_PROFILE;\n",
+        "set -e AWS_DEFAULT_PROFILE;\n",
+        "set -e AWS_SECURITY_TOKEN;\n",
+        "set -e AWS_ACCESS_KEY;\n",
+        "set -e AWS_SECRET_KEY;\n",
+    );
+
     #[test]
     fn quotes_and_backslashes_are_escaped() {
         let mut credentials = temporary();
         credentials.access_key_id = r"a'b\".into();
         assert!(
-            credentials.export(ExportFormat::Fish).unwrap().starts_with("set -gx AWS_ACCESS_KEY_ID 'a\\'b\\\\';\n")
+            credentials
+                .export(ExportFormat::Fish)
+                .unwrap()
+                .strip_prefix(UNSET)
+                .unwrap()
+                .starts_with("set -gx AWS_ACCESS_KEY_ID 'a\\'b\\\\';\n")
         );
     }
 

@@ -4,7 +4,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Variable};
 
 /// The commands that keep the secrets out of the log; they come before anything else is written.
 pub(super) fn masks(credentials: &Credentials) -> String {
@@ -18,10 +18,17 @@ fn escape(value: &str) -> String {
 }
 
 /// What is appended to the file `$GITHUB_ENV`. The first `=` ends the name, and the value reaches to the end of the
-/// line, so nothing in a value of one line has a meaning.
-pub fn lines(credentials: &Credentials) -> String {
-    let line = |variable: crate::credentials::Variable<'_>| Some(format!("{}={}\n", variable.name, variable.value?));
-    credentials.variables().into_iter().filter_map(line).collect()
+/// line, so nothing in a value of one line has a meaning. No line can unset a variable: what an earlier step has set is
+/// emptied, which AWS clients take for not set.
+///
+/// `security_token` is whether the job has `AWS_SECURITY_TOKEN`, the older name of the session token, which some clients
+/// prefer, even when it is empty.
+pub fn lines(credentials: &Credentials, security_token: bool) -> String {
+    let variables = credentials.variables();
+    let token = variables.iter().find(|variable| variable.name == "AWS_SESSION_TOKEN").filter(|_| security_token);
+    let same = token.map(|token| Variable { name: "AWS_SECURITY_TOKEN", value: token.value });
+    let line = |variable: Variable<'_>| format!("{}={}\n", variable.name, variable.value.unwrap_or_default());
+    variables.into_iter().chain(same).map(line).collect()
 }
 
 #[cfg(test)]
@@ -45,8 +52,19 @@ mod tests {
     fn the_file_gets_a_line_for_each_variable() {
         let mut credentials = temporary();
         credentials.access_key_id = "a<<b=c".into();
-        let text = lines(&credentials);
+        let text = lines(&credentials, false);
         assert!(text.starts_with("AWS_ACCESS_KEY_ID=a<<b=c\nAWS_SECRET_ACCESS_KEY=YC+/s\n"), "{text}");
-        assert_eq!((text.lines().count(), lines(&permanent()).lines().count()), (7, 5));
+        assert_eq!(text.lines().count(), 7);
+    }
+
+    #[test]
+    fn what_an_earlier_step_has_set_is_replaced() {
+        let before_region = |text: String| text.split("AWS_REGION=").next().unwrap().to_owned();
+        assert_eq!(
+            before_region(lines(&permanent(), false)),
+            "AWS_ACCESS_KEY_ID=YCAJE\nAWS_SECRET_ACCESS_KEY=YCs\nAWS_SESSION_TOKEN=\nAWS_CREDENTIAL_EXPIRATION=\n"
+        );
+        assert!(lines(&permanent(), true).ends_with("\nAWS_SECURITY_TOKEN=\n"));
+        assert!(lines(&temporary(), true).ends_with("\nAWS_SECURITY_TOKEN=s1.a==.b\n"));
     }
 }

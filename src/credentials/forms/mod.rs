@@ -7,7 +7,7 @@ mod dotenv;
 mod fish;
 pub mod github_actions;
 mod powershell;
-mod process;
+pub mod process;
 mod sh;
 mod windows_cmd;
 
@@ -48,11 +48,11 @@ impl Credentials {
         }
         match format {
             ExportFormat::Process => process::text(self),
-            ExportFormat::Env => Ok(sh::text(&self.variables(), "export ")),
-            ExportFormat::EnvNoExport => Ok(sh::text(&self.variables(), "")),
-            ExportFormat::Fish => Ok(fish::text(&self.variables())),
-            ExportFormat::Powershell => Ok(powershell::text(&self.variables())),
-            ExportFormat::WindowsCmd => Ok(windows_cmd::text(&self.variables())),
+            ExportFormat::Env => Ok(sh::text(&self.shell_variables(), "export ")),
+            ExportFormat::EnvNoExport => Ok(sh::text(&self.shell_variables(), "")),
+            ExportFormat::Fish => Ok(fish::text(&self.shell_variables())),
+            ExportFormat::Powershell => Ok(powershell::text(&self.shell_variables())),
+            ExportFormat::WindowsCmd => Ok(windows_cmd::text(&self.shell_variables())),
             ExportFormat::Dotenv => Ok(dotenv::text(&self.variables())),
             ExportFormat::GithubActions => Ok(github_actions::masks(self)),
         }
@@ -106,7 +106,8 @@ mod tests {
                 let lines = match format {
                     ExportFormat::Process => 1,
                     ExportFormat::GithubActions => 2,
-                    _ => 7,
+                    ExportFormat::Dotenv => 7,
+                    _ => 12,
                 };
                 prop_assert_eq!(text.lines().count(), lines, "{:?} {:?}", format, text);
                 prop_assert!(text.ends_with('\n'));

@@ -16,12 +16,21 @@ mod tests {
     use super::super::super::tests::{permanent, temporary};
     use super::super::ExportFormat;
 
+    /// The lines that unset the variables that conflict with the key.
+    const UNSET: &str = concat!(
+        "$Env:AWS_PROFILE = $null\n",
+        "$Env:AWS_DEFAULT_PROFILE = $null\n",
+        "$Env:AWS_SECURITY_TOKEN = $null\n",
+        "$Env:AWS_ACCESS_KEY = $null\n",
+        "$Env:AWS_SECRET_KEY = $null\n",
+    );
+
     #[test]
     fn quotes_are_doubled() {
         let mut credentials = temporary();
         credentials.access_key_id = "a'b$c`d".into();
         let text = credentials.export(ExportFormat::Powershell).unwrap();
-        assert!(text.starts_with("$Env:AWS_ACCESS_KEY_ID = 'a''b$c`d'\n"), "{text}");
+        assert!(text.strip_prefix(UNSET).unwrap().starts_with("$Env:AWS_ACCESS_KEY_ID = 'a''b$c`d'\n"), "{text}");
     }
 
     #[test]

@@ -6,10 +6,10 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::credentials::Credentials;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
-/// Some SDKs read no more bytes than this, the end of the line included.
-const LONGEST: usize = 1024;
+/// Some SDKs read no more bytes than this, the end of the line included; others read any number.
+pub const LONGEST: usize = 1024;
 
 /// One JSON object on one line.
 pub(super) fn text(credentials: &Credentials) -> Result<String> {
@@ -24,15 +24,7 @@ pub(super) fn text(credentials: &Credentials) -> Result<String> {
     if credentials.expires_at.is_none() {
         return Err(Error::internal("the server does not say when the key expires"));
     }
-    let text = format!("{document}\n");
-    if text.len() > LONGEST {
-        let message = format!(
-            "the credentials take {} bytes as JSON, but AWS SDKs read at most {LONGEST} from credential_process",
-            text.len()
-        );
-        return Err(Error::new(Kind::Output, message).hint("use another form, e.g. --aws-profile or exec"));
-    }
-    Ok(text)
+    Ok(format!("{document}\n"))
 }
 
 #[cfg(test)]
@@ -48,17 +40,5 @@ mod tests {
              \"Expiration\":\"2025-12-16T06:23:51.383485065Z\"}\n"
         );
         assert!(permanent().export(ExportFormat::Process).is_err());
-    }
-
-    #[test]
-    fn more_than_1024_bytes_are_an_error() {
-        let mut credentials = temporary();
-        let rest = credentials.export(ExportFormat::Process).unwrap().len() - "s1.a==.b".len();
-        credentials.session_token = Some("x".repeat(1024 - rest).into());
-        assert_eq!(credentials.export(ExportFormat::Process).unwrap().len(), 1024);
-        credentials.session_token = Some("x".repeat(1025 - rest).into());
-        let error = credentials.export(ExportFormat::Process).unwrap_err();
-        assert!(error.to_string().contains("1025 bytes"), "{error}");
-        assert_eq!(error.exit_code(), 1);
     }
 }

@@ -16,11 +16,20 @@ pub(super) fn text(variables: &[Variable<'_>], prefix: &str) -> String {
 mod tests {
     use super::super::super::tests::{permanent, temporary};
     use super::super::ExportFormat;
+    use crate::credentials::Credentials;
+
+    const UNSET: &str = "unset AWS_PROFILE\nunset AWS_DEFAULT_PROFILE\nunset AWS_SECURITY_TOKEN\nunset AWS_ACCESS_KEY\n\
+                         unset AWS_SECRET_KEY\n";
+
+    /// The output without the first lines, which unset the variables that conflict with the key.
+    fn exported(credentials: &Credentials, format: ExportFormat) -> String {
+        credentials.export(format).unwrap().strip_prefix(UNSET).unwrap().to_owned()
+    }
 
     #[test]
     fn a_temporary_key_sets_everything() {
         assert_eq!(
-            temporary().export(ExportFormat::Env).unwrap(),
+            exported(&temporary(), ExportFormat::Env),
             "export AWS_ACCESS_KEY_ID='aje0'\nexport AWS_SECRET_ACCESS_KEY='YC+/s'\n\
              export AWS_SESSION_TOKEN='s1.a==.b'\n\
              export AWS_CREDENTIAL_EXPIRATION='2025-12-16T06:23:51.383485065Z'\nexport AWS_REGION='ru-central1'\n\
@@ -31,7 +40,7 @@ mod tests {
     #[test]
     fn a_static_key_removes_what_an_earlier_one_has_set() {
         assert_eq!(
-            permanent().export(ExportFormat::EnvNoExport).unwrap(),
+            exported(&permanent(), ExportFormat::EnvNoExport),
             "AWS_ACCESS_KEY_ID='YCAJE'\nAWS_SECRET_ACCESS_KEY='YCs'\nunset AWS_SESSION_TOKEN\n\
              unset AWS_CREDENTIAL_EXPIRATION\nAWS_REGION='ru-central1'\nAWS_DEFAULT_REGION='ru-central1'\n\
              AWS_ENDPOINT_URL_S3='https://storage.yandexcloud.net'\n"
@@ -42,6 +51,6 @@ mod tests {
     fn a_quote_does_not_end_the_value() {
         let mut credentials = temporary();
         credentials.access_key_id = "a'b".into();
-        assert!(credentials.export(ExportFormat::Env).unwrap().starts_with("export AWS_ACCESS_KEY_ID='a'\\''b'\n"));
+        assert!(exported(&credentials, ExportFormat::Env).starts_with("export AWS_ACCESS_KEY_ID='a'\\''b'\n"));
     }
 }

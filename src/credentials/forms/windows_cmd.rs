@@ -24,12 +24,21 @@ mod tests {
     use super::super::super::tests::{permanent, temporary};
     use super::super::ExportFormat;
 
+    /// The lines that unset the variables that conflict with the key.
+    const UNSET: &str = concat!(
+        "set \"AWS_PROFILE=\"\r\n",
+        "set \"AWS_DEFAULT_PROFILE=\"\r\n",
+        "set \"AWS_SECURITY_TOKEN=\"\r\n",
+        "set \"AWS_ACCESS_KEY=\"\r\n",
+        "set \"AWS_SECRET_KEY=\"\r\n",
+    );
+
     #[test]
     fn values_stand_in_quotes() {
         let mut credentials = temporary();
         credentials.access_key_id = "a&b|c<d>(e)'f".into();
         let text = credentials.export(ExportFormat::WindowsCmd).unwrap();
-        assert!(text.starts_with("set \"AWS_ACCESS_KEY_ID=a&b|c<d>(e)'f\"\r\n"), "{text}");
+        assert!(text.strip_prefix(UNSET).unwrap().starts_with("set \"AWS_ACCESS_KEY_ID=a&b|c<d>(e)'f\"\r\n"), "{text}");
         for special in ["%PATH%", "a\"b", "!x!", "^"] {
             credentials.access_key_id = special.into();
             assert!(credentials.export(ExportFormat::WindowsCmd).is_err(), "{special}");

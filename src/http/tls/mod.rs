@@ -64,7 +64,7 @@ impl CaBundle {
     pub(super) async fn read(path: &Path) -> Result<Self> {
         let bytes = input::bytes(path, Files::Pipes, input::LARGE_LIMIT).await;
         let bytes = bytes
-            .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", quote::full_path(path))))?;
+            .map_err(|error| Error::config(format!("cannot read the CA bundle {}: {error}", quote::bare_path(path))))?;
         Ok(Self { path: path.to_owned(), text: roots::pem_text(bytes) })
     }
 
@@ -72,7 +72,7 @@ impl CaBundle {
         let mut roots = RootCertStore::empty();
         let (usable, _) = roots.add_parsable_certificates(PemBlock::all(&self.text).filter_map(PemBlock::certificate));
         if usable == 0 {
-            let path = quote::full_path(&self.path);
+            let path = quote::bare_path(&self.path);
             return Err(Error::config(format!("the CA bundle {path} holds no certificate that can be used"))
                 .hint("it must have PEM blocks that begin -----BEGIN CERTIFICATE-----"));
         }

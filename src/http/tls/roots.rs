@@ -99,7 +99,7 @@ impl Issuers<'_> {
 /// Adds the roots of a bundle that are among the issuers.
 pub(super) fn add_bundle(roots: &mut RootCertStore, path: &Path, issuers: &Issuers<'_>) -> Result<(), rustls::Error> {
     let text = input::regular_file(path, input::LARGE_LIMIT).map_err(|error| {
-        let message = format!("cannot read the system's root certificates in {}: {error}", quote::full_path(path));
+        let message = format!("cannot read the system's root certificates in {}: {error}", quote::bare_path(path));
         rustls::Error::Other(OtherError(Arc::new(Error::config(message))))
     })?;
     roots.add_parsable_certificates(PemBlock::all(&text).filter_map(|block| block.certificate_if_among(issuers)));

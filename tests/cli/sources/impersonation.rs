@@ -42,8 +42,7 @@ fn the_flag_beats_the_variable_beats_the_profile() {
 fn the_own_token_asks_and_the_accounts_token_calls() {
     let mut user = User::signed_in();
     user.set(VARIABLE, BACKUP_ID);
-    // An empty flag counts as absent.
-    user.run(&format!("{LIST} --impersonate-service-account-id=")).ok();
+    user.run(LIST).ok();
     let [asked, listed] = &user.cloud.requests()[..] else { panic!("{:#?}", user.cloud.requests()) };
     let [own, acting] = &user.cloud.tokens()[..] else { panic!("{:#?}", user.cloud.tokens()) };
     let bearer = |token: &yc_emulator::Token| format!("Bearer {}", token.value);
@@ -51,6 +50,20 @@ fn the_own_token_asks_and_the_accounts_token_calls() {
     assert_eq!(asked.json(), json!({"serviceAccountId": BACKUP_ID}));
     assert_eq!(asked.header("authorization").unwrap(), bearer(own));
     assert_eq!(listed.header("authorization").unwrap(), bearer(acting));
+}
+
+#[test]
+fn an_account_given_empty_is_refused_and_an_empty_variable_is_not_set() {
+    let mut user = User::signed_in();
+    let error = user.run(&format!("{LIST} --impersonate-service-account-id=")).failed(2);
+    assert_eq!(
+        error,
+        "ERROR: invalid value '' for '--impersonate-service-account-id <ID>': '' is not an ID: it is empty\n"
+    );
+    assert_eq!(user.sent(), [] as [&str; 0]);
+    user.set(VARIABLE, "");
+    user.run(LIST).ok();
+    assert_eq!(user.sent().len(), 1);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::commands::args::delivery::{AwsProfileArgs, ExportArg, RegionArg, deli
 use crate::commands::args::owner::Owner;
 use crate::commands::args::request_file::{ExampleArgs, FileArg, RequestFields};
 use crate::context::Context;
+use crate::credentials::aws_file::Lifetime;
 use crate::credentials::forms::ExportFormat;
 use crate::error::{Error, Result};
 use crate::keys::deliver::{Delivery, NewKey};
@@ -24,6 +25,8 @@ pub struct Args {
     description: Option<String>,
     #[command(flatten)]
     export: ExportArg,
+    #[command(flatten)]
+    aws: AwsProfileArgs,
     #[command(flatten)]
     region: RegionArg,
     #[command(flatten)]
@@ -66,8 +69,8 @@ pub async fn run(mut args: Args, context: &Context<'_>) -> Result<Outcome> {
                        would create another key";
         return Err(Error::usage(message).hint("use: yc-rs iam access-key issue-ephemeral --export process"));
     }
-    let delivery = delivery(&args.export, &AwsProfileArgs::default(), &args.region, context).await?;
-    reject_unused_region(&delivery, &args.region)?;
+    reject_unused_region(&args.export, &args.aws, &args.region)?;
+    let delivery = delivery(&args.export, &args.aws, &args.region, Lifetime::Permanent, context).await?;
     let owner = args.owner.id(context).await?;
     let key = static_key::create(owner.as_deref(), description.as_deref(), context).await?;
     let advice = static_key::lost_secret_advice(&key);

@@ -5,6 +5,7 @@ use crate::commands::args::delivery::{AwsProfileArgs, ExportArg, RegionArg, deli
 use crate::commands::args::ephemeral::{EphemeralArgs, EphemeralFields};
 use crate::commands::args::request_file::ExampleArgs;
 use crate::context::Context;
+use crate::credentials::aws_file::Lifetime;
 use crate::credentials::forms::ExportFormat;
 use crate::error::Result;
 use crate::keys::deliver::NewKey;
@@ -35,8 +36,8 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     }
     let for_process = args.export.export == Some(ExportFormat::Process);
     let request = args.key.request(for_process, context).await?;
-    let delivery = delivery(&args.export, &args.aws, &args.region, context).await?;
-    reject_unused_region(&delivery, &args.region)?;
+    reject_unused_region(&args.export, &args.aws, &args.region)?;
+    let delivery = delivery(&args.export, &args.aws, &args.region, Lifetime::Temporary, context).await?;
     let key = issue::issue(&request, context).await?;
     let advice = request.lost_secret_advice(&key, context)?;
     delivery.deliver(NewKey::Ephemeral(key), advice, context).await?;

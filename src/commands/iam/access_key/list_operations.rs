@@ -44,7 +44,7 @@ fn status(operation: &Node<'_>) -> String {
 /// # Errors
 /// The ID is malformed, the server refuses, or cannot be reached.
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
-    let id = args.key.id();
+    let id = args.key.id()?;
     let client = context.client()?;
     let call = async |page_size: &str, token: &str| access_key::list_operations(client, &id, page_size, token).await;
     let list = List {

@@ -64,6 +64,7 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     }
     let file = args.file.read::<Fields>(context).await?;
     let id = file.or("access_key_id", args.access_key_id.or(args.id), |file| &file.access_key_id, ids::parse_id)?;
+    id.as_deref().map_or(Ok(()), ids::check_id).map_err(Error::usage)?;
     let id = id.ok_or_else(|| {
         Error::usage("no key is named: ACCESS-KEY-ID is missing")
             .hint("give it: yc-rs iam access-key update <ACCESS-KEY-ID>")
