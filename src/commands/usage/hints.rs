@@ -77,9 +77,6 @@ impl Misunderstood<'_> {
             (["iam", "access-key", "create"], "--name") => {
                 Some("access keys have no names; a key can have a --description".to_owned())
             }
-            (["iam", "access-key", "issue-ephemeral" | "exec"], "--service-account-id") => {
-                Some("the service account of the key is given with --subject-id".to_owned())
-            }
             _ => None,
         }
     }
