@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use crate::commands::usage;
+use clap::builder::StyledStr;
+
+use crate::commands::{Outcome, usage};
 use crate::config::settings::{self, Color, ErrorFormat, GlobalFlags};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -61,6 +63,20 @@ impl Console {
         };
         // Nothing can be done when standard error is closed; the exit status still tells.
         let _ = io::stderr().write_all(text.as_bytes());
+    }
+
+    /// Reports that a group of commands is named without a command: the help of the group takes the place of the hint.
+    pub fn report_with_help(&self, error: &Error, help: &StyledStr) -> Outcome {
+        match self.format {
+            ErrorFormat::Json => self.report(error),
+            ErrorFormat::Text => {
+                self.report(&Error::new(error.kind().clone(), error.to_string()));
+                let help = if self.color_errors { help.ansi().to_string() } else { help.to_string() };
+                // As for the error itself.
+                let _ = write!(io::stderr(), "\n{help}");
+            }
+        }
+        Outcome { failures: Vec::new(), status: error.exit_code() }
     }
 
     /// The text as the stream should get it; what is escaped in JSON is JSON again.

@@ -22,6 +22,7 @@ use crate::input::{self, Files};
 use crate::interrupt::{InProgress, Stage};
 use crate::log::Log;
 use crate::output::Printer;
+use crate::status::Code;
 use crate::store;
 use crate::text::{ids, quote};
 
@@ -156,7 +157,10 @@ impl<'a> Context<'a> {
                     .hint("give --cloud-id, set YC_CLOUD_ID, or put 'cloud-id' into the profile; or give --folder-id")
                 })?;
                 ids::check_name(&origin.to_string(), name).map_err(Error::usage)?;
-                folder::id_by_name(self.client()?, &cloud.value, name).await
+                let found = folder::id_by_name(self.client()?, &cloud.value, &cloud.origin.to_string(), name).await;
+                found.map_err(|error| {
+                    about_place(error, &format!("the cloud ID {} comes from {}", cloud.value, cloud.origin))
+                })
             }
             None => Err(Error::usage("a name is looked up in a folder, and no folder is given")
                 .hint("give --folder-id, set YC_FOLDER_ID, or put 'folder-id' into the profile")),
@@ -170,7 +174,19 @@ impl<'a> Context<'a> {
     pub async fn service_account_id(&self, flag: &str, name: &str) -> Result<String> {
         ids::check_name(flag, name).map_err(Error::usage)?;
         let folder = self.folder_id().await?;
-        service_account::id_by_name(self.client()?, &folder, name).await
+        let origin = self.settings.folder.as_ref().map(|folder| folder.origin.to_string()).unwrap_or_default();
+        let found = service_account::id_by_name(self.client()?, &folder, &origin, name).await;
+        found.map_err(|error| self.about_folder(error))
+    }
+
+    /// Says where the folder comes from, when an error may be due to it.
+    pub fn about_folder(&self, error: Error) -> Error {
+        let Some(Setting { value, origin }) = &self.settings.folder else { return error };
+        let place = match value {
+            Folder::Id(id) => format!("the folder ID {id} comes from {origin}"),
+            Folder::Name(name) => format!("the folder '{name}' comes from {origin}"),
+        };
+        about_place(error, &place)
     }
 
     /// Text from a file, or from standard input when the path is `-`.
@@ -243,5 +259,14 @@ impl<'a> Context<'a> {
     pub fn interrupted(&self, kind: Kind, message: &str) -> Error {
         let awaits_secret = self.client.get().is_some_and(Client::awaits_unrepeatable);
         self.in_progress.interrupted(kind, message, awaits_secret)
+    }
+}
+
+/// Adds where a folder or cloud comes from to an error that says that it does not exist, or may not be read.
+fn about_place(error: Error, place: &str) -> Error {
+    match error.code() {
+        Some(Code::NotFound) => error.hint(place),
+        Some(Code::PermissionDenied) => error.urgent_hint(place),
+        _ => error,
     }
 }

@@ -37,6 +37,7 @@ use futures_util::FutureExt;
 
 use commands::deferred::Deferred;
 use commands::local::Local;
+use commands::usage::Misunderstood;
 use commands::{Command, Outcome, Remote};
 use config::settings::{GlobalFlags, Settings};
 use config::{Config, Profile};
@@ -94,7 +95,14 @@ pub fn run(args: &[OsString], env: &Env) -> u8 {
 fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<Outcome> {
     let (flags, command) = match commands::parse(args, console.color_help) {
         Ok(parsed) => parsed,
-        Err(error) if error.use_stderr() => return Err(commands::usage::error(&error, args)),
+        Err(error) if error.use_stderr() => {
+            let misunderstood = Misunderstood::new(&error, args);
+            let error = misunderstood.to_error();
+            return match misunderstood.help_of_group() {
+                Some(help) => Ok(console.report_with_help(&error, &help)),
+                None => Err(error),
+            };
+        }
         Err(help) => {
             stdout::write(console.help(&help).as_bytes())?;
             return Ok(Outcome::default());

@@ -7,13 +7,27 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::operation::Operation;
-use super::{Call, Client, required, segment};
+use super::{Call, Client, Role, Scope, required, segment};
 use crate::endpoints::Service;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::{Method, Response};
 use crate::message::{Field, Message, Node};
+use crate::status::Code;
 
 const PATH: &str = "/iam/aws-compatibility/v1/accessKeys";
+
+/// The role that reads keys.
+///
+/// Source: yandex-cloud/docs, `en/_roles/iam/auditor.md`.
+const READER: &str = "iam.auditor";
+
+/// The role that creates, changes and deletes keys.
+///
+/// Source: yandex-cloud/docs, `en/_roles/iam/serviceAccounts/accessKeyAdmin.md`.
+const ADMIN: &str = "iam.serviceAccounts.accessKeyAdmin";
+
+/// The role that deletes a key.
+pub const DELETING_ROLE: Role<'_> = Role { id: ADMIN, scope: Scope::OwnerOfKey };
 
 /// The longest description, in characters.
 pub const MAX_DESCRIPTION: usize = 256;
@@ -78,14 +92,15 @@ pub fn last_activity(key: &Node<'_>) -> Option<DateTime<Utc>> {
 /// # Errors
 /// The server refuses, or cannot be reached.
 pub async fn list(client: &Client<'_>, owner: Option<&str>, page_size: &str, page_token: &str) -> Result<Response> {
-    let mut call = Call::new(Service::Iam, Method::GET, PATH).query("pageSize", page_size);
+    let mut call =
+        Call::new(Service::Iam, Method::GET, PATH).query("pageSize", page_size).takes(READER, Scope::account(owner));
     if let Some(owner) = owner {
         call = call.query("serviceAccountId", owner);
     }
     if !page_token.is_empty() {
         call = call.query("pageToken", page_token);
     }
-    client.page(call).await
+    client.page(call).await.map_err(|error| about_own_keys(error, owner, client, "list the keys of one", "list"))
 }
 
 /// An `AccessKey` by its resource ID, as received: `Get`.
@@ -93,7 +108,8 @@ pub async fn list(client: &Client<'_>, owner: Option<&str>, page_size: &str, pag
 /// # Errors
 /// The text cannot be an ID, the server refuses, or cannot be reached.
 pub async fn get(client: &Client<'_>, id: &str) -> Result<Value> {
-    client.call(Call::new(Service::Iam, Method::GET, format!("{PATH}/{}", segment(id)?))).await
+    let call = Call::new(Service::Iam, Method::GET, format!("{PATH}/{}", segment(id)?));
+    client.call(call.takes(READER, Scope::OwnerOfKey)).await
 }
 
 /// Creates a key for a service account; `None` stands for the caller: `Create`. The response holds the only copy of the
@@ -109,7 +125,10 @@ pub async fn create(client: &Client<'_>, owner: Option<&str>, description: Optio
     if let Some(description) = description {
         body["description"] = description.into();
     }
-    StaticKey::parse(client.call(Call::new(Service::Iam, Method::POST, PATH).body(body).makes_a_secret()).await?)
+    let call = Call::new(Service::Iam, Method::POST, PATH).body(body).makes_a_secret();
+    let created = client.call(call.takes(ADMIN, Scope::account(owner))).await;
+    let explain = |error| about_own_keys(error, owner, client, "create a key for one", "create");
+    StaticKey::parse(created.map_err(explain)?)
 }
 
 /// Sets the description of a key: `Update`.
@@ -119,7 +138,7 @@ pub async fn create(client: &Client<'_>, owner: Option<&str>, description: Optio
 pub async fn update(client: &Client<'_>, id: &str, description: &str) -> Result<Operation> {
     let body = json!({"updateMask": "description", "description": description});
     let call = Call::new(Service::Iam, Method::PATCH, format!("{PATH}/{}", segment(id)?)).body(body);
-    Ok(Operation::parse(client.call(call).await?))
+    Ok(Operation::parse(client.call(call.takes(ADMIN, Scope::OwnerOfKey)).await?))
 }
 
 /// Requests the deletion of a key: `Delete`. The response holds the Operation, whatever its status.
@@ -141,6 +160,19 @@ pub async fn list_operations(client: &Client<'_>, id: &str, page_size: &str, pag
         call = call.query("pageToken", page_token);
     }
     client.page(call).await
+}
+
+/// Explains why a call on the caller's own keys is refused: a person has none. `aim` is what the command `verb` does.
+fn about_own_keys(error: Error, owner: Option<&str>, client: &Client<'_>, aim: &str, verb: &str) -> Error {
+    let names_no_account = error.code() == Some(Code::NotFound) || error.is_about_field("serviceAccountId");
+    // A credential that names its subject is that of a service account.
+    if owner.is_some() || !names_no_account || client.tokens().sign_in.subject_id().is_some() {
+        return error;
+    }
+    error.hint(format!(
+        "access keys belong to service accounts, and the caller may not be one; to list service accounts, type: yc-rs \
+         iam service-account list; to {aim}: yc-rs iam access-key {verb} --service-account-name <NAME>"
+    ))
 }
 
 #[cfg(test)]

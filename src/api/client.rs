@@ -23,12 +23,59 @@ pub struct Call<'a> {
     query: Vec<(&'static str, &'a str)>,
     body: Body,
     repeat: Repeat,
+    role: Option<Role<'a>>,
+}
+
+/// The role that a call takes, for the hint when it is denied.
+#[derive(Debug, Clone, Copy)]
+pub struct Role<'a> {
+    /// Its ID, e.g. `iam.auditor`.
+    pub id: &'static str,
+    /// What it has to be granted on.
+    pub scope: Scope<'a>,
+}
+
+/// What a role has to be granted on.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'a> {
+    /// The service account of this ID.
+    ServiceAccount(&'a str),
+    /// The caller, if it is a service account.
+    Caller,
+    /// The service account of the access key.
+    OwnerOfKey,
+    /// The folder of this ID.
+    Folder(&'a str),
+    /// The cloud of this ID.
+    Cloud(&'a str),
+}
+
+impl<'a> Scope<'a> {
+    /// The service account of this ID, or the caller.
+    pub fn account(id: Option<&'a str>) -> Self {
+        id.map_or(Self::Caller, Self::ServiceAccount)
+    }
 }
 
 impl<'a> Call<'a> {
     /// A call of this method on this path, without a body; it may be repeated after a failure.
     pub fn new(service: Service, method: Method, path: impl Into<String>) -> Self {
-        Self { service, method, path: path.into(), query: Vec::new(), body: Body::Empty, repeat: Repeat::Always }
+        Self {
+            service,
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body: Body::Empty,
+            repeat: Repeat::Always,
+            role: None,
+        }
+    }
+
+    /// Says which role the call takes.
+    #[must_use]
+    pub fn takes(mut self, id: &'static str, scope: Scope<'a>) -> Self {
+        self.role = Some(Role { id, scope });
+        self
     }
 
     /// Adds a query parameter.
@@ -81,7 +128,8 @@ impl<'a> Client<'a> {
     /// # Errors
     /// The server refuses the call, or cannot be reached.
     pub async fn call(&self, call: Call<'_>) -> Result<Value> {
-        self.send(call).await?.into_json().map_err(|error| self.explain(error))
+        let role = call.role;
+        self.send(call).await?.into_json().map_err(|error| self.explain(error, role))
     }
 
     /// Makes a call of a `List` method and returns the response, which holds a page.
@@ -89,9 +137,10 @@ impl<'a> Client<'a> {
     /// # Errors
     /// The server refuses the call, or cannot be reached.
     pub async fn page(&self, call: Call<'_>) -> Result<Response> {
+        let role = call.role;
         let response = self.send(call).await?;
-        match response.refusal() {
-            Some(status) => Err(self.explain(response.error(status.clone()))),
+        match response.refusal_error() {
+            Some(error) => Err(self.explain(error, role)),
             None => Ok(response),
         }
     }
@@ -121,11 +170,49 @@ impl<'a> Client<'a> {
         self.tokens.http.awaits_unrepeatable()
     }
 
-    /// Adds what is known about the credential to a refusal of it.
-    pub fn explain(&self, error: Error) -> Error {
-        match error.code() {
-            Some(Code::Unauthenticated) => error.hint(self.tokens.sign_in.hint()),
+    /// Adds what is known about the credential to a refusal of it, and about the caller and the role to a denial.
+    pub fn explain(&self, error: Error, role: Option<Role<'_>>) -> Error {
+        match (error.code(), role) {
+            (Some(Code::Unauthenticated), _) => error.hint(self.tokens.sign_in.hint()),
+            (Some(Code::PermissionDenied), Some(role)) => error.hint(self.missing_role(role)),
+            (Some(Code::PermissionDenied), None) => {
+                error.hint(format!("the call was made as {}", self.tokens.sign_in.acting_subject()))
+            }
             _ => error,
+        }
+    }
+
+    /// Who lacks which role, and how it is granted.
+    ///
+    /// Source of the commands: yandex-cloud/docs, `en/cli/cli-ref/iam/cli-ref/service-account/add-access-binding.md`, and
+    /// those of `yc resource-manager`.
+    fn missing_role(&self, Role { id: role, scope }: Role<'_>) -> String {
+        let sign_in = &self.tokens.sign_in;
+        let (caller, subject) = (sign_in.subject_id(), sign_in.acting_subject());
+        let lacks = match scope {
+            Scope::ServiceAccount(account) => {
+                format!("{subject} needs the role {role} on the service account {account} or on its folder")
+            }
+            Scope::Caller => format!("{subject} needs the role {role} on itself or on its folder"),
+            Scope::OwnerOfKey => {
+                format!("{subject} needs the role {role} on the service account of the key or on its folder")
+            }
+            Scope::Folder(folder) => format!("{subject} needs the role {role} on the folder {folder}"),
+            Scope::Cloud(cloud) => format!("{subject} needs the role {role} on the cloud {cloud}"),
+        };
+        let resource = match scope {
+            Scope::ServiceAccount(account) => Some(("iam service-account", account)),
+            Scope::Caller => caller.map(|caller| ("iam service-account", caller)),
+            Scope::OwnerOfKey => None,
+            Scope::Folder(folder) => Some(("resource-manager folder", folder)),
+            Scope::Cloud(cloud) => Some(("resource-manager cloud", cloud)),
+        };
+        match (caller, resource) {
+            (Some(caller), Some((group, resource))) => format!(
+                "{lacks}; to grant it: yc {group} add-access-binding {resource} --role {role} --subject \
+                 serviceAccount:{caller}"
+            ),
+            _ => lacks,
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use serde_json::Value;
 
-use super::lookup::{id_in_list, name_filter};
-use super::{Call, Client};
+use super::lookup::{Lookup, name_filter};
+use super::{Call, Client, Scope};
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::http::Method;
@@ -22,8 +22,11 @@ pub async fn list(
     page_token: &str,
 ) -> Result<Value> {
     let path = "/resource-manager/v1/folders";
-    let mut call =
-        Call::new(Service::ResourceManager, Method::GET, path).query("cloudId", cloud_id).query("pageSize", page_size);
+    // Source of the role: yandex-cloud/docs, `en/_roles/resource-manager/auditor.md`.
+    let mut call = Call::new(Service::ResourceManager, Method::GET, path)
+        .query("cloudId", cloud_id)
+        .query("pageSize", page_size)
+        .takes("resource-manager.auditor", Scope::Cloud(cloud_id));
     if !filter.is_empty() {
         call = call.query("filter", filter);
     }
@@ -33,14 +36,16 @@ pub async fn list(
     client.call(call).await
 }
 
-/// The ID of the folder of this name in this cloud.
+/// The ID of the folder of this name in this cloud; `origin` is where the cloud comes from.
 ///
 /// # Errors
 /// There is no such folder (`NOT_FOUND`), the server refuses, or cannot be reached.
-pub async fn id_by_name(client: &Client<'_>, cloud_id: &str, name: &str) -> Result<String> {
+pub async fn id_by_name(client: &Client<'_>, cloud_id: &str, origin: &str, name: &str) -> Result<String> {
     let filter = name_filter(name);
-    let list = async |page_size: &str, token: &str| list(client, cloud_id, &filter, page_size, token).await;
     let elsewhere =
-        format!("only the cloud {cloud_id} was searched; name another with --cloud-id, or give --folder-id");
-    id_in_list("folder", name, "folders", list, &elsewhere).await
+        format!("only the cloud {cloud_id} ({origin}) was searched; name another with --cloud-id, or give --folder-id");
+    let lookup = Lookup { resource: "folder", name, items: "folders", elsewhere };
+    let named = async |page_size: &str, token: &str| list(client, cloud_id, &filter, page_size, token).await;
+    let all = async |page_size: &str, token: &str| list(client, cloud_id, "", page_size, token).await;
+    lookup.id(named, all).await
 }

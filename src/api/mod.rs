@@ -14,7 +14,7 @@ pub mod temporary_access_key;
 
 use serde_json::Value;
 
-pub use client::{Call, Client};
+pub use client::{Call, Client, Role, Scope};
 
 use crate::error::{Error, Result};
 use crate::text::{ids, percent};

@@ -4,8 +4,8 @@
 
 use serde_json::Value;
 
-use super::lookup::{id_in_list, name_filter};
-use super::{Call, Client, segment};
+use super::lookup::{Lookup, name_filter};
+use super::{Call, Client, Scope, segment};
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::http::{Method, Response};
@@ -29,12 +29,18 @@ pub const SERVICE_ACCOUNT: Message = Message {
     ],
 };
 
+/// The role that reads service accounts.
+///
+/// Source: yandex-cloud/docs, `en/_roles/iam/auditor.md`.
+const READER: &str = "iam.auditor";
+
 /// A service account by its ID: `Get`.
 ///
 /// # Errors
 /// The ID cannot be one, the server refuses, or cannot be reached.
 pub async fn get(client: &Client<'_>, id: &str) -> Result<Value> {
-    client.call(Call::new(Service::Iam, Method::GET, format!("/iam/v1/serviceAccounts/{}", segment(id)?))).await
+    let call = Call::new(Service::Iam, Method::GET, format!("/iam/v1/serviceAccounts/{}", segment(id)?));
+    client.call(call.takes(READER, Scope::ServiceAccount(id))).await
 }
 
 /// A page of the service accounts of a folder: `List`.
@@ -49,7 +55,10 @@ pub async fn list(
     page_token: &str,
 ) -> Result<Response> {
     let path = "/iam/v1/serviceAccounts";
-    let mut call = Call::new(Service::Iam, Method::GET, path).query("folderId", folder_id).query("pageSize", page_size);
+    let mut call = Call::new(Service::Iam, Method::GET, path)
+        .query("folderId", folder_id)
+        .query("pageSize", page_size)
+        .takes(READER, Scope::Folder(folder_id));
     if let Some(filter) = filter {
         call = call.query("filter", filter);
     }
@@ -59,18 +68,20 @@ pub async fn list(
     client.page(call).await
 }
 
-/// The ID of the service account of this name in this folder.
+/// The ID of the service account of this name in this folder; `origin` is where the folder comes from.
 ///
 /// # Errors
 /// There is no such account (`NOT_FOUND`), the server refuses, or cannot be reached.
-pub async fn id_by_name(client: &Client<'_>, folder_id: &str, name: &str) -> Result<String> {
+pub async fn id_by_name(client: &Client<'_>, folder_id: &str, origin: &str, name: &str) -> Result<String> {
     let filter = name_filter(name);
-    let list = async |page_size: &str, token: &str| {
+    let elsewhere = format!(
+        "only the folder {folder_id} ({origin}) was searched; name another with --folder-id or --folder-name, or give \
+         the account by its ID instead"
+    );
+    let lookup = Lookup { resource: "service account", name, items: "serviceAccounts", elsewhere };
+    let named = async |page_size: &str, token: &str| {
         list(client, folder_id, Some(&filter), page_size, token).await?.into_json()
     };
-    let elsewhere = format!(
-        "only the folder {folder_id} was searched; name another with --folder-id or --folder-name, or give the account \
-         by its ID instead"
-    );
-    id_in_list("service account", name, "serviceAccounts", list, &elsewhere).await
+    let all = async |page_size: &str, token: &str| list(client, folder_id, None, page_size, token).await?.into_json();
+    lookup.id(named, all).await
 }

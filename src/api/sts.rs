@@ -134,10 +134,10 @@ fn form(request: &AssumeRole) -> String {
 }
 
 /// Reads the credentials, or why there are none, from a response.
-fn credentials(response: Response) -> Result<EphemeralKey> {
+fn credentials(mut response: Response) -> Result<EphemeralKey> {
     let leaves = Leaves::read(response.body());
-    if response.refusal().is_some() {
-        return Err(refusal(response, leaves.as_ref()));
+    if let Some(error) = refusal(&mut response, leaves.as_ref()) {
+        return Err(error);
     }
     let key = leaves.and_then(|leaves| {
         let raw = json!({
@@ -148,28 +148,24 @@ fn credentials(response: Response) -> Result<EphemeralKey> {
         });
         EphemeralKey::parse(raw).ok()
     });
-    key.ok_or_else(|| {
-        let message = format!("the server responded {} with something that is not a response of STS", response.status);
-        response.error(Status { code: Code::Unknown, message, details: vec![] })
-    })
+    key.ok_or_else(|| response.foreign_error())
 }
 
-fn refusal(mut answer: Response, leaves: Option<&Leaves>) -> Error {
+/// Why the server refused; `None` when it did not.
+fn refusal(response: &mut Response, leaves: Option<&Leaves>) -> Option<Error> {
+    response.refusal()?;
     let text = |name| leaves.and_then(|leaves| leaves.text(name));
+    if response.ids.server_request.is_none() {
+        response.ids.server_request = text("RequestId").map(str::to_owned);
+    }
     let (code, message) = (text("Code"), text("Message"));
-    if answer.ids.server_request.is_none() {
-        answer.ids.server_request = text("RequestId").map(str::to_owned);
-    }
-    let by_http = answer.refusal().cloned();
-    let mut status = by_http.unwrap_or_else(|| Status { code: Code::Unknown, message: String::new(), details: vec![] });
-    if let Some(message) = message.or(code) {
-        message.clone_into(&mut status.message);
-    }
-    let error = answer.error(status);
-    match code {
+    let Some(shown) = message.or(code) else { return response.refusal_error() };
+    let status = Status { code: Code::from_http(response.status), message: shown.to_owned(), details: vec![] };
+    let error = response.error(status);
+    Some(match code {
         Some(code) => error.server_code(code),
         None => error,
-    }
+    })
 }
 
 /// The elements of an XML document that hold text alone, by their names without prefixes.

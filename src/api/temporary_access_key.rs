@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{Call, Client, required};
+use super::{Call, Client, Scope, required};
 use crate::endpoints::Service;
 use crate::error::{Error, Result};
 use crate::http::Method;
@@ -106,6 +106,11 @@ pub async fn create_ephemeral(client: &Client<'_>, request: &CreateEphemeral) ->
         body["duration"] = duration::to_protobuf(duration).into();
     }
     let path = "/iam/aws-compatibility/v1/ephemeralAccessKeys";
-    let call = Call::new(Service::Iam, Method::POST, path).body(body).makes_a_secret();
+    // Source of the role: yandex-cloud/docs, `en/_roles/iam/serviceAccounts/ephemeralAccessKeyAdmin.md`.
+    let role = "iam.serviceAccounts.ephemeralAccessKeyAdmin";
+    let call = Call::new(Service::Iam, Method::POST, path)
+        .body(body)
+        .makes_a_secret()
+        .takes(role, Scope::account(request.subject_id.as_deref()));
     EphemeralKey::parse(client.call(call).await?)
 }

@@ -106,7 +106,7 @@ impl<'a> TokenSource<'a> {
     ) -> Result<(Rc<IamToken>, Response)> {
         let token = self.token(RequiredLifetime::ForCalls).await?;
         let response = send(&token).await?;
-        if response.status != 401 || !token.cached {
+        if !response.refuses_token() || !token.cached {
             return Ok((token, response));
         }
         self.discard(&token.value).await?;
@@ -250,9 +250,10 @@ impl<'a> TokenSource<'a> {
         let token = token.map_err(|error| {
             let error = error.context(format!("cannot act as the service account {account}"));
             match error.code() {
-                Some(Code::PermissionDenied) => {
-                    error.hint("this takes the role iam.serviceAccounts.tokenCreator on the account or on its folder")
-                }
+                Some(Code::PermissionDenied) => error.hint(format!(
+                    "{} needs the role iam.serviceAccounts.tokenCreator on the service account {account} or on its folder",
+                    self.sign_in.own_subject()
+                )),
                 Some(Code::Unauthenticated) => error.hint(self.sign_in.hint()),
                 _ => error,
             }

@@ -246,7 +246,7 @@ async fn github_token(audience: Option<&str>, http: &Http, env: &Env) -> Result<
     let mut request = Request::new(Method::GET, &url);
     request.bearer = Some(&bearer);
     let about = |error: Error| error.context("cannot get a token from GitHub Actions");
-    let response = http.send(request).await.and_then(Response::into_json).map_err(about)?;
+    let response = http.send(request).await.and_then(Response::into_json_of_another_service).map_err(about)?;
     let token = response["value"].as_str().ok_or_else(|| about(Error::internal("the response holds no token")))?;
     Ok(token.into())
 }

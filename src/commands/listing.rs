@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 use crate::http::Response;
 use crate::output::list::{List, ListPrinter, PageError, Printed};
 
-/// Prints a list of `resources`. `call` requests the page of this size that this token names; an empty token names the first; `about` adds to
-/// its errors what failed. The next
-/// page is requested as soon as the token is known, while the page before is printed.
+/// Prints a list of `resources`. `call` requests the page of this size that this token names; an empty token names the
+/// first; `about` adds to its errors what failed. The next page is requested as soon as the token is known, while the
+/// page before is printed.
 ///
 /// # Errors
 /// A request fails, a response is not a page, or standard output cannot be written. Pages that were read before are
@@ -55,7 +55,9 @@ pub async fn print(
         (Some(error), _) | (None, Err(Failure::Page(error))) => Err(about(error)),
         (None, Err(Failure::Output(error))) => Err(error),
         (None, Ok(Some(Printed { count, cut_off: true }))) => {
-            context.log.note(&format!("there are more {resources} than the {count} shown; see --limit"));
+            context.log.note(&format!(
+                "there are more {resources} than the {count} shown; raise --limit, or list all with --all"
+            ));
             Ok(())
         }
         (None, Ok(_)) => Ok(()),
@@ -80,9 +82,9 @@ fn print_pages(
     while let Some(response) = responses.blocking_recv() {
         let page = printer.read(response.body()).map_err(|error| {
             Failure::Page(match error {
-                PageError::NotJson => response.not_json(),
+                PageError::NotJson => response.foreign_error(),
                 PageError::NoItems(name) => Error::internal(format!("the server's response has no list '{name}'")),
-                PageError::SamePage => Error::internal("the server names the same page again and again"),
+                PageError::Endless(message) => Error::internal(message),
             })
         })?;
         if let Some(token) = page.next() {

@@ -4,14 +4,15 @@ use std::error::Error as StdError;
 use std::time::Duration;
 use std::{io, iter};
 
-use chrono::DateTime;
 use rustls::CertificateError;
-use rustls::pki_types::UnixTime;
 
 use super::Options;
+use super::origin::Origin;
 use super::proxy::Proxy;
+use super::tls::{CertificateProblem, describe_handshake};
 use crate::error::{Error, Kind, RequestIds};
 use crate::status::{Code, Status};
+use crate::text::quote;
 
 /// How hyper-util begins every error about a tunnel through a proxy.
 const TUNNEL: &str = "tunnel error: ";
@@ -43,7 +44,9 @@ impl Failure {
             return Self::connect(&error, host, options, proxy);
         }
         let may_be_processed = !is_refused_stream(&error);
-        let error = Error::network(format!("no usable response from {host}: {}", root_cause(&error)));
+        // With TLS 1.3, a server can refuse the client after the handshake.
+        let reason = find_cause::<rustls::Error>(&error).map_or_else(|| root_cause(&error), describe_handshake);
+        let error = Error::network(format!("no usable response from {host}: {reason}"));
         Self { error, may_be_processed, retryable: true }
     }
 
@@ -56,7 +59,7 @@ impl Failure {
 
     fn connect(error: &reqwest::Error, host: &str, options: &Options, proxy: Option<&Proxy>) -> Self {
         if let Some(tls) = find_cause::<rustls::Error>(error) {
-            return Self::tls(tls, host);
+            return Self::tls(tls, host, proxy);
         }
         let tunnel = causes(error).map(ToString::to_string).find(|text| text.starts_with(TUNNEL));
         if let (Some(reason), Some(proxy)) = (tunnel, proxy) {
@@ -97,28 +100,53 @@ impl Failure {
     }
 
     /// TLS failed, in most cases because the server's certificate is not accepted, which a retry does not change.
-    fn tls(error: &rustls::Error, host: &str) -> Self {
+    fn tls(error: &rustls::Error, host: &str, proxy: Option<&Proxy>) -> Self {
         match error {
-            rustls::Error::InvalidCertificate(reason) => {
-                let (reason, hint) = certificate_problem(reason);
-                let error = Error::network(format!("cannot trust {host}: {reason}"));
-                Self::permanent(hint.map_or(error.clone(), |hint| error.hint(hint)))
-            }
+            rustls::Error::InvalidCertificate(reason) => Self::certificate(reason, host, proxy),
             // Only the verifier of this program returns one, about the files of the system's roots.
             rustls::Error::Other(reason) => Self::permanent(Error::config(reason.to_string())),
             other => Self {
-                error: Error::network(format!("cannot connect to {host}: TLS: {other}")),
+                error: Error::network(format!("cannot connect to {host}: {}", describe_handshake(other))),
                 may_be_processed: false,
                 retryable: true,
             },
         }
     }
 
-    pub(super) fn redirect(http: u16, host: &str, target: Option<&str>) -> Self {
-        let target = target.unwrap_or("an unknown host");
-        let message = format!("{host} returned {http}, a redirect to {target}, which is not followed");
-        let status = Status { code: Code::Unknown, message, details: vec![] };
-        Self::permanent(Error::refused(Some(http), status).hint("check the endpoint and the proxy"))
+    fn certificate(reason: &CertificateError, host: &str, proxy: Option<&Proxy>) -> Self {
+        let problem = match reason {
+            CertificateError::Other(other) => other.0.downcast_ref::<CertificateProblem>(),
+            _ => None,
+        };
+        let Some(problem) = problem else {
+            let message = format!("cannot trust {host}: it does not prove that it has the key of its certificate");
+            return Self::permanent(Error::new(Kind::Untrusted, message));
+        };
+        // The connection to a proxy can be one over TLS too.
+        let proxy = proxy.filter(|proxy| proxy.has_tls_host(&problem.host));
+        let message = match proxy {
+            Some(proxy) => {
+                format!("cannot trust the proxy {}, which comes from {}: {problem}", proxy.address(), proxy.variable)
+            }
+            None => format!("cannot trust {host}: {problem}"),
+        };
+        let error = Error::new(Kind::Untrusted, message);
+        Self::permanent(match &problem.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        })
+    }
+
+    pub(super) fn redirect(http: u16, origin: &Origin, target: Option<&str>, may_repeat: bool) -> Self {
+        let (host, target) = (&origin.host, target.map_or_else(|| "an unknown host".to_owned(), quote::bare));
+        let message = match &origin.proxy {
+            Some(proxy) => format!(
+                "{host} returned {http} through the proxy {}, a redirect to {target}, which is not followed",
+                proxy.address
+            ),
+            None => format!("{host} returned {http}, a redirect to {target}, which is not followed"),
+        };
+        Self::permanent(origin.foreign_error(http, message, may_repeat))
     }
 
     pub(super) fn too_large(status: u16, host: &str, limit: usize) -> Self {
@@ -135,35 +163,6 @@ impl Failure {
     pub(super) fn with_ids(self, ids: RequestIds) -> Self {
         Self { error: self.error.ids(ids), ..self }
     }
-}
-
-/// What is wrong with a certificate, and what to do about it.
-fn certificate_problem(error: &CertificateError) -> (String, Option<&'static str>) {
-    const CLOCK: Option<&str> = Some("check the clock of this machine");
-    match error {
-        CertificateError::UnknownIssuer => (
-            "its certificate is not signed by a known authority".into(),
-            Some("give the authority's certificate with --ca-bundle FILE or YC_CA_BUNDLE"),
-        ),
-        CertificateError::NotValidForName => ("its certificate is for another host".into(), Some("check the endpoint")),
-        CertificateError::NotValidForNameContext { presented, .. } => {
-            (format!("its certificate is for another host: {}", presented.join(", ")), Some("check the endpoint"))
-        }
-        CertificateError::Expired => ("its certificate has expired".into(), CLOCK),
-        CertificateError::ExpiredContext { not_after, .. } => {
-            (format!("its certificate has expired: it was valid until {}", format_time(*not_after)), CLOCK)
-        }
-        CertificateError::NotValidYet => ("its certificate is not valid yet".into(), CLOCK),
-        CertificateError::NotValidYetContext { not_before, .. } => {
-            (format!("its certificate is not valid yet: it will be from {}", format_time(*not_before)), CLOCK)
-        }
-        other => (format!("its certificate is not valid: {other}"), None),
-    }
-}
-
-fn format_time(time: UnixTime) -> String {
-    let date = i64::try_from(time.as_secs()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-    date.map_or_else(String::new, |date| date.format("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// Whether the server said that it has not processed the request: it closes the connection, or refuses the stream.

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use self::failure::Failure;
+use self::origin::Origin;
 pub use self::request::{Body, Repeat, Request};
 use self::request::{PreparedRequest, host_and_port};
 pub use self::response::Response;
@@ -29,6 +30,7 @@ use crate::text::form;
 
 mod debug;
 mod failure;
+mod origin;
 mod proxy;
 mod request;
 mod response;
@@ -240,7 +242,7 @@ impl Http {
         // The connection can be shared from now on; the body may take long.
         drop(first);
         if response.status().is_redirection() {
-            return Err(redirect(&response, host));
+            return Err(redirect(&response, request, transport));
         }
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -249,7 +251,9 @@ impl Http {
             BodyError::Timeout => timed_out(),
             BodyError::TooLarge => Failure::too_large(status, host, MAX_BODY),
         })?;
-        let mut response = Response::new(status, headers, body, ids, request.repeat == Repeat::Unprocessed);
+        let origin = Origin::new(&request.url, transport.proxy.as_ref());
+        let unrepeatable = request.repeat == Repeat::Unprocessed;
+        let mut response = Response::new(status, headers, body, ids, origin, unrepeatable);
         // The clock of a server that is not verified must not be used in the place of ours.
         response.date = response.date.filter(|_| self.options.verify && request.url.scheme() == "https");
         Ok(response)
@@ -316,14 +320,17 @@ impl AttemptOutcome {
     }
 }
 
-fn redirect(response: &reqwest::Response, host: &str) -> Failure {
+fn redirect(response: &reqwest::Response, request: &PreparedRequest, transport: &Transport) -> Failure {
+    let origin = Origin::new(&request.url, transport.proxy.as_ref());
+    let may_repeat = request.repeat == Repeat::Always;
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     // A host is shown in lower case, in which a secret could not be recognized any more.
     let host_of =
         |text: &str| text.split("//").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next()).map(str::to_owned);
     let location = location.filter(|text| host_of(text).is_none_or(|host| form::secret_in(&host).is_none()));
     let target = location.and_then(|text| response.url().join(text).ok());
-    Failure::redirect(response.status().as_u16(), host, target.as_ref().map(host_and_port).as_deref())
+    let target = target.as_ref().map(host_and_port);
+    Failure::redirect(response.status().as_u16(), &origin, target.as_deref(), may_repeat)
 }
 
 /// A random number from 0 to 1.

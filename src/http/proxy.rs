@@ -1,5 +1,6 @@
 //! The proxy that the environment variables name.
 
+use hyper_util::client::proxy::matcher::Matcher;
 use percent_encoding::percent_decode_str;
 use reqwest::{NoProxy, Url};
 use secrecy::SecretString;
@@ -56,6 +57,19 @@ impl Proxy {
         super::host_and_port(&self.url)
     }
 
+    /// Whether the proxy is reached over TLS, and has this host.
+    pub(super) fn has_tls_host(&self, host: &str) -> bool {
+        let own = self.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        self.url.scheme() == "https" && own.eq_ignore_ascii_case(host)
+    }
+
+    /// Whether requests to this URL go through the proxy.
+    pub(super) fn is_used_for(&self, url: &Url) -> bool {
+        // `reqwest` decides by the same matcher.
+        let matcher = Matcher::builder().https(self.url.as_str()).no(self.bypass.as_str()).build();
+        url.as_str().parse().is_ok_and(|uri: http::Uri| matcher.intercept(&uri).is_some())
+    }
+
     /// # Errors
     /// `reqwest` does not accept the URL.
     pub(super) fn to_reqwest(&self) -> Result<reqwest::Proxy> {
@@ -106,6 +120,24 @@ mod tests {
         assert_eq!(found(&[("all_proxy", "http://u:p@10.0.0.1/")]), Some(("all_proxy", "10.0.0.1".into())));
         assert_eq!(found(&[("HTTPS_PROXY", "http://a:1"), ("no_proxy", "b, *")]), None);
         assert_eq!(found(&[("HTTPS_PROXY", "localhost:3128")]), Some(("HTTPS_PROXY", "localhost:3128".into())));
+    }
+
+    #[test]
+    fn the_proxy_is_used_for_https_hosts_that_no_proxy_does_not_list() {
+        let vars = [("HTTPS_PROXY", "http://u:p@proxy:1"), ("no_proxy", "a.example, *.b.example,10.0.0.0/8")];
+        let proxy = proxy(&vars).unwrap().unwrap();
+        for (url, used) in [
+            ("https://iam.api.cloud.yandex.net/iam/v1/tokens?a=b", true),
+            ("https://xa.example", true),
+            ("https://a.example:8443", false),
+            ("https://x.b.example", false),
+            ("https://10.1.2.3", false),
+            ("https://[::1]:1", false),
+            ("https://localhost", false),
+            ("http://iam.api.cloud.yandex.net", false),
+        ] {
+            assert_eq!(proxy.is_used_for(&Url::parse(url).unwrap()), used, "{url}");
+        }
     }
 
     #[test]

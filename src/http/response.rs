@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::origin::{Origin, header_text, is_html, status_text};
 use super::{REQUEST_ID, retry};
 use crate::error::{Error, RequestIds, Result};
 use crate::status::{Code, Status};
@@ -27,16 +27,32 @@ pub struct Response {
     headers: HeaderMap,
     body: Vec<u8>,
     refusal: Option<Status>,
+    /// Whether it refuses in a form that no service of the API uses.
+    foreign_refusal: bool,
+    origin: Origin,
     /// Whether the request must not be sent again unless the server has certainly not processed it.
     unrepeatable: bool,
 }
 
 impl Response {
-    pub(super) fn new(status: u16, headers: HeaderMap, body: Vec<u8>, ids: RequestIds, unrepeatable: bool) -> Self {
-        let refusal = (!(200..300).contains(&status)).then(|| refusal(status, &body));
+    pub(super) fn new(
+        status: u16,
+        headers: HeaderMap,
+        body: Vec<u8>,
+        ids: RequestIds,
+        origin: Origin,
+        unrepeatable: bool,
+    ) -> Self {
+        let refused = !(200..300).contains(&status);
+        let api_refusal = if refused { api_refusal(status, &headers, &body) } else { None };
+        let foreign_refusal = refused && api_refusal.is_none();
+        let refusal = api_refusal.or_else(|| {
+            let message = origin.describe_foreign(status, &headers);
+            foreign_refusal.then(|| Status { code: Code::from_http(status), message, details: vec![] })
+        });
         let ids = with_server_ids(ids, &headers, refusal.as_ref());
         let date = header_text(&headers, DATE.as_str()).and_then(retry::parse_http_date);
-        Self { status, ids, date, resent: false, headers, body, refusal, unrepeatable }
+        Self { status, ids, date, resent: false, headers, body, refusal, foreign_refusal, origin, unrepeatable }
     }
 
     /// The body as received.
@@ -47,6 +63,11 @@ impl Response {
     /// Why the server refused; `None` when it did not.
     pub fn refusal(&self) -> Option<&Status> {
         self.refusal.as_ref()
+    }
+
+    /// Whether the API refused the token of the request.
+    pub fn refuses_token(&self) -> bool {
+        self.status == 401 && !self.foreign_refusal
     }
 
     /// The server's time, when it refused with one of these statuses and our clock differs by more than a minute, which
@@ -63,21 +84,51 @@ impl Response {
     /// The server refused, or the body is something else; the error is marked
     /// [`outcome_unknown`](Error::outcome_unknown) when a request that must not be repeated may have been processed.
     pub fn into_json(self) -> Result<Value> {
-        if let Some(status) = &self.refusal {
-            return Err(self.error(status.clone()));
+        if let Some(error) = self.refusal_error() {
+            return Err(error);
         }
-        serde_json::from_slice(&self.body).ok().filter(Value::is_object).ok_or_else(|| self.not_json())
+        serde_json::from_slice(&self.body).ok().filter(Value::is_object).ok_or_else(|| self.foreign_error())
     }
 
-    /// The error for a body that is not JSON.
-    pub fn not_json(&self) -> Error {
-        let message = format!("the server returned {} with a body that is not JSON", status_text(self.status));
-        self.error(Status { code: Code::Unknown, message, details: vec![] })
+    /// As [`into_json`](Self::into_json), for a service outside the API, which may refuse in plain text: such a refusal
+    /// is read by its HTTP status.
+    ///
+    /// # Errors
+    /// Those of `into_json`.
+    pub fn into_json_of_another_service(self) -> Result<Value> {
+        match &self.refusal {
+            Some(_) if self.foreign_refusal && !is_html(&self.headers) => Err(self.error(status_alone(self.status))),
+            _ => self.into_json(),
+        }
     }
 
-    /// The error for a refusal, or a body that cannot be used, that the caller has parsed itself.
+    /// The error for a refusal; `None` when the server did not refuse.
+    pub fn refusal_error(&self) -> Option<Error> {
+        let status = self.refusal.as_ref()?;
+        Some(if self.foreign_refusal { self.foreign_error() } else { self.error(status.clone()) })
+    }
+
+    /// The error for a refusal that the caller has parsed itself.
     pub fn error(&self, status: Status) -> Error {
-        let error = Error::refused(Some(self.status), status).ids(self.ids.clone());
+        self.about_this(Error::refused(Some(self.status), status))
+    }
+
+    /// The error for a response that is not one of the API: the page of a proxy, or of another server. Where the
+    /// status alone invites another attempt, it is a refusal like that of the API.
+    pub fn foreign_error(&self) -> Error {
+        let error = match &self.refusal {
+            Some(status) if matches!(self.status, 429 | 502..=504) => Error::refused(Some(self.status), status.clone()),
+            Some(status) => self.origin.foreign_error(self.status, status.message.clone(), !self.unrepeatable),
+            None => {
+                let message = self.origin.describe_foreign(self.status, &self.headers);
+                self.origin.foreign_error(self.status, message, !self.unrepeatable)
+            }
+        };
+        self.about_this(error)
+    }
+
+    fn about_this(&self, error: Error) -> Error {
+        let error = error.ids(self.ids.clone());
         let processed = self.refusal.is_none() || retry::may_be_processed(self.status);
         if self.unrepeatable && processed { error.outcome_unknown() } else { error }
     }
@@ -109,29 +160,34 @@ impl fmt::Debug for Response {
     }
 }
 
-/// Why the server refused, from whatever it sent with the refusal.
-fn refusal(http: u16, body: &[u8]) -> Status {
-    Status::from_json(body).unwrap_or_else(|| {
-        let message = match error_text(body) {
-            Some(text) => format!("the server returned {}: {text}", status_text(http)),
-            None => format!("the server returned {}", status_text(http)),
-        };
-        Status { code: Code::from_http(http), message, details: vec![] }
+/// Why the API refused; `None` when the body has a form that no service of it uses.
+fn api_refusal(http: u16, headers: &HeaderMap, body: &[u8]) -> Option<Status> {
+    if let Some(status) = Status::from_json(body) {
+        return Some(status);
+    }
+    let json = serde_json::from_slice(body).ok();
+    let is_empty = body.trim_ascii().is_empty() && !is_html(headers);
+    if json.is_none() && !is_empty {
+        return None;
+    }
+    let status = status_alone(http);
+    Some(match json.as_ref().and_then(error_text) {
+        Some(text) => Status { message: format!("{}: {text}", status.message), ..status },
+        None => status,
     })
+}
+
+/// What an HTTP status says without a body.
+fn status_alone(http: u16) -> Status {
+    let message = format!("the server returned {}", status_text(http));
+    Status { code: Code::from_http(http), message, details: vec![] }
 }
 
 /// The message of an error that is JSON of another shape than `google.rpc.Status`.
 ///
 /// Source: RFC 6749, section 5.2, for `error` and `error_description`.
-fn error_text(body: &[u8]) -> Option<String> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+fn error_text(body: &Value) -> Option<String> {
     ["error_description", "message", "error"].iter().find_map(|name| body[name].as_str().map(quote::bare))
-}
-
-/// The status with its standard reason, e.g. `502 Bad Gateway`.
-fn status_text(http: u16) -> String {
-    let known = StatusCode::from_u16(http).ok().and_then(|status| status.canonical_reason());
-    known.map_or_else(|| http.to_string(), |reason| format!("{http} {reason}"))
 }
 
 /// Source: yandex-cloud/go-sdk, `pkg/transport/middleware/requestid/interceptor.go`; the Terraform provider for
@@ -143,10 +199,6 @@ fn with_server_ids(ids: RequestIds, headers: &HeaderMap, refusal: Option<&Status
         .or_else(|| header(REQUEST_ID).filter(|id| Some(id) != ids.client_request.as_ref()));
     let by_detail = || refusal?.detail("RequestInfo")?["requestId"].as_str().map(str::to_owned);
     RequestIds { server_request: by_header.or_else(by_detail), server_trace: header("x-server-trace-id"), ..ids }
-}
-
-fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok().filter(|text| !text.is_empty())
 }
 
 /// Why a body could not be read.
@@ -182,8 +234,11 @@ pub(super) async fn read_body(
 mod tests {
     use serde_json::json;
 
+    use reqwest::header::CONTENT_TYPE;
+
     use super::*;
     use crate::error::Kind;
+    use crate::http::origin::OriginProxy;
 
     fn response(status: u16, headers: &[(&'static str, &str)], body: &str, unrepeatable: bool) -> Response {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
@@ -192,7 +247,8 @@ mod tests {
             client_trace: Some("trace".into()),
             ..RequestIds::default()
         };
-        Response::new(status, headers, body.into(), ids, unrepeatable)
+        let origin = Origin { host: "iam.example".into(), proxy: None };
+        Response::new(status, headers, body.into(), ids, origin, unrepeatable)
     }
 
     fn server_request(headers: &[(&'static str, &str)], body: &str) -> Option<String> {
@@ -223,8 +279,8 @@ mod tests {
         let status = |http, body| response(http, &[], body, false).refusal.unwrap();
         let known = status(404, r#"{"code":5,"message":"no key"}"#);
         assert_eq!((known.code, known.message.as_str()), (Code::NotFound, "no key"));
-        let page = status(502, "<html>");
-        assert_eq!((page.code, page.message.as_str()), (Code::Unavailable, "the server returned 502 Bad Gateway"));
+        let empty = status(502, "");
+        assert_eq!((empty.code, empty.message.as_str()), (Code::Unavailable, "the server returned 502 Bad Gateway"));
         let oauth = status(400, r#"{"error":"invalid_grant","error_description":"expired"}"#);
         assert_eq!(oauth.message, "the server returned 400 Bad Request: expired");
         assert_eq!(status(599, "").message, "the server returned 599");
@@ -233,12 +289,70 @@ mod tests {
     #[test]
     fn json_comes_out_of_a_2xx_response_only() {
         assert_eq!(response(200, &[], r#"{"a":1}"#, true).into_json().unwrap(), json!({"a": 1}));
-        let garbage = response(200, &[], "<html>", false).into_json().unwrap_err();
-        assert_eq!(garbage.to_string(), "the server returned 200 OK with a body that is not JSON");
-        assert_eq!(garbage.exit_code(), 1);
+        for body in ["<html>", "", "[]", "1"] {
+            let foreign = response(200, &[], body, false).into_json().unwrap_err();
+            let message =
+                "iam.example returned 200 OK with a body of no declared type, which is not a response of the API";
+            assert_eq!((foreign.to_string().as_str(), foreign.exit_code()), (message, 1), "{body}");
+        }
         let refused = response(503, &[], "", false).into_json().unwrap_err();
         assert!(matches!(refused.kind(), Kind::Refused { http: Some(503), .. }), "{refused:?}");
         assert!(refused.to_text().contains("client-request-id: ours\n"), "{refused:?}");
+    }
+
+    #[test]
+    fn a_refusal_of_another_form_is_not_one_of_the_api() {
+        let html = ("content-type", "text/html; charset=utf-8");
+        for (http, headers, body, described) in [
+            (403, &[html][..], "<html>", "403 Forbidden with a body of type text/html"),
+            (401, &[html], "", "401 Unauthorized with a body of type text/html"),
+            (404, &[("content-type", "Text/Plain")], "not found", "404 Not Found with a body of type text/plain"),
+            (500, &[("content-type", "<script>")], "oops", "500 Internal Server Error with a body of no declared type"),
+            (418, &[], "\u{1}", "418 I'm a teapot with a body of no declared type"),
+        ] {
+            let response = response(http, headers, body, false);
+            assert!(!response.refuses_token());
+            let error = response.into_json().unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("iam.example returned {described}, which is not a response of the API")
+            );
+            assert!(matches!(error.kind(), Kind::ForeignResponse { http: status } if *status == http), "{error:?}");
+        }
+        assert!(response(401, &[], "", false).refuses_token());
+    }
+
+    #[test]
+    fn a_status_that_invites_another_attempt_stays_retryable_whatever_the_body() {
+        for (http, code) in [
+            (429, Code::ResourceExhausted),
+            (502, Code::Unavailable),
+            (503, Code::Unavailable),
+            (504, Code::DeadlineExceeded),
+        ] {
+            for body in ["<html>", "", "[]", r#"{"code":13,"message":"oops"}"#] {
+                let error = response(http, &[], body, false).into_json().unwrap_err();
+                assert_eq!(error.exit_code(), 5, "{http} {body}");
+            }
+            let error = response(http, &[], "<html>", false).into_json().unwrap_err();
+            assert_eq!(error.code(), Some(code));
+        }
+    }
+
+    #[test]
+    fn the_proxy_in_use_is_named() {
+        let proxy = OriginProxy { address: "proxy.example:3128".into(), variable: "https_proxy" };
+        let origin = Origin { host: "iam.example".into(), proxy: Some(proxy) };
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, "text/html".parse().unwrap())]);
+        let response = Response::new(200, headers, b"<html>".into(), RequestIds::default(), origin, false);
+        assert_eq!(
+            response.into_json().unwrap_err().to_text(),
+            "ERROR: iam.example returned 200 OK through the proxy proxy.example:3128 with a body of type text/html, \
+             which is not a response of the API\n\
+             code: NETWORK\n\
+             hint: the proxy, which comes from https_proxy, may have sent this response; NO_PROXY lists hosts to reach \
+             without it; to see the response, add --debug-grpc\n"
+        );
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub async fn start_delete(id: &str, context: &Context<'_>) -> Result<Option<Oper
         match response.into_json() {
             // The first attempt deleted the key and its response was lost.
             Err(error) if resent && error.code() == Some(Code::NotFound) => Ok(None),
-            Err(error) => Err(client.explain(error)),
+            Err(error) => Err(client.explain(error, Some(access_key::DELETING_ROLE))),
             Ok(raw) => Ok(Some(Operation::parse(raw))),
         }
     };
@@ -89,8 +89,13 @@ pub fn about_key(error: Error, verb: &str, id: &str) -> Error {
     if !id.starts_with("YCA") {
         return error;
     }
-    error.hint(format!(
+    let advice = format!(
         "{id} looks like the key ID of S3, but this command takes the ID of the resource; find it with: \
          yc-rs iam access-key list --service-account-id <ID> --jq '.[] | select(.key_id == \"{id}\") | .id'"
-    ))
+    );
+    match error.code() {
+        // No role lets the caller see a key that does not exist.
+        Some(Code::PermissionDenied) => error.replace_hint(advice),
+        _ => error.hint(advice),
+    }
 }

@@ -13,6 +13,7 @@ use super::stdout::Written;
 use super::{Column, Render, escape_for_terminal};
 use crate::error::Result;
 use crate::message::{Message, Node, Spelling, Text};
+use crate::text::page_trail::PageTrail;
 
 /// What a list command prints.
 pub struct List {
@@ -55,8 +56,7 @@ pub struct ListPrinter {
     text: Vec<u8>,
     write: Write,
     count: usize,
-    /// The token of the page that was printed last.
-    token: String,
+    trail: PageTrail,
 }
 
 /// A page of a list, borrowed from the body of the response.
@@ -96,8 +96,8 @@ pub enum PageError {
     NotJson,
     /// The object has something else where the items should be, under this name.
     NoItems(&'static str),
-    /// The server names the page that was just printed as the next one.
-    SamePage,
+    /// The list does not end; the message is about the server.
+    Endless(String),
 }
 
 impl ListPrinter {
@@ -112,7 +112,7 @@ impl ListPrinter {
             (None, _, Format::Text) => Form::Columns(table::Columns::new(list.columns, render.terminal)),
             (None, _, Format::Table) => Form::AllFields(Vec::new()),
         };
-        Self { list, form, render, text: Vec::new(), write, count: 0, token: String::new() }
+        Self { list, form, render, text: Vec::new(), write, count: 0, trail: PageTrail::default() }
     }
 
     /// Reads a page and decides whether another one follows; nothing is printed yet, so that the next request can
@@ -130,6 +130,7 @@ impl ListPrinter {
             Some(Node::Array(nodes)) => nodes,
             Some(_) => return Err(PageError::NoItems(self.list.items)),
         };
+        let received = nodes.len();
         if let Some(keep) = &self.list.keep {
             nodes.retain(keep);
         }
@@ -137,12 +138,11 @@ impl ListPrinter {
         let missing = self.list.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.count));
         let cut_off = nodes.len() > missing || !token.is_empty();
         let is_last = token.is_empty() || !self.list.follow || nodes.len() >= missing;
-        if !is_last && token == self.token {
-            return Err(PageError::SamePage);
+        if !is_last {
+            self.trail.follow(received, &token).map_err(PageError::Endless)?;
         }
         nodes.truncate(missing);
-        let next = (!is_last).then(|| token.clone().into_owned());
-        self.token = token.into_owned();
+        let next = (!is_last).then(|| token.into_owned());
         Ok(Page { nodes, cut_off, next })
     }
 

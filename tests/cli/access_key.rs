@@ -196,7 +196,10 @@ mod owner_by_name {
             assert!(message.contains("service account with name \"nobody\" not found"), "{message}");
             let hint = message.lines().find(|line| line.starts_with("hint: ")).unwrap_or_default();
             assert!(hint.contains(folder) && hint.contains("--folder-id"), "{message}");
-            assert_eq!(user.sent(), [format!("GET {ACCOUNTS}")], "{command}");
+            let requests = user.cloud.requests();
+            assert!(requests.iter().all(|request| request.line() == format!("GET {ACCOUNTS}")), "{requests:?}");
+            let filtered = requests.iter().filter(|request| parameter(request, "filter").is_some());
+            assert_eq!(filtered.count(), 1, "{command}");
         }
     }
 
@@ -303,7 +306,34 @@ mod list {
         let ids = add_keys(&user, 1001);
         assert_eq!(listed(&user, "iam access-key list"), ids[..1000]);
         assert_eq!(sizes_asked(&user), ["1000"]);
-        assert_eq!(listed(&user, "iam access-key list --limit 2000"), ids);
+        for line in ["--limit 2000", "--limit 0", "--all", "--all --unused-for 0s"] {
+            assert_eq!(listed(&user, &format!("iam access-key list {line}")), ids, "{line}");
+        }
+    }
+
+    #[test]
+    fn all_is_not_combined_with_a_limit_or_a_single_page() {
+        let user = User::signed_in();
+        for (flags, other) in
+            [("--all --limit 5", "--limit <N>"), ("--all --limit 0", "--limit <N>"), ("--no-paginate --all", "--all")]
+        {
+            let error = user.run(&format!("iam access-key list {flags}")).failed(2);
+            assert!(error.lines().next().unwrap().contains(other), "{error}");
+        }
+        assert!(user.sent().is_empty());
+    }
+
+    #[test]
+    fn a_failure_after_the_first_page_prints_nothing_that_is_not_part_of_the_list() {
+        let user = User::signed_in();
+        add_keys(&user, 5);
+        for format in ["text", "json", "yaml", "table"] {
+            user.cloud.fault(crate::route::LIST, Fault::headers([]));
+            user.cloud.fault(crate::route::LIST, Fault::status(13, "oops"));
+            let ran = user.run(&format!("iam access-key list --all --format {format}"));
+            let whole = user.run(&format!("iam access-key list --all --format {format}")).ok();
+            assert!(ran.code == 1 && whole.starts_with(&ran.out), "{ran:#?}");
+        }
     }
 
     #[test]

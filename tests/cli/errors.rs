@@ -316,19 +316,6 @@ mod answers {
     use super::*;
 
     #[test]
-    fn a_page_of_a_gateway_is_read_by_its_http_status() {
-        let user = User::signed_in();
-        for (http, exit) in [(400, 1), (401, 3), (403, 3), (404, 4), (418, 1), (429, 5), (500, 1), (502, 5), (503, 5)] {
-            user.cloud.fault(LIST, Fault::BadGateway(http));
-            let error = json_error(&user, "iam access-key list");
-            assert_eq!((&error["status"], &error["exit"]), (&json!(http), &json!(exit)));
-            let message = error["message"].as_str().unwrap();
-            assert!(message.contains(&http.to_string()) && !message.contains('<'), "{error}");
-            assert!(error["server_request_id"].is_string() && error["client_request_id"].is_string());
-        }
-    }
-
-    #[test]
     fn a_redirect_is_not_followed_and_its_host_is_named() {
         let user = User::signed_in();
         let elsewhere = Emulator::start();
@@ -343,16 +330,6 @@ mod answers {
         user.run("iam access-key list").failed(1);
         assert_eq!(user.cloud.requests().len(), 6);
         assert!(elsewhere.requests().is_empty());
-    }
-
-    #[test]
-    fn a_response_that_is_not_json_is_an_error() {
-        let user = User::signed_in();
-        user.cloud.fault(LIST, Fault::Garbage);
-        let error = json_error(&user, "iam access-key list");
-        assert_eq!((&error["exit"], &error["status"]), (&json!(1), &json!(200)));
-        let message = error["message"].as_str().unwrap();
-        assert!(message.contains("not JSON") && !message.contains("doctype"), "{error}");
     }
 
     #[test]
@@ -525,31 +502,6 @@ mod command_line {
     }
 
     #[test]
-    fn a_line_without_a_command_lists_the_commands() {
-        let user = User::signed_in();
-        for (line, word) in [("", "iam"), ("iam", "access-key"), ("iam access-key", "issue-ephemeral")] {
-            let error = user.run(line).failed(2);
-            assert!(error.contains(word), "{line}: {error}");
-            assert_eq!(as_json(&user.run(&format!("{line} --error-format json")))["code"], "USAGE");
-        }
-    }
-
-    #[test]
-    fn a_near_miss_gets_the_right_word() {
-        let user = User::signed_in();
-        for (line, word) in [
-            ("iam access-key lst", "list"),
-            ("iam acess-key list", "access-key"),
-            ("iam access-key list --formt json", "--format"),
-            ("iam access-key issue-ephemeral --durtion 1h", "--duration"),
-            ("iam access-key list --format jsn", "json"),
-        ] {
-            let error = user.run(line).failed(2);
-            assert!(error.split("\nhint: ").nth(1).is_some_and(|hint| hint.contains(word)), "{line}: {error}");
-        }
-    }
-
-    #[test]
     fn an_unknown_error_format_is_refused_wherever_it_comes_from() {
         let mut user = User::signed_in();
         let error = user.run("iam access-key list --error-format xml").failed(2);
@@ -561,26 +513,6 @@ mod command_line {
         }
         user.run("iam access-key list --error-format text").ok();
     }
-}
-
-#[test]
-fn a_group_without_a_command_names_its_commands() {
-    let user = User::new();
-    for line in ["iam access-key", "iam access-key --error-format text", "config profile", "cache"] {
-        let error = user.run(line).failed(2);
-        let group = line.split(" --").next().unwrap();
-        assert!(error.contains("no command is given\nhint: the commands are: "), "{error}");
-        assert!(error.ends_with(&format!("; for more: yc-rs {group} --help\n")), "{error}");
-        assert_eq!(error.lines().count(), 2, "{error}");
-    }
-}
-
-#[test]
-fn a_command_that_there_cannot_be_gets_the_way_there_is() {
-    let user = User::new();
-    let error = user.run("iam access-key deactivate X").failed(2);
-    assert!(error.contains("switched off") && error.contains("yc-rs iam access-key delete"), "{error}");
-    assert!(!user.run("config profile disable X").failed(2).contains("access-key"));
 }
 
 #[test]

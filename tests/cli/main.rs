@@ -17,6 +17,7 @@ mod aws_files;
 mod bad_input;
 #[cfg(unix)]
 mod broken_output;
+mod certificates;
 mod completion;
 mod config;
 mod debug_log;
@@ -30,13 +31,16 @@ mod exec;
 mod export;
 #[cfg(unix)]
 mod flags;
+mod foreign_responses;
 mod help;
+mod hints;
 mod identity;
 mod init;
 #[cfg(unix)]
 mod input_files;
 #[cfg(unix)]
 mod interrupts;
+mod jq;
 mod key_cache;
 mod load;
 #[cfg(unix)]
@@ -65,4 +69,5 @@ mod time_outs;
 mod tls;
 #[cfg(unix)]
 mod token_cache;
+mod usage;
 mod vocabulary;

@@ -465,14 +465,35 @@ mod on_a_terminal {
     }
 
     #[test]
+    fn the_note_on_a_list_that_is_cut_off_comes_after_the_list() {
+        let user = User::signed_in();
+        if !require_program("script") {
+            return;
+        }
+        (0..3).for_each(|_| drop(user.cloud.add_access_key(ADMIN_ID, "")));
+        for (line, note) in [
+            ("iam access-key list --limit 1 --format json", "there are more keys than the 1 shown"),
+            ("iam access-key list --no-paginate --jq length", "there are more keys than the 2 shown"),
+            ("iam service-account list --limit 1", "there are more service accounts than the 1 shown"),
+        ] {
+            let output = user.program("script").args(["-qec", &format!("yc-rs {line}"), "/dev/null"]).output().unwrap();
+            let shown = String::from_utf8(output.stdout).unwrap();
+            let end = format!("\nnote: {note}; raise --limit, or list all with --all\r\n");
+            assert!(shown.ends_with(&end), "{line}: {shown}");
+        }
+    }
+
+    #[test]
     fn notes_and_progress_are_shown() {
         let user = User::signed_in();
         if !require_program("script") {
             return;
         }
         let keys = [(); 3].map(|()| user.cloud.add_access_key(ADMIN_ID, "").id);
-        let cut_off = notes(&user, "iam access-key list --limit 1");
-        assert!(cut_off.contains("--limit"), "{cut_off}");
+        assert_eq!(
+            notes(&user, "iam access-key list --limit 1"),
+            "note: there are more keys than the 1 shown; raise --limit, or list all with --all\n"
+        );
         assert_eq!(notes(&user, "iam access-key list --limit 3"), "");
         assert_eq!(notes(&user, "iam access-key list --limit 1 --no-user-output"), "");
         let update = notes(&user, &format!("iam access-key update {} --description x", keys[0]));

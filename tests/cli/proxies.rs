@@ -8,8 +8,9 @@ use std::thread;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
-use yc_emulator::ADMIN_ID;
+use yc_emulator::{ADMIN_ID, Fault};
 
+use crate::route::LIST;
 use crate::support::User;
 
 const IAM: &str = "iam.api.cloud.yandex.net:443";
@@ -145,6 +146,49 @@ fn each_usual_variable_names_the_proxy_also_without_a_scheme() {
 }
 
 #[test]
+fn a_page_that_came_through_the_proxy_names_it() {
+    for variable in ["HTTPS_PROXY", "https_proxy", "all_proxy"] {
+        let (mut user, proxy) = behind_a_proxy();
+        user.unset("HTTPS_PROXY");
+        user.set(variable, format!("http://u:hunter2@{}", proxy.address));
+        user.cloud.fault(LIST, Fault::BadGateway(403));
+        let error: Value = serde_json::from_str(&user.run("iam access-key list --error-format json").err).unwrap();
+        let message = format!(
+            "cannot list access keys: iam.api.cloud.yandex.net returned 403 Forbidden through the proxy {} with a body of \
+             type text/html, which is not a response of the API",
+            proxy.address
+        );
+        let hint = format!(
+            "the proxy, which comes from {variable}, may have sent this response; NO_PROXY lists hosts to reach without \
+             it; to see the response, add --debug-grpc"
+        );
+        assert_eq!((&error["message"], &error["hint"]), (&message.into(), &hint.into()));
+        assert_eq!((&error["code"], &error["exit"]), (&"NETWORK".into(), &1.into()));
+
+        user.cloud.fault(LIST, Fault::redirect(302, "https://login.corp.example/?x=1"));
+        let error: Value = serde_json::from_str(&user.run("iam access-key list --error-format json").err).unwrap();
+        let message = format!(
+            "cannot list access keys: iam.api.cloud.yandex.net returned 302 through the proxy {}, a redirect to \
+             login.corp.example, which is not followed",
+            proxy.address
+        );
+        assert_eq!((&error["message"], &error["code"]), (&message.into(), &"NETWORK".into()));
+    }
+}
+
+#[test]
+fn a_proxy_that_is_not_used_for_the_host_is_not_named() {
+    for variable in ["NO_PROXY", "no_proxy"] {
+        let mut user = User::signed_in().over_https();
+        user.set("https_proxy", "http://127.0.0.1:1");
+        user.set(variable, "127.0.0.1");
+        user.cloud.fault(LIST, Fault::BadGateway(403));
+        let error = user.run("iam access-key list").failed(1);
+        assert!(!error.contains("127.0.0.1:1 ") && error.contains("a proxy or the login page"), "{error}");
+    }
+}
+
+#[test]
 fn user_name_and_password_are_sent_to_the_proxy_alone_and_decoded() {
     let (mut user, proxy) = behind_a_proxy();
     user.set("HTTPS_PROXY", format!("http://tester:pa%40ss%3Aword@{}", proxy.address));
@@ -170,11 +214,12 @@ fn no_password_means_no_proxy_authorization() {
 
 #[test]
 fn hosts_of_no_proxy_are_reached_directly() {
-    for list in ["cloud.invalid", ".invalid", "*.invalid", "example.com, invalid", "*"] {
+    let lists = ["cloud.invalid", ".invalid", "*.invalid", "example.com, invalid", "*"];
+    for (variable, list) in lists.map(|list| ("NO_PROXY", list)).into_iter().chain([("no_proxy", ".invalid")]) {
         let mut user = nowhere();
         let proxy = Proxy::to(user.cloud.https_url());
-        user.set("HTTPS_PROXY", format!("http://{}", proxy.address));
-        user.set("NO_PROXY", list);
+        user.set("https_proxy", format!("http://{}", proxy.address));
+        user.set(variable, list);
         user.run("iam access-key list --retry 1 --connect-timeout 5s").failed(5);
         assert_eq!(proxy.heads().len(), 0, "{list}");
     }
@@ -210,8 +255,10 @@ fn a_certificate_for_another_host_is_refused() {
     let mut user = nowhere();
     let proxy = Proxy::to(user.cloud.https_url());
     user.set("HTTPS_PROXY", format!("http://{}", proxy.address));
-    let error = user.run("iam access-key list").failed(5);
-    assert!(error.contains("cloud.invalid") && error.contains("certificate"), "{error}");
+    let error = user.run("iam access-key list").failed(1);
+    let line = "ERROR: cannot list access keys: cannot trust cloud.invalid: its certificate is for other hosts: \
+                127.0.0.1, localhost, ::1, *.api.cloud.yandex.net, api.cloud.yandex.net and 3 more";
+    assert_eq!(error.lines().next(), Some(line));
     assert_eq!(user.cloud.requests().len(), 0);
 
     let ran = user.run("iam access-key list --no-verify-ssl");

@@ -120,3 +120,28 @@ fn without_a_limit_every_key_is_listed() {
     let listed = user.run(&format!("{ONE_A_PAGE} --limit 2 --jq .[].id")).ok();
     assert_eq!(listed.lines().collect::<Vec<_>>(), ids[..2]);
 }
+
+#[test]
+fn a_list_that_does_not_end_is_given_up() {
+    let user = User::signed_in();
+    let page = |items: &str, next: &str| {
+        Fault::answer(200, "application/json", &format!(r#"{{"accessKeys":{items},"nextPageToken":"{next}"}}"#))
+    };
+    for tokens in [&["a", "a"][..], &["a", "b", "c", "a"]] {
+        for next in tokens {
+            user.cloud.fault(LIST, page(r#"[{"id":"ajex"}]"#, next));
+        }
+        let error = user.run("iam access-key list --all --format table --error-format json").err;
+        let error: serde_json::Value = serde_json::from_str(&error).unwrap();
+        let message = "cannot list access keys: the server names a page of the list that came before";
+        assert_eq!((&error["message"], &error["code"]), (&message.into(), &"INTERNAL".into()));
+        assert_eq!((&error["exit"], &error["retryable"]), (&1.into(), &false.into()));
+    }
+    user.cloud.clear_requests();
+    for next in 0..10 {
+        user.cloud.fault(LIST, page("[]", &next.to_string()));
+    }
+    let error = user.run("iam access-key list").failed(1);
+    assert_eq!(error, "ERROR: cannot list access keys: the server returned 10 empty pages of the list in a row\n");
+    assert_eq!(user.sent().len(), 10);
+}

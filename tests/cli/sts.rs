@@ -214,12 +214,12 @@ fn the_root_certificates_of_aws_clients_are_trusted_here_and_nowhere_else() {
     let (mut user, _) = over_https(Emulator::start());
     let bundle = user.home().join("ca.pem").to_str().unwrap().to_owned();
     user.unset("YC_CA_BUNDLE");
-    assume(&user, &["--retry", "1"]).failed(5);
+    assume(&user, &["--retry", "1"]).failed(1);
     user.set("AWS_CA_BUNDLE", &*bundle);
     assume(&user, &[]).ok();
     let token = user.cloud.issue_token(ADMIN_ID);
     user.set("YC_IAM_TOKEN", token);
-    user.run("iam access-key list --retry 1").failed(5);
+    user.run("iam access-key list --retry 1").failed(1);
     user.set("YC_CA_BUNDLE", "/nonexistent");
     let error = assume(&user, &["--retry", "1"]).failed(2);
     assert!(error.contains("/nonexistent"), "{error}");
@@ -302,9 +302,14 @@ fn exit_statuses_follow_the_http_status() {
     }
     for (content_type, body) in [("text/html", "<html><p>busy</p>"), ("application/json", "{}"), ("text/xml", "")] {
         let (user, _) = user();
-        user.cloud.fault(STS, Fault::answer(200, content_type, body));
-        let message = assume(&user, &[]).failed(1);
-        assert!(message.contains("200 with something that is not a response of STS"), "{message}");
+        for http in [200, 403] {
+            user.cloud.fault(STS, Fault::answer(http, content_type, body));
+            let error = assume(&user, &["--error-format", "json"]).err;
+            let error: Value = serde_json::from_str(&error).unwrap();
+            let (code, exit) =
+                if http == 200 || content_type == "text/html" { ("NETWORK", 1) } else { ("PERMISSION_DENIED", 3) };
+            assert_eq!((&error["code"], &error["exit"]), (&code.into(), &exit.into()), "{error}");
+        }
         let (user, _) = self::user();
         user.cloud.fault(STS, Fault::answer(503, content_type, body));
         assume(&user, &["--retry", "1"]).failed(5);

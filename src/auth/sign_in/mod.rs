@@ -237,6 +237,22 @@ impl SignIn {
         self.impersonate.as_deref().or_else(|| self.credential.subject_id())
     }
 
+    /// Who makes the calls, as hints name it.
+    pub fn acting_subject(&self) -> String {
+        match &self.impersonate {
+            Some(account) => format!("the service account {account}"),
+            None => self.own_subject(),
+        }
+    }
+
+    /// Whose credential it is, as hints name it.
+    pub fn own_subject(&self) -> String {
+        match self.credential.subject_id() {
+            Some(account) => format!("the service account {account}"),
+            None => format!("the subject of {}", self.source),
+        }
+    }
+
     /// What to do when the server refuses the credential, or a token that was obtained with it.
     pub fn hint(&self) -> String {
         self.credential.hint(&self.source)

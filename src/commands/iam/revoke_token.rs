@@ -43,7 +43,7 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     };
     let about = |error: Error| error.context("cannot revoke the IAM token");
     let (current, response) = tokens.send_authenticated(revoke).await.map_err(about)?;
-    let value = response.into_json().map_err(|error| about(client.explain(error)))?;
+    let value = response.into_json().map_err(|error| about(client.explain(error, None)))?;
     tokens.discard(&revoked(&current)).await?;
     context.printer.print(Output::Object { message: &REVOKE_RESPONSE, value }).await?;
     Ok(Outcome::default())

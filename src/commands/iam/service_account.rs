@@ -63,7 +63,7 @@ async fn list(args: ListArgs, context: &Context<'_>) -> Result<Outcome> {
         follow: true,
         keep: None,
     };
-    let about = |error: Error| error.context("cannot list service accounts");
+    let about = |error: Error| context.about_folder(error.context("cannot list service accounts"));
     listing::print(list, "service accounts", args.paging.page_size(true), call, about, context).await?;
     Ok(Outcome::default())
 }
@@ -111,8 +111,6 @@ async fn by_id_or_name(text: &str, client: &Client<'_>, context: &Context<'_>) -
 }
 
 async fn by_name(name: &str, client: &Client<'_>, context: &Context<'_>) -> Result<serde_json::Value> {
-    ids::check_name("--name", name).map_err(Error::usage)?;
-    let folder = context.folder_id().await?;
-    let id = service_account::id_by_name(client, &folder, name).await?;
+    let id = context.service_account_id("--name", name).await?;
     service_account::get(client, &id).await
 }

@@ -8,14 +8,19 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+};
 
+use self::problem::Chain;
+pub(super) use self::problem::{CertificateProblem, describe_handshake};
 use self::roots::{CertificateNames, Issuers, PemBlock, RootSource};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::input::{self, Files};
 use crate::text::quote;
 
+mod problem;
 mod roots;
 #[cfg(test)]
 pub(super) mod tests;
@@ -105,8 +110,9 @@ impl fmt::Debug for Verifier {
     }
 }
 
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
+impl Verifier {
+    /// Checks a chain, with the errors of the library.
+    fn check(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
@@ -146,6 +152,48 @@ impl ServerCertVerifier for Verifier {
             };
         }
         verdict
+    }
+
+    /// Why a chain is not accepted, given the error of the library.
+    fn problem(
+        &self,
+        error: &CertificateError,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> CertificateProblem {
+        let mut itself = RootCertStore::empty();
+        let as_its_own_root = itself
+            .add(end_entity.clone().into_owned())
+            .and_then(|()| self.web_pki(&itself))
+            .and_then(|verifier| verifier.verify_server_cert(end_entity, intermediates, server_name, &[], now));
+        let as_its_own_root = match as_its_own_root {
+            Err(rustls::Error::InvalidCertificate(error)) => Err(error),
+            _ => Ok(()),
+        };
+        CertificateProblem::new(error, &Chain { end_entity, intermediates, as_its_own_root }, server_name)
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    /// A certificate that is not accepted is a [`CertificateProblem`] within the error.
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verdict = self.check(end_entity, intermediates, server_name, ocsp_response, now);
+        verdict.map_err(|error| match error {
+            rustls::Error::InvalidCertificate(error) => {
+                let problem = self.problem(&error, end_entity, intermediates, server_name, now);
+                CertificateError::Other(OtherError(Arc::new(problem))).into()
+            }
+            other => other,
+        })
     }
 
     fn verify_tls12_signature(

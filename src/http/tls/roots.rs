@@ -247,7 +247,6 @@ impl<'a> CertificateNames<'a> {
 }
 
 /// The content of the DER element at the start of `der`, which must have this tag, and what follows it.
-#[cfg(test)]
 pub(super) fn read_der_element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let content = read_der_header(&der, 0, tag)?;
     Some((der.get(content.clone())?, &der[content.end..]))

@@ -8,51 +8,22 @@ use jaq_core::native::Fun;
 use jaq_core::{Compiler, compile};
 use jaq_json::Val;
 
+use super::definitions::{self, DEFINITIONS, REPLACED};
+use super::rewrite;
 use crate::text::{escape, form};
 
-/// What jq has and jaq's library lacks, as far as lists of resources are concerned, and deletions, since jaq's own
-/// change the order of the fields that stay.
-///
-/// Source: the jq 1.7 manual, "Format strings and escaping" and "SQL-style operators".
-const DEFINITIONS: &str = r#"
-    def @tsv:
-        def swap($from; $to): split($from) | join($to);
-        if isarray | not then error("\(type) cannot be written as TSV, only an array can") end
-        | [.[] | if isstring then swap("\\"; "\\\\") | swap("\t"; "\\t") | swap("\n"; "\\n") | swap("\r"; "\\r")
-            elif . == null then ""
-            elif isarray or isobject then error("\(type) cannot be written as a field of TSV")
-            else tostring end]
-        | join("\t");
-    def @csv:
-        if isarray | not then error("\(type) cannot be written as CSV, only an array can") end
-        | [.[] | if isstring then "\"" + (split("\"") | join("\"\"")) + "\""
-            elif . == null then ""
-            elif isarray or isobject then error("\(type) cannot be written as a field of CSV")
-            else tostring end]
-        | join(",");
-    def IN(s): any(s == .; .);
-    def IN(src; s): any(src == s; .);
-    def INDEX(stream; f): reduce stream as $row ({}; .[$row | f | tostring] |= $row);
-    def INDEX(f): INDEX(.[]; f);
-    def delpaths($paths):
-        def without($path):
-            $path[0] as $key
-            | if $path == [] then null
-            elif isobject and ($path | length) == 1 then with_entries(select(.key != $key))
-            elif .[$key] == null then .
-            elif ($path | length) > 1 then .[$key] |= without($path[1:])
-            else .[$key] |= empty end;
-        reduce ($paths | sort | reverse | .[]) as $path (.; without($path));
-    def del(f): delpaths([path(f)]);
-"#;
+/// The definition that holds the filter of the user.
+const MAIN: &str = "yc_rs_filter";
 
 /// Compiles an expression, which may read `$ENV` when `with_env`. The error is a message for the user.
 pub(super) fn compile(expression: &str, with_env: bool) -> Result<jaq_core::Filter<JustLut<Val>>, String> {
     // Parsing and compiling jq's own definitions takes longer than everything else that the program does between the
     // response and the output, and most filters use none of them.
     compile_with(expression, with_env, [], []).or_else(|_| {
-        let definitions =
-            jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).chain(parse_definitions(DEFINITIONS));
+        let library = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+        let definitions = library
+            .filter(|def| !REPLACED.contains(&def.name))
+            .chain(parse_definitions(DEFINITIONS).into_iter().map(|def| Def { body: rewrite::term(def.body), ..def }));
         let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
         // The reason quotes a part of the expression.
         compile_with(expression, with_env, definitions, functions).map_err(|reason| match form::secret_in(expression) {
@@ -75,16 +46,25 @@ pub(super) fn compile_with(
         errors.first().map(|(_, error)| describe_load_error(expression, error)).unwrap_or_default()
     };
     let arena = Arena::default();
-    let modules = Loader::new(definitions.into_iter().chain(env))
-        .load(&arena, File { code: expression, path: () })
-        .map_err(load_error)?;
+    let modules = Loader::new([]).load(&arena, File { code: expression, path: () }).map_err(load_error)?;
     load::import(&modules, |_| Err("modules are not supported".to_owned())).map_err(load_error)?;
+    let main = load::parse(expression, |parser| parser.term()).ok_or("modules are not supported")?;
+    let main = Def { name: MAIN, args: Vec::new(), body: rewrite::term(main) };
+    let definitions = definitions.into_iter().chain(env).map(with_lifetime);
+    let modules =
+        Loader::new(definitions.chain([main])).load(&arena, File { code: MAIN, path: () }).map_err(load_error)?;
+    let functions = definitions::functions().into_iter().chain(functions);
     Compiler::default().with_funs(functions).with_global_vars(with_env.then_some("$ENV")).compile(modules).map_err(
         |errors| {
             let undefined = errors.first().and_then(|(_, errors)| errors.first());
             undefined.map(|error| describe_compile_error(expression, error)).unwrap_or_default()
         },
     )
+}
+
+/// A definition that can stand beside those with the lifetime of an expression.
+fn with_lifetime<'e>(definition: Def<&'static str>) -> Def<&'e str> {
+    definition
 }
 
 fn parse_definitions(text: &'static str) -> Vec<Def<&'static str>> {

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use crate::error::{Error, Kind, Result};
-use crate::secret::{is_secret_field, mask_shapes};
 use jaq_core::data::JustLut;
 use jaq_core::{Ctx, Exn, Vars};
-use jaq_json::write::{Pp, write};
 use jaq_json::{Val, read};
 
+use crate::error::{Error, Kind, Result};
+use crate::secret::{is_secret_field, mask_shapes};
+
 mod compile;
+mod definitions;
+mod json;
+mod rewrite;
 #[cfg(test)]
 mod tests;
 
@@ -95,6 +98,10 @@ impl Filter {
     /// The filter `F` of a filter `.[] | F` or `.[].path`, which can be run on one item after the other; `None` for a
     /// filter that needs the whole array.
     pub fn per_item(&self) -> Option<Self> {
+        // `halt` ends the whole filter.
+        if self.expression.contains("halt") {
+            return None;
+        }
         let rest = self.expression.trim().strip_prefix(".[]")?.trim_start();
         let expression = match rest.strip_prefix('|') {
             Some(filter) => filter,
@@ -118,14 +125,18 @@ impl Filter {
             Val::obj(variables.iter().map(|(name, value)| (name.clone().into(), value.clone().into())).collect())
         });
         let context = Ctx::<JustLut<Val>>::new(&self.compiled.lut, Vars::new(variables));
-        let style = Pp { indent: Some("  ".to_owned()), sep_space: true, ..Pp::default() };
-
         let mut printed = Vec::new();
         for result in self.compiled.id.run((context, input)) {
             match result {
-                Ok(Val::TStr(text) | Val::BStr(text)) => printed.extend_from_slice(&text),
-                Ok(value) => write(&mut printed, &style, 0, &value)
-                    .map_err(|error| Error::internal(format!("cannot write the output of the jq filter: {error}")))?,
+                Ok(Val::TStr(text) | Val::BStr(text)) => {
+                    printed.extend_from_slice(String::from_utf8_lossy(&text).as_bytes());
+                }
+                Ok(value) => {
+                    let text = json::pretty(&value).map_err(|key| {
+                        Error::new(Kind::FilterRun, format!("jq filter: {}", definitions::key_message(key)))
+                    })?;
+                    printed.extend_from_slice(text.as_bytes());
+                }
                 Err(exception) => return self.check_exit(exception, &document).map(|()| printed),
             }
             printed.push(b'\n');

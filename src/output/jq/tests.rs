@@ -1,8 +1,8 @@
 use serde_json::json;
 
 use super::*;
+use crate::output::Format;
 use crate::output::tests::{list, object, show};
-use crate::output::{Format, Render};
 
 fn variables() -> BTreeMap<String, String> {
     [("ID".to_owned(), "b".to_owned())].into()
@@ -254,10 +254,14 @@ fn on_a_terminal_results_are_escaped() {
 }
 
 #[test]
-fn bytes_that_are_not_utf_8_pass() {
-    let filter = || Some(Filter::compile("\"/w==\" | @base64d", &variables()).unwrap());
-    let render = |terminal| Render { format: Format::Json, filter: filter(), terminal };
-    let output = object(json!(1));
-    assert!(!render(false).render(&output).unwrap().is_empty());
-    assert!(String::from_utf8(render(true).render(&output).unwrap()).is_ok());
+fn bytes_that_are_not_utf_8_are_replaced_as_jq_does() {
+    assert_eq!(run("\"/w==\" | @base64d, [@base64d]", "1").unwrap(), "\u{fffd}\n[\n  \"\u{fffd}\"\n]\n");
+    assert_eq!(run("[\"a\" | tobytes], (\"a\" | tobytes | tojson)", "1").unwrap(), "[\n  \"a\"\n]\n\"a\"\n");
+}
+
+#[test]
+fn what_the_program_adds_to_a_filter_does_not_get_in_its_way() {
+    assert_eq!(run("def tojson: 1; tojson, \"\\([2])\"", "1").unwrap(), "1\n[2]\n");
+    assert_eq!(run("def @text: 1; @text, \"\\(2)\"", "1").unwrap(), "1\n2\n");
+    assert_eq!(failure("module {a: 1}; .", "1"), "jq filter: modules are not supported");
 }

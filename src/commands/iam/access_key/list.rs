@@ -22,7 +22,7 @@ pub struct Args {
     #[command(flatten)]
     paging: Paging,
     /// Print the first page only
-    #[arg(long)]
+    #[arg(long, conflicts_with = "all")]
     no_paginate: bool,
     /// Print only the keys that were not used for this long, e.g. 90d (a key never used counts from its creation)
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]

@@ -1,27 +1,111 @@
 //! Errors of the command line: what is wrong, and what to type instead.
 
+mod hints;
+mod yc;
+
 use std::error::Error as _;
 use std::ffi::OsString;
+use std::path::Path;
 
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, ValueEnum};
 
 use super::Cli;
 use crate::error::Error;
-use crate::text::{form, quote};
+use crate::text::quote;
 
-/// The error for a command line that clap does not understand; `args` begins with the name of the program.
-pub fn error(error: &clap::Error, args: &[OsString]) -> Error {
-    match error.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => missing_command(args),
-        _ => {
-            let usage = Error::usage(message(error));
-            match hint(error, args) {
-                Some(hint) => usage.hint(hint),
-                None => usage,
+/// A command line that clap does not understand.
+pub struct Misunderstood<'a> {
+    error: &'a clap::Error,
+    args: &'a [OsString],
+    /// The name that the program was called by.
+    program: String,
+    tree: Command,
+}
+
+impl<'a> Misunderstood<'a> {
+    /// `args` begins with the name of the program.
+    pub fn new(error: &'a clap::Error, args: &'a [OsString]) -> Self {
+        let program = program_name(args);
+        let mut tree = Cli::command().bin_name(&program);
+        tree.build();
+        Self { error, args, program, tree }
+    }
+
+    /// The error for the user.
+    pub fn to_error(&self) -> Error {
+        let (path, command) = self.command();
+        if self.lacks_command() {
+            let names = visible_commands(command).collect::<Vec<_>>().join(", ");
+            let full_name = [&[self.program.as_str()], &path[..]].concat().join(" ");
+            return Error::usage("no command is given")
+                .hint(format!("the commands are: {names}; for more: {full_name} --help"));
+        }
+        let error = match self.unknown_command() {
+            Some(name) if yc::has(&path, name) => {
+                Error::usage(format!("'{name}' is a command of yc that yc-rs does not have"))
             }
+            _ => Error::usage(message(self.error)),
+        };
+        match self.hint(&path, command) {
+            Some(hint) => error.hint(hint),
+            None => error,
         }
     }
+
+    /// The help of a group of commands of which none is named.
+    pub fn help_of_group(&self) -> Option<StyledStr> {
+        self.lacks_command().then(|| self.command().1.clone().render_help())
+    }
+
+    fn lacks_command(&self) -> bool {
+        matches!(self.error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand)
+    }
+
+    fn unknown_command(&self) -> Option<&str> {
+        strings(self.error, ContextKind::InvalidSubcommand).first().copied()
+    }
+
+    /// The command that the command line names, up to the first word that is not a command, with the words that lead to
+    /// it.
+    fn command(&self) -> (Vec<&str>, &Command) {
+        let mut command = &self.tree;
+        let mut path = Vec::new();
+        let mut args = self.args.iter().skip(1).map_while(|arg| arg.to_str()).take_while(|arg| *arg != "--");
+        while let Some(arg) = args.next() {
+            if let Some(flag) = arg.strip_prefix("--") {
+                if takes_value(command, flag) {
+                    args.next();
+                }
+            } else if let Some(deeper) = command.find_subcommand(arg) {
+                command = deeper;
+                path.push(deeper.get_name());
+            } else {
+                break;
+            }
+        }
+        (path, command)
+    }
+}
+
+/// The file name of the program as it was called, without `.exe`.
+fn program_name(args: &[OsString]) -> String {
+    let name = args.first().and_then(|arg| Path::new(arg).file_name()?.to_str()).unwrap_or("yc-rs");
+    name.strip_suffix(".exe").unwrap_or(name).to_owned()
+}
+
+/// Whether the value of a flag is the next argument.
+fn takes_value(command: &Command, flag: &str) -> bool {
+    let mut arguments = command.get_arguments().filter(|argument| {
+        argument.get_long() == Some(flag) || argument.get_all_aliases().is_some_and(|names| names.contains(&flag))
+    });
+    arguments.any(|argument| argument.get_num_args().is_some_and(|count| count.takes_values()))
+}
+
+fn visible_commands(group: &Command) -> impl Iterator<Item = &str> {
+    let shown = group.get_subcommands().filter(|command| !command.is_hide_set());
+    shown.map(Command::get_name).filter(|name| *name != "help")
 }
 
 fn message(error: &clap::Error) -> String {
@@ -69,79 +153,12 @@ fn possible_values(error: &clap::Error) -> String {
     if values.is_empty() { String::new() } else { format!("\n  [possible values: {}]", values.join(", ")) }
 }
 
-/// What to type instead: what is known of a mistake that people make, what is similar, and how the command is used.
-fn hint(error: &clap::Error, args: &[OsString]) -> Option<String> {
-    let mut tree = Cli::command();
-    tree.build();
-    let (path, _) = command_of(&tree, args);
-    if let Some(name) = strings(error, ContextKind::InvalidSubcommand).first()
-        && let Some(advice) = well_known_mistake(&path, name)
-    {
-        return Some(advice.to_owned());
-    }
-    let mut tips = Vec::new();
-    for (kind, what) in [
-        (ContextKind::SuggestedSubcommand, "subcommand"),
-        (ContextKind::SuggestedArg, "argument"),
-        (ContextKind::SuggestedValue, "value"),
-    ] {
-        match &strings(error, kind)[..] {
-            [] => {}
-            [one] => tips.push(format!("a similar {what} exists: '{one}'")),
-            some => tips.push(format!("some similar {what}s exist: '{}'", some.join("', '"))),
-        }
-    }
-    if let Some(ContextValue::StyledStrs(suggestions)) = error.get(ContextKind::Suggested) {
-        // One repeats the argument that is not known.
-        tips.extend(suggestions.iter().map(ToString::to_string).filter(|tip| form::secret_in(tip).is_none()));
-    }
-    if let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) {
-        tips.push(usage.to_string());
-    }
-    (!tips.is_empty()).then(|| tips.join("\n"))
-}
-
 /// The texts of a context of a clap error, of which there may be none, one or several.
 fn strings(error: &clap::Error, kind: ContextKind) -> Vec<&str> {
     match error.get(kind) {
         Some(ContextValue::String(text)) => vec![text],
         Some(ContextValue::Strings(texts)) => texts.iter().map(String::as_str).collect(),
         _ => Vec::new(),
-    }
-}
-
-/// The error for a group of commands of which none is named.
-fn missing_command(args: &[OsString]) -> Error {
-    let mut tree = Cli::command();
-    tree.build();
-    let (path, group) = command_of(&tree, args);
-    let shown = group.get_subcommands().filter(|command| !command.is_hide_set());
-    let names: Vec<_> = shown.map(Command::get_name).filter(|name| *name != "help").collect();
-    let path = path.join(" ");
-    Error::usage("no command is given").hint(format!("the commands are: {}; for more: {path} --help", names.join(", ")))
-}
-
-/// The command that the command line names, as far as it is understood, with the words that lead to it.
-fn command_of<'a>(tree: &'a Command, args: &[OsString]) -> (Vec<&'a str>, &'a Command) {
-    let mut command = tree;
-    let mut path = vec![tree.get_name()];
-    for word in args.iter().skip(1).map_while(|arg| arg.to_str()).take_while(|arg| *arg != "--") {
-        if let Some(deeper) = command.find_subcommand(word) {
-            command = deeper;
-            path.push(deeper.get_name());
-        }
-    }
-    (path, command)
-}
-
-/// What to say about a command that people look for and that there cannot be.
-fn well_known_mistake(path: &[&str], name: &str) -> Option<&'static str> {
-    match (path, name) {
-        (["yc-rs", "iam", "access-key"], "deactivate" | "disable" | "activate" | "enable") => Some(
-            "access keys cannot be switched off and on: a key works until it is deleted; to delete one, type: yc-rs \
-             iam access-key delete <ACCESS-KEY-ID>",
-        ),
-        _ => None,
     }
 }
 

@@ -4,8 +4,12 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use crate::message::camel_case;
 use crate::status::{Code, Status};
 use crate::text::quote;
+
+#[cfg(test)]
+mod tests;
 
 /// The result of most functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -52,6 +56,13 @@ pub enum Kind {
     },
     /// The server could not be reached, or the connection broke.
     Network,
+    /// The certificate of the server or of a proxy is not trusted.
+    Untrusted,
+    /// Something else than the API responded: a proxy, the login page of a network, another server.
+    ForeignResponse {
+        /// The HTTP status of the response.
+        http: u16,
+    },
     /// The limit of `--timeout`, or a timeout of a request, has passed.
     Timeout,
     /// The user pressed Ctrl-C, which is SIGINT.
@@ -242,9 +253,23 @@ impl Error {
         self.status().map(|status| status.code)
     }
 
+    /// Whether the server says that this field of the request is invalid; `field` has the spelling of the REST API.
+    pub fn is_about_field(&self, field: &str) -> bool {
+        let violations = self.status().map(Status::field_violations).unwrap_or_default();
+        violations.iter().any(|(name, _)| camel_case(name) == field)
+    }
+
     fn status(&self) -> Option<&Status> {
         match &self.0.kind {
             Kind::Refused { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+
+    fn http_status(&self) -> Option<u16> {
+        match self.0.kind {
+            Kind::Refused { http, .. } => http,
+            Kind::ForeignResponse { http } => Some(http),
             _ => None,
         }
     }
@@ -260,12 +285,19 @@ impl Error {
             _ if self.0.outcome_unknown => 1,
             Kind::Usage | Kind::Config | Kind::FilterSyntax => 2,
             Kind::NoCredentials => 3,
-            Kind::Network | Kind::Timeout => 5,
-            Kind::NotSet | Kind::FilterRun | Kind::Output | Kind::Unknown | Kind::Internal => 1,
+            Kind::NotSet
+            | Kind::FilterRun
+            | Kind::Untrusted
+            | Kind::ForeignResponse { .. }
+            | Kind::Output
+            | Kind::Unknown
+            | Kind::Internal => 1,
+            Kind::Refused { status, .. } if status.is_quota() => 1,
+            // Whatever the body says: the HTTP status decides whether a request is sent again.
+            Kind::Network | Kind::Timeout | Kind::Refused { http: Some(429 | 502..=504), .. } => 5,
             Kind::Refused { status, .. } => match status.code {
                 Code::Unauthenticated | Code::PermissionDenied => 3,
                 Code::NotFound => 4,
-                Code::ResourceExhausted if status.is_quota() => 1,
                 Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded => 5,
                 _ => 1,
             },
@@ -287,7 +319,7 @@ impl Error {
             Kind::FilterSyntax | Kind::FilterRun => "FILTER",
             Kind::NoCredentials => "NO_CREDENTIALS",
             Kind::Refused { status, .. } => status.code.name(),
-            Kind::Network => "NETWORK",
+            Kind::Network | Kind::Untrusted | Kind::ForeignResponse { .. } => "NETWORK",
             Kind::Timeout => "TIMEOUT",
             Kind::Interrupted | Kind::Terminated | Kind::HungUp => "INTERRUPTED",
             Kind::Unknown => "UNKNOWN",
@@ -298,8 +330,10 @@ impl Error {
     /// The error as text: `ERROR: ` and the message, then a line for each further field that is known.
     pub fn to_text(&self) -> String {
         let mut lines = vec![format!("ERROR: {}", self.0.message)];
-        if let Some(status) = self.status() {
+        if self.status().is_some() || self.http_status().is_some() {
             lines.push(format!("code: {}", self.code_name()));
+        }
+        if let Some(status) = self.status() {
             for (field, description) in status.field_violations() {
                 lines.push(format!("field-violation: {field}: {description}"));
             }
@@ -317,7 +351,7 @@ impl Error {
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
         object.insert("code".into(), self.code_name().into());
-        if let Kind::Refused { http: Some(http), .. } = self.0.kind {
+        if let Some(http) = self.http_status() {
             object.insert("status".into(), http.into());
         }
         object.insert("message".into(), self.0.message.clone().into());
@@ -345,76 +379,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(code: Code, message: &str) -> Error {
-        let status = Status { code, message: message.into(), details: vec![] };
-        Error::refused(Some(400), status)
-    }
-
-    #[test]
-    fn exit_status_follows_the_published_table() {
-        let table = [
-            (Error::usage(""), 2),
-            (Error::config(""), 2),
-            (Error::new(Kind::NotSet, ""), 1),
-            (Error::new(Kind::FilterSyntax, ""), 2),
-            (Error::new(Kind::FilterRun, ""), 1),
-            (Error::no_credentials(""), 3),
-            (refused(Code::Unauthenticated, ""), 3),
-            (refused(Code::PermissionDenied, ""), 3),
-            (refused(Code::NotFound, ""), 4),
-            (refused(Code::Unavailable, ""), 5),
-            (refused(Code::ResourceExhausted, "slow down"), 5),
-            (refused(Code::ResourceExhausted, "Quota limit x exceeded"), 1),
-            (refused(Code::DeadlineExceeded, ""), 5),
-            (refused(Code::Unavailable, "").outcome_unknown(), 1),
-            (refused(Code::InvalidArgument, ""), 1),
-            (refused(Code::Internal, ""), 1),
-            (Error::network(""), 5),
-            (Error::network("").outcome_unknown(), 1),
-            (Error::new(Kind::Timeout, ""), 5),
-            (Error::new(Kind::Interrupted, "").outcome_unknown(), 130),
-            (Error::new(Kind::Terminated, ""), 143),
-            (Error::new(Kind::HungUp, ""), 129),
-            (Error::internal(""), 1),
-        ];
-        for (error, exit) in table {
-            assert_eq!(error.exit_code(), exit, "{error:?}");
-            assert_eq!(error.is_retryable(), exit == 5, "{error:?}");
-        }
-    }
-
-    #[test]
-    fn text_has_a_line_for_each_known_field() {
-        let ids = RequestIds { server_request: Some("s-1".into()), ..RequestIds::default() };
-        let error = refused(Code::NotFound, "no such key").context("cannot get x").hint("list them").ids(ids);
-        assert_eq!(
-            error.to_text(),
-            "ERROR: cannot get x: no such key\ncode: NOT_FOUND\nserver-request-id: s-1\nhint: list them\n"
-        );
-    }
-
-    #[test]
-    fn json_has_the_code_and_leaves_out_unknown_fields() {
-        let error = Error::usage("bad").hint("do this");
-        assert_eq!(
-            error.to_json(),
-            json!({"code": "USAGE", "message": "bad", "exit": 2, "retryable": false, "hint": "do this"})
-        );
-    }
-
-    #[test]
-    fn the_hint_nearest_to_the_cause_stays() {
-        assert_eq!(Error::usage("x").hint("first").hint("second").to_text(), "ERROR: x\nhint: first\n");
-    }
-
-    #[test]
-    fn an_urgent_hint_comes_before_the_one_there_is() {
-        assert_eq!(Error::usage("x").hint("later").urgent_hint("now").to_text(), "ERROR: x\nhint: now\nlater\n");
-        assert_eq!(Error::usage("x").urgent_hint("now").to_text(), "ERROR: x\nhint: now\n");
-    }
-}
