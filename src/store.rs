@@ -62,15 +62,12 @@ impl Store {
         read_trusted(&self.path(name)?)
     }
 
-    /// Caches a value under this name.
-    pub fn save<T: Serialize>(&self, name: &str, value: &T) {
-        let Some(path) = self.trusted_directory().map(|directory| directory.join(name).with_extension("json")) else {
-            return;
-        };
-        if let Ok(text) = serde_json::to_vec(value) {
-            // Without the file the next command does the work again.
-            let _ = private_file::replace(&path, &text);
-        }
+    /// Caches a value under this name. Returns whether it was cached.
+    pub fn save<T: Serialize>(&self, name: &str, value: &T) -> bool {
+        let Some(directory) = self.trusted_directory() else { return false };
+        let path = directory.join(name).with_extension("json");
+        // Without the file the next command does the work again.
+        serde_json::to_vec(value).is_ok_and(|text| private_file::replace(&path, &text).is_ok())
     }
 
     /// Removes the value cached under this name.

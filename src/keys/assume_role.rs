@@ -84,7 +84,7 @@ pub async fn assume_role(
     };
     let issued = if request.use_cache {
         let place = cache_key(key, &base, &region, request);
-        CachedKey::new(place, request.min_ttl, context).or_new(assume, async |_| true).await?
+        CachedKey::new(place, request.min_ttl, context).or_new(assume, async |_| true).await?.key
     } else {
         assume.await?
     };

@@ -62,11 +62,12 @@ impl KeyCache {
         (entry.request == *request && key.remaining(now) >= min_ttl).then_some(key)
     }
 
-    /// Caches a key; expired ones are removed.
-    pub fn store(&self, request: &CacheKey, key: &EphemeralKey, now: DateTime<Utc>) {
-        self.store.save(&request.name(), &Entry { request: request.clone(), key: key.raw.clone() });
+    /// Caches a key; expired ones are removed. Returns whether it was cached.
+    pub fn store(&self, request: &CacheKey, key: &EphemeralKey, now: DateTime<Utc>) -> bool {
+        let is_saved = self.store.save(&request.name(), &Entry { request: request.clone(), key: key.raw.clone() });
         self.store
             .sweep(|entry: Entry| EphemeralKey::parse(entry.key).ok().is_none_or(|key| key.remaining(now).is_zero()));
+        is_saved
     }
 
     /// Waits until no other process issues a key for the same request.
@@ -81,6 +82,21 @@ impl KeyCache {
 impl CacheKey {
     fn name(&self) -> String {
         fingerprint(&[&serde_json::to_string(self).unwrap_or_default()])
+    }
+}
+
+/// A key, and whether the same request gets it again.
+pub struct IssuedKey {
+    /// The key.
+    pub key: EphemeralKey,
+    /// Whether it is cached.
+    pub is_cached: bool,
+}
+
+impl IssuedKey {
+    /// A key that is not cached.
+    pub fn not_cached(key: EphemeralKey) -> Self {
+        Self { key, is_cached: false }
     }
 }
 
@@ -113,28 +129,25 @@ impl CachedKey {
         &self,
         issue: impl Future<Output = Result<EphemeralKey>>,
         is_same: impl AsyncFnOnce(&CacheKey) -> bool,
-    ) -> Result<EphemeralKey> {
-        if let Some(key) = self.load() {
-            return Ok(key);
+    ) -> Result<IssuedKey> {
+        if let Some(cached) = self.load() {
+            return Ok(cached);
         }
         let _lock = self.cache.lock(&self.request, &self.log).await?;
-        if let Some(key) = self.load() {
-            return Ok(key);
+        if let Some(cached) = self.load() {
+            return Ok(cached);
         }
         let key = issue.await?;
-        if is_same(&self.request).await {
-            self.cache.store(&self.request, &key, Utc::now());
-        }
-        Ok(key)
+        let now = Utc::now();
+        let is_cached = is_same(&self.request).await
+            && self.cache.store(&self.request, &key, now)
+            && key.remaining(now) >= self.min_ttl;
+        Ok(IssuedKey { key, is_cached })
     }
 
-    /// Whether this very key is cached, so that it can be had again.
-    pub fn holds(&self, key: &EphemeralKey) -> bool {
-        self.load().is_some_and(|cached| cached.raw == key.raw)
-    }
-
-    fn load(&self) -> Option<EphemeralKey> {
-        self.cache.load(&self.request, self.min_ttl, Utc::now())
+    fn load(&self) -> Option<IssuedKey> {
+        let key = self.cache.load(&self.request, self.min_ttl, Utc::now())?;
+        Some(IssuedKey { key, is_cached: true })
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::cache::{CacheKey, CachedKey};
+use super::cache::{CacheKey, CachedKey, IssuedKey};
 use super::min_ttl::MinTtl;
 use super::session_name;
 use crate::api::temporary_access_key::{self, CreateEphemeral, EphemeralKey};
@@ -41,20 +41,6 @@ pub enum Subject {
 }
 
 impl KeyRequest {
-    /// What to tell the user when the secret of a key is lost before it is delivered.
-    ///
-    /// # Errors
-    /// The credential does not tell its identity.
-    pub async fn lost_secret_advice(&self, key: &EphemeralKey, context: &Context<'_>) -> Result<String> {
-        let id = &key.access_key_id;
-        Ok(if self.cached(context).await?.is_some_and(|cached| cached.holds(key)) {
-            format!("the key {id} is cached; run the command again to get it")
-        } else {
-            let expires_at = key.raw["expiresAt"].as_str().unwrap_or_default();
-            format!("the secret of the key {id} is lost; the key cannot be deleted and expires at {expires_at}")
-        })
-    }
-
     /// The place of the key in the cache; `None` when it is not cached.
     async fn cached(&self, context: &Context<'_>) -> Result<Option<CachedKey>> {
         let cache_key = if self.use_cache { self.cache_key(context).await? } else { None };
@@ -83,25 +69,37 @@ impl KeyRequest {
     }
 }
 
+/// What to tell the user when the secret of a key is lost before it is delivered.
+pub fn lost_secret_advice(issued: &IssuedKey) -> String {
+    let IssuedKey { key, is_cached } = issued;
+    let id = &key.access_key_id;
+    if *is_cached {
+        format!("the key {id} is cached; run the command again to get it")
+    } else {
+        let expires_at = key.raw["expiresAt"].as_str().unwrap_or_default();
+        format!("the secret of the key {id} is lost; the key cannot be deleted and expires at {expires_at}")
+    }
+}
+
 /// A key for the request: a cached one if that is allowed and good enough, else a new one. It is the only copy of the
 /// secret.
 ///
 /// # Errors
 /// The key cannot be issued, or its lifetime is too short.
-pub async fn issue(request: &KeyRequest, context: &Context<'_>) -> Result<EphemeralKey> {
+pub async fn issue(request: &KeyRequest, context: &Context<'_>) -> Result<IssuedKey> {
     // On the heap, since several futures would hold it.
     let issue = Box::pin(issue_new(request, context));
-    let key = match Box::pin(request.cached(context)).await? {
+    let issued = match Box::pin(request.cached(context)).await? {
         // A token that was refused meanwhile may have been replaced by one of another account.
         Some(cached) => {
             cached
                 .or_new(issue, async |key| request.cache_key(context).await.is_ok_and(|now| now.as_ref() == Some(key)))
                 .await?
         }
-        None => issue.await?,
+        None => IssuedKey::not_cached(issue.await?),
     };
-    context.mask_secrets([&key.secret, &key.session_token]);
-    Ok(key)
+    context.mask_secrets([&issued.key.secret, &issued.key.session_token]);
+    Ok(issued)
 }
 
 async fn issue_new(request: &KeyRequest, context: &Context<'_>) -> Result<EphemeralKey> {

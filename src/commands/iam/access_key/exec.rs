@@ -37,11 +37,11 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let request = args.key.request(false, context).await?;
     process::find_program(program, context.env.var("PATH")).map_err(|reason| cannot_run(program, &reason))?;
     let storage = storage(args.region.region.as_deref(), context).await?;
-    let key = issue::issue(&request, context).await?;
-    let advice = request.lost_secret_advice(&key, context).await?;
+    let issued = issue::issue(&request, context).await?;
+    let advice = issue::lost_secret_advice(&issued);
     let mut command = Command::new(program);
     command.args(arguments);
-    environment::set(&mut command, &Credentials::ephemeral(&key, storage), context.env);
+    environment::set(&mut command, &Credentials::ephemeral(&issued.key, storage), context.env);
     if request.policy.is_some() {
         environment::remove_own_credentials(&mut command, subject_token_variable(context)?);
     }

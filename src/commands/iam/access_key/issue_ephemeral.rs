@@ -38,8 +38,8 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let request = args.key.request(for_process, context).await?;
     reject_unused_region(&args.export, &args.aws, &args.region)?;
     let delivery = delivery(&args.export, &args.aws, &args.region, Lifetime::Temporary, context).await?;
-    let key = issue::issue(&request, context).await?;
-    let advice = request.lost_secret_advice(&key, context).await?;
-    delivery.deliver(NewKey::Ephemeral(key), advice, context).await?;
+    let issued = issue::issue(&request, context).await?;
+    let advice = issue::lost_secret_advice(&issued);
+    delivery.deliver(NewKey::Ephemeral(issued.key), advice, context).await?;
     Ok(Outcome::default())
 }
