@@ -260,18 +260,20 @@ pub(crate) fn check_url(endpoint: &str) -> Result<String, String> {
     if endpoint.contains(['?', '#']) {
         return Err("must not have a query or a fragment".to_owned());
     }
-    let shown = quote::value(endpoint);
-    let url = Url::parse(endpoint)
-        .map_err(|error| format!("is {shown}, which is not a URL ({error}); write https://HOST[:PORT]"))?;
+    let refused = |problem: &str| Err(format!("is {}, {problem}", quote::value(endpoint)));
+    let url = match Url::parse(endpoint) {
+        Ok(url) => url,
+        Err(error) => return refused(&format!("which is not a URL ({error}); write https://HOST[:PORT]")),
+    };
     // The name of a host is looked up on the network and shown in errors.
     if form::secret_in(endpoint).is_some() {
-        return Err(format!("is {shown}, which is not a URL; write https://HOST[:PORT]"));
+        return refused("which is not a URL; write https://HOST[:PORT]");
     }
     match url.scheme() {
         "https" => Ok(endpoint.trim_end_matches('/').to_owned()),
         "http" if is_loopback(&url) => Ok(endpoint.trim_end_matches('/').to_owned()),
-        "http" => Err(format!("is {shown}, but plain http is only allowed for this machine; write https://")),
-        _ => Err(format!("is {shown}, but must begin with https://")),
+        "http" => refused("but plain http is only allowed for this machine; write https://"),
+        _ => refused("but must begin with https://"),
     }
 }
 

@@ -10,18 +10,16 @@ pub fn check_id(id: &str) -> Result<(), String> {
     if id.is_empty() {
         return Err("'' is not an ID: it is empty".to_owned());
     }
-    let shown = quote::value(id);
+    let refused = |rule: &str| Err(format!("{} is not an ID{rule}", quote::value(id)));
     // Whatever looks like a secret must not become a part of a URL.
     if form::secret_in(id).is_some() {
-        return Err(format!("{shown} is not an ID"));
+        return refused("");
     }
     if id.chars().count() > 50 {
-        return Err(format!("{shown} is not an ID: it has more than 50 characters"));
+        return refused(": it has more than 50 characters");
     }
     if id.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/') || id.starts_with('.') {
-        return Err(format!(
-            "{shown} is not an ID: an ID has no spaces, no control characters, no '/', and no '.' first"
-        ));
+        return refused(": an ID has no spaces, no control characters, no '/', and no '.' first");
     }
     Ok(())
 }
