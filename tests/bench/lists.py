@@ -93,15 +93,34 @@ def serve():
     return server
 
 
+def peak_memory(pid):
+    """Peak memory of a process and its children in MiB, the largest of them; 0 when they are gone.
+
+    What wait4 reports begins with the memory of this interpreter, so the high-water mark of the program is read instead.
+    """
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = file.read().split()
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            marks = [int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM")]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return max(marks + [peak_memory(child) for child in children], default=0)
+
+
 def measure(command, environment):
     """CPU seconds, peak memory in MiB (of the largest process) and wall seconds of a command that must succeed."""
     started = time.monotonic()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    memory, ended = 0, 0
+    while not ended:
+        memory = max(memory, peak_memory(process.pid))
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        time.sleep(0.001)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         sys.exit(f"{command[0]} ended with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, time.monotonic() - started
+    return usage.ru_utime + usage.ru_stime, memory, time.monotonic() - started
 
 
 def plot(path, results):
@@ -111,8 +130,9 @@ def plot(path, results):
     colors = {"yc-rs": "#1a7f37", "curl | jq": "#0969da", "aws": "#cf222e"}
     width, height, left, top = 330, 230, 60, 40
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * (width + left) + 40}" height="{height + 90}" '
-        'font-family="sans-serif" font-size="12">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * (width + left) + 70}" height="{height + 90}" '
+        'font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/>',
     ]
     for panel, (title, position) in enumerate([("peak memory, MiB", 1), ("CPU time, s", 0)]):
         x0 = left + panel * (width + left + 20)
@@ -167,7 +187,7 @@ def main():
             "URL": url,
             "AWS_ACCESS_KEY_ID": "YCAJE",
             "AWS_SECRET_ACCESS_KEY": "YC",
-            "AWS_REGION": "ru-central1",
+            "AWS_DEFAULT_REGION": "ru-central1",
             "AWS_ENDPOINT_URL_IAM": url,
         }
         clients = {"yc-rs": [program, "iam", "access-key", "list", "--all", "--format", "json"]}
