@@ -3,6 +3,7 @@
 //! A cache that cannot be used, for whatever reason, is treated as empty: it never makes a command fail. The number of
 //! its files does not grow for ever: stale values and temporary files are removed, and there is a fixed number of locks.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::error::Result;
 use crate::lock::{Lock, LockError};
 use crate::log::Log;
 use crate::private_file;
+use crate::text::quote;
 
 /// A larger file, in bytes, was not written by this program.
 const MAX_FILE: u64 = 64 * 1024;
@@ -123,26 +125,50 @@ pub fn directory(env: &Env) -> Option<PathBuf> {
     env.cache_home().filter(|_| env.var("YC_RS_NO_CACHE").is_none_or(|value| value == "0"))
 }
 
-/// Removes everything that is cached. Lock files stay, since another process may hold them.
+/// Removes everything that is cached, and nothing that this program did not write. Lock files stay, since another process
+/// may hold them.
 ///
 /// # Errors
-/// A file cannot be removed.
-pub fn clear(home: &Path) -> std::io::Result<()> {
-    for kind in KINDS {
-        let files = match std::fs::read_dir(home.join(kind)) {
-            Ok(files) => files,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+/// A file cannot be removed. A directory is a symbolic link, or other users can write to it: nothing in it is removed, as
+/// nothing in it is ever read.
+pub fn clear(home: &Path) -> io::Result<()> {
+    for directory in KINDS.map(|kind| home.join(kind)) {
+        match std::fs::symlink_metadata(&directory) {
+            Ok(_) => check_trusted(&directory)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
-        };
-        private_file::remove_temporary(&home.join(kind), Duration::ZERO);
-        for path in files.flatten().map(|file| file.path()).filter(|path| path.extension() == Some("json".as_ref())) {
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        }
+        private_file::remove_temporary(&directory, Duration::ZERO);
+        for file in std::fs::read_dir(&directory)?.flatten().filter(|file| is_value(&file.path())) {
+            match std::fs::remove_file(file.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
     }
     Ok(())
+}
+
+/// Whether a file has the name of a cached value: a fingerprint.
+fn is_value(path: &Path) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    path.extension() == Some("json".as_ref()) && stem.len() == 64 && stem.bytes().all(is_digit)
+}
+
+/// An error for people that says why a directory is not trusted.
+fn check_trusted(directory: &Path) -> io::Result<()> {
+    let shown = quote::full_path(directory);
+    let problem = if directory.is_symlink() {
+        format!("{shown} is a symbolic link")
+    } else if !private_file::is_own(directory) {
+        format!("{shown} belongs to another user")
+    } else if private_file::others_can_write(directory) {
+        format!("other users can write to {shown}; run: chmod go-w {shown}")
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::other(problem))
 }
 
 /// One of the lock files of a level; the names of values are fingerprints.
@@ -172,6 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::text::digest::fingerprint;
 
     #[test]
     fn a_cached_value_is_found_by_name_until_it_is_removed() {
@@ -190,18 +217,38 @@ mod tests {
     #[test]
     fn clearing_removes_every_kind_and_keeps_foreign_files() {
         let home = tempfile::tempdir().unwrap();
+        let name = fingerprint(&["a"]);
         let (tokens, endpoints) = (Store::tokens(Some(home.path())), Store::endpoints(Some(home.path())));
-        tokens.save("a", &1);
-        endpoints.save("a", &1);
-        let [foreign, left] = ["tokens/note.txt", "tokens/.yc-rs-left.tmp"].map(|name| home.path().join(name));
-        for path in [&foreign, &left] {
+        assert!(tokens.save(&name, &1) && endpoints.save(&name, &1));
+        let [foreign, json, left] =
+            ["tokens/note.txt", "tokens/package.json", "tokens/.yc-rs-left.tmp"].map(|name| home.path().join(name));
+        for path in [&foreign, &json, &left] {
             private_file::replace(path, b"mine").unwrap();
         }
         clear(home.path()).unwrap();
         assert!(!left.exists());
-        assert_eq!((tokens.load::<u8>("a"), endpoints.load::<u8>("a")), (None, None));
-        assert!(foreign.exists());
+        assert_eq!((tokens.load::<u8>(&name), endpoints.load::<u8>(&name)), (None, None));
+        assert!(foreign.exists() && json.exists());
         clear(&home.path().join("missing")).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn clearing_does_not_follow_a_link_and_does_not_enter_what_others_can_replace() {
+        use std::os::unix::fs::PermissionsExt;
+        let (home, project) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let theirs = project.path().join(fingerprint(&["a"])).with_extension("json");
+        private_file::replace(&theirs, b"1").unwrap();
+        let linked = home.path().join("tokens");
+        std::os::unix::fs::symlink(project.path(), &linked).unwrap();
+        let error = clear(home.path()).unwrap_err().to_string();
+        assert!(error.ends_with("/tokens is a symbolic link"), "{error}");
+        std::fs::remove_file(&linked).unwrap();
+        assert!(Store::tokens(Some(home.path())).save(&fingerprint(&["a"]), &1));
+        std::fs::set_permissions(linked, PermissionsExt::from_mode(0o777)).unwrap();
+        let error = clear(home.path()).unwrap_err().to_string();
+        assert!(error.starts_with("other users can write to "), "{error}");
+        assert!(theirs.exists());
     }
 
     #[tokio::test]
@@ -209,7 +256,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let store = Store::tokens(Some(home.path()));
         for number in 0..2000 {
-            let name = crate::text::digest::fingerprint(&[&number.to_string()]);
+            let name = fingerprint(&[&number.to_string()]);
             let outer = store.lock(&name, Level::Outer, &Log::default()).await.unwrap();
             let inner = store.lock(&name, Level::Inner, &Log::default()).await.unwrap();
             assert!(outer.is_some() && inner.is_some());

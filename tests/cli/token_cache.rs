@@ -202,6 +202,19 @@ fn nothing_is_cached_of_a_server_that_is_not_verified() {
 }
 
 #[test]
+fn cache_clear_removes_nothing_behind_a_link() {
+    let user = User::new().with_key();
+    user.run("iam create-token").ok();
+    let [tokens, project] = ["tokens", "project"].map(|name| user.cache_dir().join(name));
+    fs::rename(&tokens, &project).unwrap();
+    std::os::unix::fs::symlink(&project, &tokens).unwrap();
+    let ran = user.run("cache clear");
+    let said = format!("{} is a symbolic link", tokens.display());
+    assert!(ran.code == 1 && ran.err.contains(&said), "{}", ran.err);
+    assert_eq!(entries(&user).len(), 1);
+}
+
+#[test]
 fn cache_clear_forgets_the_token() {
     let user = User::new().with_key();
     user.run("iam create-token").ok();
