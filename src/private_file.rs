@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
+use crate::text::quote;
+
 /// How the names of temporary files begin and end.
 const TEMPORARY: (&str, &str) = (".yc-rs-", ".tmp");
 
@@ -25,11 +27,72 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Replaces or creates a file atomically and with mode 0600: a reader sees the old content or the new one, also after a
-/// crash, and an error leaves the old content as it was. Old temporary files in the same directory are removed.
+/// The file that a write replaces: where a symbolic link leads, so that the link stays one. A file that does not exist is
+/// created.
+///
+/// Links and files of other users are refused, since they choose what is written where. The superuser may replace a file
+/// in the directory of its owner, who keeps it.
 ///
 /// # Errors
-/// The directory cannot be written, or the disk is full.
+/// What is wrong with the path, to follow its name, e.g. "is not a regular file".
+pub fn replaceable(path: &Path) -> Result<PathBuf, String> {
+    let link = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path.to_owned()),
+        Err(error) => return Err(format!("cannot be read: {error}")),
+    };
+    let target =
+        fs::canonicalize(path).map_err(|error| format!("is a symbolic link to a file that does not exist: {error}"))?;
+    let metadata = fs::metadata(&target).map_err(|error| format!("cannot be read: {error}"))?;
+    if !metadata.is_file() {
+        return Err("is not a regular file".to_owned());
+    }
+    if !may_replace(&metadata, parent_directory(&target)) {
+        let leads =
+            if link.is_symlink() { format!("leads to {}, which ", quote::bare_path(&target)) } else { String::new() };
+        return Err(format!("{leads}belongs to another user"));
+    }
+    if link.is_symlink() && !may_follow(&link, &metadata) {
+        return Err("is a symbolic link that belongs to another user".to_owned());
+    }
+    if metadata.permissions().readonly() {
+        return Err("is read-only".to_owned());
+    }
+    Ok(target)
+}
+
+/// Whether the owner of a file lets this user replace it.
+#[cfg(unix)]
+fn may_replace(file: &fs::Metadata, directory: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let user = rustix::process::geteuid();
+    let of_directory = || fs::metadata(directory).is_ok_and(|directory| directory.uid() == file.uid());
+    file.uid() == user.as_raw() || user.is_root() && of_directory()
+}
+
+/// Whether a link was made by this user, or by the owner of the file that it leads to.
+#[cfg(unix)]
+fn may_follow(link: &fs::Metadata, file: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    [rustix::process::geteuid().as_raw(), file.uid()].contains(&link.uid())
+}
+
+#[cfg(not(unix))]
+fn may_replace(_file: &fs::Metadata, _directory: &Path) -> bool {
+    true
+}
+
+#[cfg(not(unix))]
+fn may_follow(_link: &fs::Metadata, _file: &fs::Metadata) -> bool {
+    true
+}
+
+/// Replaces or creates a file atomically and with mode 0600: a reader sees the old content or the new one, also after a
+/// crash, and an error leaves the old content as it was. The owner stays. Old temporary files in the same directory are
+/// removed.
+///
+/// # Errors
+/// The directory cannot be written, or the disk is full. What is there is not a file, or its owner cannot be kept.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let directory = parent_directory(path);
     remove_temporary(directory, LONGEST_WRITE);
@@ -84,12 +147,32 @@ fn replace_by_copy(path: &Path) -> io::Result<()> {
 }
 
 fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    if let Ok(replaced) = fs::symlink_metadata(path) {
+        if !replaced.is_file() && !replaced.is_symlink() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        keep_owner(file.as_file(), &replaced)?;
+    }
     file.as_file().sync_all()?;
     file.persist(path)?;
     // The rename itself is on the disk only after this; some file systems cannot sync a directory.
     if let Ok(directory) = File::open(parent_directory(path)) {
         let _ = directory.sync_all();
     }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn keep_owner(file: &File, replaced: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    if replaced.uid() == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    fchown(file, Some(replaced.uid()), Some(replaced.gid()))
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_file: &File, _replaced: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
@@ -215,6 +298,18 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn only_a_file_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+        assert_eq!(replace(&pipe, b"x").unwrap_err().to_string(), "it is not a regular file");
+        assert_eq!(replaceable(&pipe).unwrap_err(), "is not a regular file");
+        assert!(!fs::metadata(&pipe).unwrap().is_file());
+        let missing = directory.path().join("missing");
+        assert_eq!(replaceable(&missing).unwrap(), missing);
+    }
 
     #[test]
     fn a_file_is_private_and_no_temporary_file_remains() {

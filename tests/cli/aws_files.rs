@@ -117,7 +117,7 @@ fn a_file_that_cannot_be_written_is_found_before_there_is_a_key() {
         ("/dev/null", "/dev/null "),
         ("twice", "has the profile 'default' twice, in lines 1 and 3"),
         ("odd", "line 2"),
-        ("dangling", "leads nowhere"),
+        ("dangling", "is a symbolic link to a file that does not exist"),
         ("/proc/self/x", "cannot be written"),
     ] {
         refused_unsent(&user, &["--aws-credentials-file", path], reason);
@@ -277,6 +277,19 @@ fn a_file_of_another_user_is_refused() {
     refused_unsent(&user, &["--aws-credentials-file", "link"], "theirs, which belongs to another user");
     refused_unsent(&user, &["--aws-credentials-file", "theirs"], "belongs to another user");
     assert_eq!(fs::read_to_string(&target).unwrap(), "# theirs\n");
+}
+
+#[test]
+fn a_link_of_another_user_is_not_followed() {
+    let user = User::signed_in();
+    let target = user.write_file("mine", "# mine\n");
+    let link = user.home().join("link");
+    symlink(&target, &link).unwrap();
+    if std::os::unix::fs::lchown(&link, Some(54321), None).is_err() {
+        return leave_out("the right to give files away");
+    }
+    refused_unsent(&user, &["--aws-credentials-file", "link"], "is a symbolic link that belongs to another user");
+    assert_eq!(fs::read_to_string(&target).unwrap(), "# mine\n");
 }
 
 #[test]

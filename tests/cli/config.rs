@@ -282,7 +282,7 @@ fn concurrent_writers_of_one_profile_keep_each_others_values() {
 
 #[cfg(unix)]
 mod unix {
-    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
     use std::os::unix::process::CommandExt;
 
     use super::*;
@@ -336,6 +336,38 @@ mod unix {
                 .failed(2)
                 .contains("is a symbolic link to a file that does not exist")
         );
+    }
+
+    #[test]
+    fn what_is_not_a_file_of_ones_own_is_not_replaced() {
+        let user = User::new();
+        std::fs::create_dir_all(user.config_dir()).unwrap();
+        let file = user.config_dir().join("config.toml");
+        let pipe = user.home().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+        symlink(&pipe, &file).unwrap();
+        let refused = format!("ERROR: {} is not a regular file\n", file.display());
+        let error = user.run("config set folder-id b1gx").failed(2);
+        assert!(error.starts_with(&refused), "{error}");
+        assert!(std::fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+    }
+
+    #[test]
+    fn the_superuser_leaves_a_file_to_its_owner() {
+        const NOBODY: u32 = 65534;
+        let user = with_profiles();
+        let file = user.config_dir().join("config.toml");
+        for path in [&user.config_dir(), &file] {
+            if chown(path, Some(NOBODY), Some(NOBODY)).is_err() {
+                return leave_out("the right to give files away");
+            }
+        }
+        user.run("config set folder-id b1gx").ok();
+        let owner = |path: &PathBuf| std::fs::metadata(path).unwrap().uid();
+        assert_eq!((owner(&file), mode(file.clone())), (NOBODY, 0o600));
+        chown(user.config_dir(), Some(0), None).unwrap();
+        let error = user.run("config set folder-id b1gy").failed(2);
+        assert!(error.contains("config.toml belongs to another user"), "{error}");
     }
 
     #[test]

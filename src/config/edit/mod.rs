@@ -5,8 +5,8 @@
 
 mod table;
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use toml::Value;
 use toml_edit::{DocumentMut, Item, Table};
@@ -67,7 +67,10 @@ pub async fn update<T>(env: &Env, log: &Log, change: impl FnOnce(&mut Document) 
         Err(LockError::Unusable(error)) => return Err(cannot(error)),
         Err(LockError::Held(error)) => return Err(error),
     };
-    let path = follow_link(&link)?;
+    let path = private_file::replaceable(&link).map_err(|problem| {
+        Error::config(format!("{} {problem}", quote::full_path(&link)))
+            .hint("the configuration is a file of your own, or a link to one")
+    })?;
     let (mut document, copied_from) = read(env, &path)?;
     let before = document.to_text();
     let value = change(&mut document)?;
@@ -107,17 +110,6 @@ fn read(env: &Env, path: &Path) -> Result<(Document, Option<PathBuf>)> {
     let text = toml::to_string_pretty(&root).unwrap_or_default();
     let document = Document::from_text(&text).map_err(|problem| invalid_file(&path, &problem))?;
     Ok((Document { path: Some(path.clone()), ..document }, Some(path)))
-}
-
-/// The file behind a symbolic link, so that the link stays one.
-fn follow_link(path: &Path) -> Result<PathBuf> {
-    if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
-        return Ok(path.to_owned());
-    }
-    fs::canonicalize(path).map_err(|error| {
-        Error::config(format!("{} is a symbolic link to a file that does not exist: {error}", quote::full_path(path)))
-            .hint("create the file that it points to, or remove the link")
-    })
 }
 
 impl Default for Document {

@@ -1,7 +1,7 @@
 //! Writing a key to a profile, in two steps: everything that can fail or wait, and later the key.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use secrecy::ExposeSecret;
 
@@ -13,7 +13,7 @@ use crate::credentials::{Credentials, Storage};
 use crate::error::{Error, Kind, Result};
 use crate::lock::{Lock, LockError};
 use crate::log::Log;
-use crate::private_file::{Replacement, create_directory, is_own, parent_directory};
+use crate::private_file::{Replacement, create_directory, parent_directory, replaceable};
 use crate::text::quote;
 
 /// What a key and its neighbours take, in bytes.
@@ -43,7 +43,7 @@ impl ProfileWriter {
         let describe = |problem: String| Error::usage(files.describe(&problem));
         let cannot = |error: io::Error| describe(cannot_write(&error));
         let mut notes = config_notes(&files, &profile, lifetime)?;
-        let target = resolve(files.credentials()).map_err(describe)?;
+        let target = replaceable(files.credentials()).map_err(describe)?;
         create_directory(parent_directory(&target)).map_err(cannot)?;
         let lock_file = lock_path(&target);
         let lock = match Lock::acquire(&lock_file, files.credentials(), log).await {
@@ -173,30 +173,6 @@ fn notes_of(findings: &[Finding], kind: FileKind, path: &Path, profile: &str) ->
         Some(refusal) => Err(Error::usage(message(refusal))),
         None => Ok(findings.iter().map(message).collect()),
     }
-}
-
-/// The file that is to be replaced: where a symbolic link leads, if what is there belongs to the user.
-fn resolve(named: &Path) -> Result<PathBuf, String> {
-    let metadata = match fs::symlink_metadata(named) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(named.to_owned()),
-        Err(error) => return Err(format!("cannot be read: {error}")),
-    };
-    // Of a file that is none, the canonical path is the path.
-    let path = fs::canonicalize(named).map_err(|error| format!("is a symbolic link that leads nowhere: {error}"))?;
-    if !is_own(&path) {
-        let link =
-            if metadata.is_symlink() { format!("leads to {}, which ", quote::bare_path(&path)) } else { String::new() };
-        return Err(format!("{link}belongs to another user"));
-    }
-    let metadata = fs::metadata(&path).map_err(|error| format!("cannot be read: {error}"))?;
-    if !metadata.is_file() {
-        return Err("is not a regular file".to_owned());
-    }
-    if metadata.permissions().readonly() {
-        return Err("is read-only".to_owned());
-    }
-    Ok(path)
 }
 
 /// What stands for the lock: not the file itself, which is renamed over.
