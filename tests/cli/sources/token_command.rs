@@ -157,6 +157,26 @@ fn a_configuration_that_is_a_link_is_trusted_by_what_it_leads_to() {
 }
 
 #[test]
+fn a_link_that_others_can_replace_on_the_way_to_the_configuration_runs_nothing() {
+    let user = with_command(&["/bin/sh", "-c", "touch ran; echo t1.a"]);
+    let shared = user.home().join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    let file = user.config_dir().join("config.toml");
+    let real = user.home().join("real.toml");
+    std::fs::rename(&file, &real).unwrap();
+    std::os::unix::fs::symlink(&real, shared.join("link.toml")).unwrap();
+    std::os::unix::fs::symlink(shared.join("link.toml"), &file).unwrap();
+    set_permissions(&shared, Permissions::from_mode(0o777)).unwrap();
+    let expected = format!(
+        "ERROR: {0} can be written by others, so the token-command of {1} is not run\nhint: type: chmod go-w {0}\n",
+        shared.display(),
+        file.display()
+    );
+    assert_eq!(user.run(CREATE_TOKEN).failed(2), expected);
+    assert!(!user.home().join("ran").exists());
+}
+
+#[test]
 fn a_configuration_of_another_user_runs_nothing() {
     let user = with_command(&["/bin/sh", "-c", "touch ran; echo t1.a"]);
     let file = user.config_dir().join("config.toml");
