@@ -37,7 +37,7 @@ pub fn lost_secret_advice(key: &StaticKey) -> String {
 /// The server refuses, cannot be reached, or does not finish in time.
 pub async fn update(id: &str, description: &str, context: &Context<'_>) -> Result<Value> {
     let operation = start_update(id, description, context).await?;
-    let done = context.wait_for(operation).await.map_err(|error| about_key(error, "update", id))?;
+    let done = context.wait_for(operation, Some(id)).await.map_err(|error| about_key(error, "update", id))?;
     match done.into_response() {
         Some(key) => Ok(key),
         None => access_key::get(context.client()?, id).await.map_err(|error| about_key(error, "get", id)),
@@ -58,10 +58,10 @@ pub async fn start_update(id: &str, description: &str, context: &Context<'_>) ->
 /// # Errors
 /// The server refuses, cannot be reached, or does not finish in time.
 pub async fn delete(id: &str, context: &Context<'_>) -> Result<()> {
-    match start_delete(id, context).await? {
-        None => Ok(()),
-        Some(operation) => context.wait_for(operation).await.map(drop).map_err(|error| about_key(error, "delete", id)),
-    }
+    let started = start_delete(id, context).await?;
+    context.confirm_deletion(id);
+    let Some(operation) = started else { return Ok(()) };
+    context.wait_for(operation, Some(id)).await.map(drop).map_err(|error| about_key(error, "delete", id))
 }
 
 /// Starts to delete a key; returns no Operation when the key is gone already.
