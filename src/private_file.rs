@@ -114,7 +114,7 @@ pub fn parent_directory(path: &Path) -> &Path {
     path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Opens or creates a lock file. It is never replaced or removed, so that all
+/// Opens or creates a lock file; a link is not followed, so that no file is created elsewhere. It is never replaced or removed, so that all
 /// processes lock the same file; the kernel releases the lock when the process ends, however it ends.
 ///
 /// # Errors
@@ -123,7 +123,10 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    }
     options.open(path)
 }
 
@@ -339,6 +342,15 @@ mod tests {
         chmod(&links, 0o1777);
         assert_eq!(distrusted(&link).unwrap(), None);
         assert!(distrusted(&home.join("missing")).is_err());
+    }
+
+    #[test]
+    fn a_lock_file_that_is_a_link_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let [lock, elsewhere] = ["lock", "elsewhere"].map(|name| directory.path().join(name));
+        std::os::unix::fs::symlink(&elsewhere, &lock).unwrap();
+        assert!(open_lock(&lock).is_err());
+        assert!(!elsewhere.exists());
     }
 
     #[test]
