@@ -30,7 +30,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// `host` is the server's, for the message.
+    /// `host` is the server's, for the message, and `proxy` the one that the request went through.
     pub(super) fn from_reqwest(error: reqwest::Error, host: &str, options: &Options, proxy: Option<&Proxy>) -> Self {
         // The URL may be long and is known to the user.
         let error = error.without_url();

@@ -83,11 +83,17 @@ pub async fn start_delete(id: &str, context: &Context<'_>) -> Result<Option<Oper
     started.await.map_err(|error| about_key(error, "delete", id))
 }
 
-/// Says which key an error is about, and helps with a usual mistake: the key ID of S3 is not the resource ID.
+/// Says which key an error is about, and how to find the ID of a key; the key ID of S3, a usual mistake, is not one.
 pub fn about_key(error: Error, verb: &str, id: &str) -> Error {
     let error = error.context(format!("cannot {verb} the access key {}", quote::value(id)));
     if !id.starts_with("YCA") {
-        return error;
+        return match error.code() {
+            Some(Code::NotFound) => error.hint(
+                "to list the IDs of the keys of a service account, type: yc-rs iam access-key list \
+                 --service-account-name <NAME>",
+            ),
+            _ => error,
+        };
     }
     let advice = format!(
         "{id} looks like the key ID of S3, but this command takes the ID of the resource; find it with: \
