@@ -141,11 +141,10 @@ async fn run(command: &[String], vars: &BTreeMap<String, String>) -> Result<Secr
         .spawn()
         .map_err(|error| {
             let error = failure(Kind::Config, format!("cannot be started: {error}"));
-            match is_command_line {
-                true => {
-                    error.hint("write each argument as a string of its own, e.g. [\"yc\", \"iam\", \"create-token\"]")
-                }
-                false => error,
+            if is_command_line {
+                error.hint("write each argument as a string of its own, e.g. [\"yc\", \"iam\", \"create-token\"]")
+            } else {
+                error
             }
         })?;
     let output = tokio::time::timeout(TIME_LIMIT, child.wait_with_output())
