@@ -231,15 +231,30 @@ impl<'a> Context<'a> {
         self.in_progress.watch(Stage::Delivering, advice, work).await
     }
 
-    /// Waits for an Operation and returns it. When the wait is interrupted, the error says how to resume it.
+    /// Sets the access keys to delete: an interruption names each one that [`Context::confirm_deletion`] did not.
+    pub fn set_deletions(&self, ids: &[String]) {
+        self.in_progress.set_deletions(ids);
+    }
+
+    /// Takes note that the server has deleted this access key, or has started to.
+    pub fn confirm_deletion(&self, id: &str) {
+        self.in_progress.confirm_deletion(id);
+    }
+
+    /// Waits for an Operation on `object` and returns it. When the wait is interrupted, the error says how to resume it.
     ///
     /// # Errors
     /// The Operation failed, or is not done in time.
-    pub async fn wait_for(&self, operation: Operation) -> Result<Operation> {
-        let advice = format!(
-            "the operation continues on the server; to wait for it, type: yc-rs operation wait {}",
-            operation.id
-        );
+    pub async fn wait_for(&self, operation: Operation, object: Option<&str>) -> Result<Operation> {
+        let id = &operation.id;
+        let advice = match object {
+            Some(object) => {
+                format!(
+                    "the operation on {object} continues on the server; to wait for it, type: yc-rs operation wait {id}"
+                )
+            }
+            None => format!("the operation continues on the server; to wait for it, type: yc-rs operation wait {id}"),
+        };
         let started = std::time::Instant::now();
         let wait = operation::wait(self.client()?, operation, self.max_wait());
         let done = self.in_progress.watch(Stage::Repeatable, advice, wait).await?;

@@ -12,7 +12,11 @@ use crate::text::duration;
 
 /// The work of a command whose effect on the server outlives this process.
 #[derive(Default)]
-pub struct InProgress(RefCell<Vec<Option<Work>>>);
+pub struct InProgress {
+    work: RefCell<Vec<Option<Work>>>,
+    /// The IDs of access keys that are to be deleted, and whose deletion the server has not confirmed.
+    deletions: RefCell<Vec<String>>,
+}
 
 #[derive(Clone)]
 struct Work {
@@ -38,10 +42,10 @@ impl InProgress {
     /// # Errors
     /// Those of the work itself.
     pub async fn watch<T>(&self, stage: Stage, advice: String, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let position = self.0.borrow().len();
-        self.0.borrow_mut().push(Some(Work { advice: advice.clone(), stage }));
+        let position = self.work.borrow().len();
+        self.work.borrow_mut().push(Some(Work { advice: advice.clone(), stage }));
         let result = work.await;
-        if let Some(entry) = self.0.borrow_mut().get_mut(position) {
+        if let Some(entry) = self.work.borrow_mut().get_mut(position) {
             *entry = None;
         }
         result.map_err(|error| match error.kind() {
@@ -51,18 +55,37 @@ impl InProgress {
         })
     }
 
+    /// Sets the access keys to delete, each of which is named when the command is interrupted before
+    /// [`InProgress::confirm_deletion`].
+    pub fn set_deletions(&self, ids: &[String]) {
+        *self.deletions.borrow_mut() = ids.to_vec();
+    }
+
+    /// Takes note that the server has deleted this key, or has started to.
+    pub fn confirm_deletion(&self, id: &str) {
+        self.deletions.borrow_mut().retain(|key| key != id);
+    }
+
     /// The error for a command that is interrupted, with the advice on all work in progress; `awaits_secret` when a
     /// request that creates a secret has been sent and its response has not come.
     pub fn interrupted(&self, kind: Kind, message: &str, awaits_secret: bool) -> Error {
         let error = Error::new(kind, message);
-        let mut work: Vec<_> = self.0.take().into_iter().flatten().collect();
+        let mut work: Vec<_> = self.work.take().into_iter().flatten().collect();
         work.retain(|work| work.stage != Stage::Creating || awaits_secret);
-        if work.is_empty() {
+        let deletions = self.deletions.take();
+        if work.is_empty() && deletions.is_empty() {
             return error;
         }
         let repeatable = work.iter().all(|work| work.stage == Stage::Repeatable);
         let error = if repeatable { error } else { error.outcome_unknown() };
-        let advice: Vec<_> = work.into_iter().map(|work| work.advice).collect();
+        let mut advice: Vec<_> = work.into_iter().map(|work| work.advice).collect();
+        if !deletions.is_empty() {
+            let ids = deletions.join(" ");
+            advice.push(format!(
+                "these access keys may not have been deleted: {ids}; to delete those that still exist, type: \
+                 yc-rs iam access-key delete {ids}"
+            ));
+        }
         error.hint(advice.join("\n"))
     }
 }

@@ -197,7 +197,7 @@ pub fn parent_directory(path: &Path) -> &Path {
     path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Opens or creates a lock file. It is never replaced or removed, so that all
+/// Opens or creates a lock file; a link is not followed, so that no file is created elsewhere. It is never replaced or removed, so that all
 /// processes lock the same file; the kernel releases the lock when the process ends, however it ends.
 ///
 /// # Errors
@@ -206,7 +206,10 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    }
     options.open(path)
 }
 
@@ -234,8 +237,8 @@ pub enum Distrust {
     Writable(PathBuf),
 }
 
-/// How another user can change a file: the file that a path leads to and all directories above it and above the links
-/// that lead there are looked at. In a directory with the sticky bit, such as `/tmp`, others cannot replace a file.
+/// How another user can change what a path leads to: every link on the way, the file, and all directories above them are
+/// looked at. In a directory with the sticky bit, such as `/tmp`, others cannot replace a file.
 ///
 /// Source: OpenSSH, `safe_path` in `misc.c`.
 ///
@@ -246,19 +249,52 @@ pub fn distrusted(path: &Path) -> io::Result<Option<Distrust>> {
     use std::os::unix::fs::MetadataExt;
     const STICKY: u32 = 0o1000;
     let user = rustix::process::geteuid().as_raw();
-    let real = path.canonicalize()?;
-    let named = std::path::absolute(path)?;
-    for path in real.ancestors().chain(named.ancestors().skip(1)) {
-        let metadata = fs::metadata(path)?;
+    for path in passed(path)?.iter().rev() {
+        let metadata = fs::symlink_metadata(path)?;
         let mode = metadata.mode();
         if ![user, 0].contains(&metadata.uid()) {
-            return Ok(Some(Distrust::OtherOwner(path.to_owned())));
+            return Ok(Some(Distrust::OtherOwner(path.clone())));
         }
-        if mode & 0o022 != 0 && !(metadata.is_dir() && mode & STICKY != 0) {
-            return Ok(Some(Distrust::Writable(path.to_owned())));
+        // The mode of a link means nothing.
+        if !metadata.is_symlink() && mode & 0o022 != 0 && !(metadata.is_dir() && mode & STICKY != 0) {
+            return Ok(Some(Distrust::Writable(path.clone())));
         }
     }
     Ok(None)
+}
+
+/// Everything that the system passes when it resolves a path, in order: directories, links, and at last the file.
+#[cfg(unix)]
+fn passed(path: &Path) -> io::Result<Vec<PathBuf>> {
+    use std::collections::VecDeque;
+    use std::path::Component;
+    /// As many links in a row as Linux follows.
+    const MAX_LINKS: usize = 40;
+    let names = |path: &Path| path.components().map(|name| name.as_os_str().to_owned()).collect::<VecDeque<_>>();
+    let mut left = names(&std::path::absolute(path)?);
+    let (mut current, mut passed, mut links) = (PathBuf::new(), Vec::new(), 0);
+    while let Some(name) = left.pop_front() {
+        if Path::new(&name).components().next() == Some(Component::ParentDir) {
+            // What is above a directory that links lead to was passed on the way there.
+            current.pop();
+            continue;
+        }
+        // A root takes the place of the whole path.
+        let next = current.join(&name);
+        passed.push(next.clone());
+        if fs::symlink_metadata(&next)?.is_symlink() {
+            links += 1;
+            if links > MAX_LINKS {
+                return Err(io::Error::other("too many levels of symbolic links"));
+            }
+            let mut target = names(&fs::read_link(&next)?);
+            target.append(&mut left);
+            left = target;
+        } else {
+            current = next;
+        }
+    }
+    Ok(passed)
 }
 
 /// How another user can change a file, which is not looked at on this system.
@@ -401,5 +437,42 @@ mod tests {
         chmod(&links, 0o1777);
         assert_eq!(distrusted(&link).unwrap(), None);
         assert!(distrusted(&home.join("missing")).is_err());
+    }
+
+    #[test]
+    fn a_lock_file_that_is_a_link_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let [lock, elsewhere] = ["lock", "elsewhere"].map(|name| directory.path().join(name));
+        std::os::unix::fs::symlink(&elsewhere, &lock).unwrap();
+        assert!(open_lock(&lock).is_err());
+        assert!(!elsewhere.exists());
+    }
+
+    #[test]
+    fn every_link_on_the_way_to_a_file_counts() {
+        let chmod = |path: &Path, mode| fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        let link = |target: &str, path: &Path| std::os::unix::fs::symlink(target, path).unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        let [real, shared, own] = ["real", "shared", "own"].map(|name| home.join(name));
+        for directory in [&real, &shared, &own] {
+            create_directory(directory).unwrap();
+        }
+        replace(&real.join("file"), b"x").unwrap();
+        link("../real/file", &shared.join("file"));
+        link("../real", &shared.join("directory"));
+        link("../shared/file", &own.join("to-a-link"));
+        link("../shared/directory/file", &own.join("through-a-link"));
+        link("../shared/../real/file", &own.join("up-again"));
+        link("loop", &own.join("loop"));
+        let paths = ["to-a-link", "through-a-link", "up-again"].map(|name| own.join(name));
+        for path in &paths {
+            assert_eq!(distrusted(path).unwrap(), None, "{}", path.display());
+        }
+        chmod(&shared, 0o777);
+        for path in &paths {
+            assert_eq!(distrusted(path).unwrap(), Some(Distrust::Writable(shared.clone())), "{}", path.display());
+        }
+        assert!(distrusted(&own.join("loop")).is_err());
     }
 }

@@ -42,6 +42,10 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     if text.is_empty() {
         return Err("is empty".to_owned());
     }
+    // `"{}"` is base64 or JSON that a shell or an `.env` file left its quotation marks around.
+    if form::unquoted(text).is_some() {
+        return Err("is in quotation marks; give it without them".to_owned());
+    }
     let decoded = decoded(text);
     let text = decoded.as_ref().map_or(text, ExposeSecret::expose_secret).trim();
     if !text.starts_with('{') && mentions_private_key(text) {
@@ -160,6 +164,8 @@ mod tests {
             ("", "is empty"),
             ("{", "is not JSON (line 1, column 1)"),
             ("[]", "is not a service account's key: a field has the wrong type (line 1, column 0)"),
+            ("'{\"private_key\": \"pem\"}'", "is in quotation marks; give it without them"),
+            ("\"eyJwcml2YXRlX2tleSI6InBlbSJ9\"", "is in quotation marks; give it without them"),
             ("id: x\nprivate_key: [", "is not a service account's key in YAML (line 2, column 14)"),
             (
                 pem,

@@ -32,7 +32,10 @@ impl SubjectJwt {
     /// # Errors
     /// It is not a JWT, or has expired; the message is the predicate of a sentence about the token.
     pub fn decode(value: SecretString, now: DateTime<Utc>) -> Result<Self, String> {
-        let claims = Claims::of(&value).ok_or_else(|| match form::of(value.expose_secret()) {
+        let text = value.expose_secret();
+        let claims = Claims::of(&value).ok_or_else(|| match form::of(text) {
+            _ if form::unquoted(text).is_some() => "is in quotation marks; give the token without them".to_owned(),
+            _ if form::assignment(text).is_some() => "has the form NAME=VALUE; give the token alone".to_owned(),
             Some(form) => format!("is not a JWT but looks like {form}"),
             None => "is not a JWT".to_owned(),
         })?;

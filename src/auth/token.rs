@@ -76,6 +76,9 @@ pub fn one_token(text: &str) -> Result<SecretString, String> {
         // The name is not shown, since it may be a part of a secret.
         return Err("has the form NAME=VALUE; give the token alone".to_owned());
     }
+    if text.split_once(' ').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
+        return Err("begins with 'Bearer', as an HTTP header does; give the token alone".to_owned());
+    }
     let form = form::of(text);
     if text.starts_with("YC") {
         return Err("holds a key for S3, not a token; an IAM token begins with t1.".to_owned());
@@ -131,6 +134,7 @@ mod tests {
             ("\"t1.9euelZqXm5yLkpGRkZKR\"", "is in quotation marks; give the token without them"),
             ("'y0_AgAAAAABcdefGhijkLmnop'", "is in quotation marks; give the token without them"),
             ("YC_TOKEN=t1.9euelZqXm5yLkpGRkZKR", "has the form NAME=VALUE; give the token alone"),
+            ("Bearer t1.a", "begins with 'Bearer', as an HTTP header does; give the token alone"),
             (
                 "{\n  \"iam_token\": \"t1.a\"\n}",
                 "holds the JSON that create-token prints, not a token; the token is the value of 'iam_token' in it, and \

@@ -125,6 +125,8 @@ async fn run(command: &[String], vars: &BTreeMap<String, String>) -> Result<Secr
     let Some((program, arguments)) = command.split_first() else {
         return Err(Error::config("token-command is an empty list; it holds a program and its arguments"));
     };
+    // Whoever writes the program and its arguments as one string expects a shell.
+    let is_command_line = arguments.is_empty() && program.contains(' ');
     let failure =
         |kind, problem: String| Error::new(kind, format!("token-command {} {problem}", quote::value(program)));
     let child = Command::new(program)
@@ -137,7 +139,14 @@ async fn run(command: &[String], vars: &BTreeMap<String, String>) -> Result<Secr
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| failure(Kind::Config, format!("cannot be started: {error}")))?;
+        .map_err(|error| {
+            let error = failure(Kind::Config, format!("cannot be started: {error}"));
+            if is_command_line {
+                error.hint("write each argument as a string of its own, e.g. [\"yc\", \"iam\", \"create-token\"]")
+            } else {
+                error
+            }
+        })?;
     let output = tokio::time::timeout(TIME_LIMIT, child.wait_with_output())
         .await
         .map_err(|_| failure(Kind::Timeout, format!("did not end within {} seconds", TIME_LIMIT.as_secs())))?
@@ -148,7 +157,7 @@ async fn run(command: &[String], vars: &BTreeMap<String, String>) -> Result<Secr
             return Err(recursion());
         }
         let last = errors.trim().lines().last().unwrap_or("it produced no error output");
-        return Err(failure(Kind::NoCredentials, format!("failed ({}): {last}", output.status)));
+        return Err(failure(Kind::NoCredentials, format!("failed ({}): {}", output.status, quote::line(last))));
     }
     let text = String::from_utf8_lossy(&output.stdout);
     match text.lines().next().map(str::trim) {

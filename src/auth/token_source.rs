@@ -171,6 +171,10 @@ impl<'a> TokenSource<'a> {
         match userinfo::look_up(&token.value, self.services()).await {
             Userinfo::Subject(id) => Ok(id),
             Userinfo::Refused(error) => Err(self.not_valid(error)),
+            // Another credential would not make the certificate trusted.
+            Userinfo::Unknown(error) if matches!(error.kind(), Kind::Untrusted) => {
+                Err(error.context(format!("cannot find out the subject of {source}")))
+            }
             Userinfo::Unknown(error) => Err(Error::new(
                 Kind::Unknown,
                 format!("{source} does not name its subject, and the authentication service does not tell it: {error}"),

@@ -141,7 +141,7 @@ impl WorkloadIdentity {
                 SubjectToken::File(path) => {
                     let file = services.env.path(path).map_err(|rule| missing(&rule))?;
                     let token = input::file(&file, Files::Regular).await;
-                    not_empty(&token.map_err(|rule| unreadable(path, &rule))?)?
+                    not_empty(&token.map_err(|rule| unreadable(path, &rule))?, &self.subject_token)?
                 }
             };
             services.log.masks.add(&token);
@@ -198,23 +198,23 @@ impl fmt::Display for SubjectToken {
 
 fn from_variable(name: &str, env: &Env) -> Result<SecretString> {
     let token = env.var(name).ok_or_else(|| missing(&format!("the variable {} is not set", quote::bare(name))))?;
-    not_empty(token)
+    not_empty(token, &SubjectToken::Variable(name.to_owned()))
 }
 
 fn from_file(path: &str, env: &Env) -> Result<SecretString> {
     let file = env.path(path).map_err(|rule| missing(&rule))?;
     let bytes = input::regular_file(&file, input::LIMIT).map_err(|error| format!("cannot be read: {error}"));
     let token = bytes.and_then(input::decode).map_err(|rule| unreadable(path, &rule))?;
-    not_empty(&token)
+    not_empty(&token, &SubjectToken::File(path.to_owned()))
 }
 
 fn unreadable(path: &str, rule: &str) -> Error {
     missing(&format!("the file of the token, {}, {rule}", quote::value(path)))
 }
 
-fn not_empty(token: &str) -> Result<SecretString> {
+fn not_empty(token: &str, source: &SubjectToken) -> Result<SecretString> {
     match token.trim() {
-        "" => Err(missing("the token of the identity provider is empty")),
+        "" => Err(missing(&format!("the token of {source} is empty"))),
         token => Ok(token.into()),
     }
 }

@@ -34,7 +34,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
     let client = context.client()?;
     let operation = match command {
         Command::Get(Deferred(Args { id })) => operation::get(client, &id).await?,
-        Command::Wait(Deferred(Args { id })) => context.wait_for(operation::get(client, &id).await?).await?,
+        Command::Wait(Deferred(Args { id })) => context.wait_for(operation::get(client, &id).await?, None).await?,
     };
     context.printer.print(Output::Object { message: &OPERATION, value: operation.raw }).await?;
     Ok(Outcome::default())

@@ -14,7 +14,8 @@ use super::args::policy;
 use super::args::request_file::{ExampleArgs, FileArg, RequestFields, RequestFile};
 use super::deferred::Deferred;
 use crate::api::sts::{AssumeRole, ROLE_ARN_LENGTH, ROLE_SESSION_NAME_LENGTH};
-use crate::config::settings::GlobalFlags;
+use crate::config::origin::{Origin, Setting};
+use crate::config::settings::{self, GlobalFlags};
 use crate::context::Context;
 use crate::credentials::aws_file::Lifetime;
 use crate::credentials::forms::ExportFormat;
@@ -86,9 +87,14 @@ pub struct AssumeRoleArgs {
 /// otherwise by flag or variable.
 ///
 /// Source: AWS SDKs and Tools Reference Guide, "General configuration settings", `ca_bundle`.
-pub fn aws_ca_bundle(flags: &GlobalFlags, env: &Env) -> Option<PathBuf> {
+///
+/// # Errors
+/// The variable names a pipe, or a path that a shell should have expanded.
+pub fn aws_ca_bundle(flags: &GlobalFlags, env: &Env) -> Result<Option<PathBuf>> {
+    const VARIABLE: &str = "AWS_CA_BUNDLE";
     let is_given = flags.ca_bundle.is_some() || env.var("YC_CA_BUNDLE").is_some();
-    env.var("AWS_CA_BUNDLE").filter(|_| !is_given).map(PathBuf::from)
+    let path = env.var(VARIABLE).filter(|_| !is_given);
+    path.map(|value| settings::regular(&Setting { value, origin: Origin::Variable(VARIABLE) }, env)).transpose()
 }
 
 /// The static key that the request is signed with.

@@ -30,7 +30,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// `host` is the server's, for the message.
+    /// `host` is the server's, for the message, and `proxy` the one that the request went through.
     pub(super) fn from_reqwest(error: reqwest::Error, host: &str, options: &Options, proxy: Option<&Proxy>) -> Self {
         // The URL may be long and is known to the user.
         let error = error.without_url();
@@ -43,6 +43,7 @@ impl Failure {
         if error.is_connect() {
             return Self::connect(&error, host, options, proxy);
         }
+        let host = through(host, proxy);
         let may_be_processed = !is_refused_stream(&error);
         // With TLS 1.3, a server can refuse the client after the handshake.
         let reason = find_cause::<rustls::Error>(&error).map_or_else(|| root_cause(&error), describe_handshake);
@@ -81,8 +82,11 @@ impl Failure {
             Error::network(format!("cannot resolve {host}: {}", root_cause(error)))
                 .hint("check the host name and the network; behind a proxy, set HTTPS_PROXY")
         } else {
-            Error::network(format!("cannot connect to {host}: {}", root_cause(error)))
-                .hint("check the endpoint and the network; behind a proxy, set HTTPS_PROXY")
+            let message = format!("cannot connect to {}: {}", through(host, proxy), root_cause(error));
+            Error::network(message).hint(match proxy {
+                Some(proxy) => source_of(proxy),
+                None => "check the endpoint and the network; behind a proxy, set HTTPS_PROXY".to_owned(),
+            })
         };
         Self { error, may_be_processed: false, retryable: true }
     }
@@ -95,8 +99,7 @@ impl Failure {
             _ => root_cause(error).trim_start_matches(TUNNEL).to_owned(),
         };
         let message = format!("cannot reach {host} through the proxy {}: {reason}", proxy.address());
-        let hint = format!("the proxy comes from {}; NO_PROXY lists hosts to reach without it", proxy.variable);
-        Self { error: Error::network(message).hint(hint), may_be_processed: false, retryable: true }
+        Self { error: Error::network(message).hint(source_of(proxy)), may_be_processed: false, retryable: true }
     }
 
     /// TLS failed, in most cases because the server's certificate is not accepted, which a retry does not change.
@@ -105,11 +108,15 @@ impl Failure {
             rustls::Error::InvalidCertificate(reason) => Self::certificate(reason, host, proxy),
             // Only the verifier of this program returns one, about the files of the system's roots.
             rustls::Error::Other(reason) => Self::permanent(Error::config(reason.to_string())),
-            other => Self {
-                error: Error::network(format!("cannot connect to {host}: {}", describe_handshake(other))),
-                may_be_processed: false,
-                retryable: true,
-            },
+            other => {
+                let error = format!("cannot connect to {}: {}", through(host, proxy), describe_handshake(other));
+                let error = Error::network(error);
+                let error = match proxy {
+                    Some(proxy) => error.hint(source_of(proxy)),
+                    None => error,
+                };
+                Self { error, may_be_processed: false, retryable: true }
+            }
         }
     }
 
@@ -163,6 +170,18 @@ impl Failure {
     pub(super) fn with_ids(self, ids: RequestIds) -> Self {
         Self { error: self.error.ids(ids), ..self }
     }
+}
+
+/// The host, and the proxy in use.
+fn through(host: &str, proxy: Option<&Proxy>) -> String {
+    match proxy {
+        Some(proxy) => format!("{host} through the proxy {}", proxy.address()),
+        None => host.to_owned(),
+    }
+}
+
+fn source_of(proxy: &Proxy) -> String {
+    format!("the proxy comes from {}; NO_PROXY lists hosts to reach without it", proxy.variable)
 }
 
 /// Whether the server said that it has not processed the request: it closes the connection, or refuses the stream.

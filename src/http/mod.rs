@@ -236,7 +236,10 @@ impl Http {
         first: Option<watch::Sender<()>>,
     ) -> Result<Response, Failure> {
         let host = &request.host;
-        let failed = |error| Failure::from_reqwest(error, host, &self.options, transport.proxy.as_ref());
+        let failed = |error| {
+            let proxy = transport.proxy.as_ref().filter(|proxy| proxy.is_used_for(&request.url));
+            Failure::from_reqwest(error, host, &self.options, proxy)
+        };
         let timed_out = || Failure::read_timeout(host, &self.options);
         let response = self.execute(transport, to_send).await.ok_or_else(timed_out)?.map_err(failed)?;
         // The connection can be shared from now on; the body may take long.

@@ -37,7 +37,7 @@ pub fn lost_secret_advice(key: &StaticKey) -> String {
 /// The server refuses, cannot be reached, or does not finish in time.
 pub async fn update(id: &str, description: &str, context: &Context<'_>) -> Result<Value> {
     let operation = start_update(id, description, context).await?;
-    let done = context.wait_for(operation).await.map_err(|error| about_key(error, "update", id))?;
+    let done = context.wait_for(operation, Some(id)).await.map_err(|error| about_key(error, "update", id))?;
     match done.into_response() {
         Some(key) => Ok(key),
         None => access_key::get(context.client()?, id).await.map_err(|error| about_key(error, "get", id)),
@@ -58,10 +58,10 @@ pub async fn start_update(id: &str, description: &str, context: &Context<'_>) ->
 /// # Errors
 /// The server refuses, cannot be reached, or does not finish in time.
 pub async fn delete(id: &str, context: &Context<'_>) -> Result<()> {
-    match start_delete(id, context).await? {
-        None => Ok(()),
-        Some(operation) => context.wait_for(operation).await.map(drop).map_err(|error| about_key(error, "delete", id)),
-    }
+    let started = start_delete(id, context).await?;
+    context.confirm_deletion(id);
+    let Some(operation) = started else { return Ok(()) };
+    context.wait_for(operation, Some(id)).await.map(drop).map_err(|error| about_key(error, "delete", id))
 }
 
 /// Starts to delete a key; returns no Operation when the key is gone already.
@@ -83,11 +83,17 @@ pub async fn start_delete(id: &str, context: &Context<'_>) -> Result<Option<Oper
     started.await.map_err(|error| about_key(error, "delete", id))
 }
 
-/// Says which key an error is about, and helps with a usual mistake: the key ID of S3 is not the resource ID.
+/// Says which key an error is about, and how to find the ID of a key; the key ID of S3, a usual mistake, is not one.
 pub fn about_key(error: Error, verb: &str, id: &str) -> Error {
     let error = error.context(format!("cannot {verb} the access key {}", quote::value(id)));
     if !id.starts_with("YCA") {
-        return error;
+        return match error.code() {
+            Some(Code::NotFound) => error.hint(
+                "to list the IDs of the keys of a service account, type: yc-rs iam access-key list \
+                 --service-account-name <NAME>",
+            ),
+            _ => error,
+        };
     }
     let advice = format!(
         "{id} looks like the key ID of S3, but this command takes the ID of the resource; find it with: \

@@ -10,6 +10,9 @@ use super::form::{self, Form};
 /// The longest value, in characters, that is shown in full.
 pub const LONGEST: usize = 80;
 
+/// The longest line of another program, in characters, that is shown in full.
+pub const LONGEST_LINE: usize = 400;
+
 /// The value between single quotation marks: escaped, and cut to [`LONGEST`] characters. One that looks like a secret is
 /// described in parentheses instead, e.g. `(an IAM token, not shown)`.
 pub fn value(text: &str) -> String {
@@ -69,6 +72,12 @@ pub fn reason(message: impl fmt::Display) -> String {
     describe(&message).unwrap_or_else(|| escape::single_line(&message).into_owned())
 }
 
+/// A line that another program wrote, such as an error: nothing of it when it holds a secret, else escaped, and cut to
+/// [`LONGEST_LINE`] characters.
+pub fn line(text: &str) -> String {
+    describe(text).unwrap_or_else(|| cut_to(LONGEST_LINE, &escape::single_line(text)).into_owned())
+}
+
 fn describe(text: &str) -> Option<String> {
     form::secret_in(text).map(describe_form)
 }
@@ -78,10 +87,14 @@ fn describe_form(form: Form) -> String {
 }
 
 fn cut(text: &str) -> Cow<'_, str> {
-    if text.chars().nth(LONGEST).is_none() {
+    cut_to(LONGEST, text)
+}
+
+fn cut_to(limit: usize, text: &str) -> Cow<'_, str> {
+    if text.chars().nth(limit).is_none() {
         return Cow::Borrowed(text);
     }
-    let start: String = text.chars().take(LONGEST - 1).collect();
+    let start: String = text.chars().take(limit - 1).collect();
     Cow::Owned(start + "…")
 }
 

@@ -178,6 +178,17 @@ fn a_cloud_that_does_not_exist_says_where_its_id_comes_from() {
 }
 
 #[test]
+fn a_key_that_is_not_found_comes_with_the_command_that_lists_keys() {
+    let user = User::signed_in();
+    for command in ["get", "update --description x", "delete", "list-operations"] {
+        let error = user.run(&format!("iam access-key {command} ajenosuchkey")).failed(4);
+        let expected = "to list the IDs of the keys of a service account, type: yc-rs iam access-key list \
+                        --service-account-name <NAME>";
+        assert_eq!(hint(&error), expected, "{command}");
+    }
+}
+
+#[test]
 fn a_name_that_is_not_found_suggests_those_that_are_near() {
     let user = User::signed_in();
     for name in ["robot-ci", "robot-cd", "backup-old"] {

@@ -85,6 +85,22 @@ fn whoami_of_a_bare_token_guesses_nothing_when_the_server_does_not_say() {
 }
 
 #[test]
+fn whoami_of_a_bare_token_blames_a_certificate_that_is_not_trusted() {
+    let mut user = User::signed_in().over_https();
+    user.unset("YC_CA_BUNDLE");
+    let address = user.cloud.https_url().trim_start_matches("https://").to_owned();
+    let error = user.run(WHOAMI).failed(1);
+    let shown: Vec<_> = error.lines().filter(|line| line.starts_with("ERROR") || line.starts_with("hint")).collect();
+    let expected = format!(
+        "ERROR: cannot find out the subject of YC_IAM_TOKEN: cannot trust {address}: its certificate comes from the \
+         authority 'yc-rs emulator CA', which is not trusted"
+    );
+    let hint = "hint: give the certificate of 'yc-rs emulator CA', not that of the server, with --ca-bundle FILE or \
+                YC_CA_BUNDLE";
+    assert_eq!(shown, [&*expected, hint]);
+}
+
+#[test]
 fn whoami_authenticates_before_it_prints() {
     let user = User::new().with_key();
     user.cloud.delete_authorized_key(&user.cloud.admin_key().id);

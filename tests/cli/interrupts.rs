@@ -51,9 +51,7 @@ fn a_command_that_only_reads_is_plainly_interrupted() {
 #[test]
 fn a_command_that_is_still_authenticating_is_plainly_interrupted() {
     for signal in SIGNALS {
-        for line in
-            ["iam create-token", "iam access-key create", "iam access-key issue-ephemeral", "iam access-key delete a"]
-        {
+        for line in ["iam create-token", "iam access-key create", "iam access-key issue-ephemeral"] {
             let user = User::new().with_key();
             assert_eq!(interrupted_at(user.cloud.hold(EXCHANGE), &user, line, signal), signal.2, "{line}");
         }
@@ -105,6 +103,48 @@ fn an_interrupt_while_waiting_for_several_operations_names_each() {
             assert!(error.contains(&format!("yc-rs operation wait {}", operation.id)), "{error}");
         }
     }
+}
+
+/// The end of the error when the deletion of these keys is interrupted.
+fn not_deleted(ids: &str) -> String {
+    format!(
+        "these access keys may not have been deleted: {ids}; to delete those that still exist, type: \
+         yc-rs iam access-key delete {ids}\n"
+    )
+}
+
+#[test]
+fn an_interrupted_delete_names_every_key_in_flight_or_not_started() {
+    let ids: Vec<_> = (0..10).map(|number| format!("ajekey{number}")).collect();
+    let line = format!("iam access-key delete {}", ids.join(" "));
+    for signal in SIGNALS {
+        let expected = format!("{}hint: {}", signal.2, not_deleted(&ids.join(" ")));
+        let user = User::new().with_key();
+        assert_eq!(interrupted_at(user.cloud.hold(EXCHANGE), &user, &line, signal), expected);
+        let user = User::signed_in();
+        let hold = user.cloud.hold(DELETE);
+        // Of the requests that are in flight at once, the others are refused: their keys may exist as well.
+        assert_eq!(interrupted_at(hold, &user, &format!("{line} --async"), signal), expected);
+    }
+}
+
+#[test]
+fn an_interrupted_delete_names_the_operation_of_one_key_and_the_other_key() {
+    let user = User::signed_in();
+    let started = user.cloud.add_access_key(ADMIN_ID, "").id;
+    let (deleting, polling) = (user.cloud.hold(DELETE), user.cloud.hold(OPERATION));
+    let child = user.start(format!("iam access-key delete ajeother {started}").split(' '));
+    deleting.wait_until_arrived();
+    polling.wait_until_arrived();
+    send(Signal::INT, &child);
+    let error = Ran::of(child).failed(130);
+    let operation = &user.cloud.operations()[0].id;
+    let expected = format!(
+        "ERROR: interrupted\nhint: the operation on {started} continues on the server; to wait for it, type: \
+         yc-rs operation wait {operation}\n{}",
+        not_deleted("ajeother")
+    );
+    assert_eq!(error, expected);
 }
 
 #[test]

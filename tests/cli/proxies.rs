@@ -293,6 +293,30 @@ fn a_proxy_that_refuses_is_named() {
 }
 
 #[test]
+fn a_proxy_that_ends_the_tunnel_is_named() {
+    for (tunnel, reason) in [("", "tls handshake eof"), ("<html>sign in</html>", "its response is not TLS")] {
+        let proxy = Proxy::start(move |mut client| {
+            write!(client, "HTTP/1.1 200 OK\r\n\r\n")?;
+            // What comes before the first byte of the client belongs to the response.
+            client.read_exact(&mut [0])?;
+            client.write_all(tunnel.as_bytes())?;
+            client.shutdown(Shutdown::Write)?;
+            client.read_to_end(&mut Vec::new()).map(drop)
+        });
+        let mut user = nowhere();
+        user.set("HTTPS_PROXY", format!("http://{}", proxy.address));
+        let error = user.run("iam access-key list --retry 1").failed(5);
+        let expected = format!(
+            "ERROR: cannot list access keys: cannot connect to cloud.invalid through the proxy {}: {reason}",
+            proxy.address
+        );
+        assert_eq!(error.lines().next().unwrap(), expected);
+        let hint = "hint: the proxy comes from HTTPS_PROXY; NO_PROXY lists hosts to reach without it";
+        assert_eq!(error.lines().last().unwrap(), hint);
+    }
+}
+
+#[test]
 fn a_proxy_that_is_not_there_is_an_error_of_the_network() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut user = nowhere();

@@ -226,6 +226,22 @@ fn the_root_certificates_of_aws_clients_are_trusted_here_and_nowhere_else() {
 }
 
 #[test]
+fn a_bundle_of_aws_clients_that_cannot_be_a_file_is_refused_by_its_variable() {
+    let (mut user, _) = user();
+    for (path, problem) in [
+        (
+            "$HOME/ca.pem",
+            "is wrong: the path '$HOME/ca.pem' begins with a variable, which is not expanded; write it in full",
+        ),
+        ("/tmp", "('/tmp') cannot be read: it is a directory"),
+    ] {
+        user.set("AWS_CA_BUNDLE", path);
+        assert_eq!(assume(&user, &[]).failed(2), format!("ERROR: AWS_CA_BUNDLE {problem}\n"));
+    }
+    assert_eq!(user.sent(), [] as [&str; 0]);
+}
+
+#[test]
 fn the_credentials_go_to_a_profile_of_the_aws_cli() {
     let (user, key) = user();
     assert_eq!(assume(&user, &["--aws-profile", "p"]).ok(), "");

@@ -281,7 +281,7 @@ pub fn without_env_credentials(env: &Env) -> Env {
 fn read_token(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
     configured.warn_if_readable();
     match token::classify(configured.text()?).map_err(|rule| configured.invalid(rule))? {
-        Token::Iam(token) => Ok(Box::new(PlainToken(token))),
+        Token::Iam(token) => Ok(plain_token(token, configured)),
         Token::Oauth(token) => Ok(Box::new(OauthToken(token))),
     }
 }
@@ -289,13 +289,22 @@ fn read_token(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
 /// An IAM token, whatever it looks like, as long as it may be a token.
 fn read_iam_token(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
     let token = token::one_token(configured.text()?).map_err(|rule| configured.invalid(rule))?;
-    Ok(Box::new(PlainToken(token)))
+    Ok(plain_token(token, configured))
+}
+
+fn plain_token(token: SecretString, configured: &Configured<'_>) -> Box<dyn Credential> {
+    let is_instead_of_profile = configured.file().is_none() && has_credential(configured.profile);
+    Box::new(PlainToken { token, is_instead_of_profile })
+}
+
+fn has_credential(profile: &Profile) -> bool {
+    profile_keys().any(|key| profile.has(key))
 }
 
 /// The key by which the profile signs a person in through a browser, as `yc` does and this program cannot; `None` when
 /// it has a credential of another kind, or none at all.
 fn browser_key(profile: &Profile) -> Option<&'static str> {
-    if profile_keys().any(|key| profile.has(key)) {
+    if has_credential(profile) {
         return None;
     }
     BROWSER_KEYS.into_iter().find(|key| profile.has(key))

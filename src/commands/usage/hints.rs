@@ -74,6 +74,11 @@ impl Misunderstood<'_> {
                 "access keys have no names; to list the IDs of the keys of a service account, type: {program} iam \
                  access-key list --service-account-name <NAME>"
             )),
+            (["sts", "assume-role"], "--secret-access-key") => Some(
+                "a secret is not given on the command line, where other users of the machine can see it; write it to a \
+                 file and give --secret-access-key-file <FILE>, or - in place of <FILE> to read it from standard input"
+                    .to_owned(),
+            ),
             (["iam", "access-key", "create"], "--name") => {
                 Some("access keys have no names; a key can have a --description".to_owned())
             }

@@ -127,7 +127,10 @@ impl<'a> Levels<'a> {
 }
 
 /// The path of a file that is not a pipe: only what is typed on the command line may be one.
-fn regular(path: &Setting<&str>, env: &Env) -> Result<PathBuf> {
+///
+/// # Errors
+/// It is a pipe, or begins with what a shell should have expanded.
+pub fn regular(path: &Setting<&str>, env: &Env) -> Result<PathBuf> {
     let path_of_file = env.path(path.value).map_err(|rule| path.origin.invalid(format!("is wrong: {rule}")))?;
     let checked = input::check_regular(&path_of_file);
     checked

@@ -89,6 +89,28 @@ fn a_refused_value_is_looked_at_before_its_expiry_is_blamed() {
 }
 
 #[test]
+fn only_a_variable_in_the_place_of_a_profile_is_to_be_unset_for_it() {
+    let expired = "t1.9euelZqXm5yLkpGRkZKR.c2lnbmF0dXJl";
+    let hint = |variable: &str, advice: &str| {
+        format!(
+            "hint: the IAM token of {variable} may have expired (an IAM token expires after 12 hours at most): set \
+             {variable} to a new one, or {advice}\n"
+        )
+    };
+    let better = "better use the key of a service account";
+    for (variable, has_profile, advice) in [
+        ("YC_IAM_TOKEN", true, "unset it to use the profile"),
+        ("YC_IAM_TOKEN", false, better),
+        ("YC_TOKEN", false, better),
+    ] {
+        let mut user = if has_profile { User::new().with_key() } else { User::new() };
+        user.set(variable, expired);
+        let error = user.run("iam access-key list").failed(3);
+        assert!(error.ends_with(&hint(variable, advice)), "{error}");
+    }
+}
+
+#[test]
 fn an_agreement_that_was_never_accepted_is_not_taken_for_an_expired_token() {
     let message = "User has to accept the End User License Agreement and Privacy Policy to get an IAM token";
     for set in [

@@ -60,6 +60,35 @@ fn what_the_program_says_on_standard_error_is_shown_when_it_fails_only() {
 }
 
 #[test]
+fn what_the_program_says_is_one_line_without_a_secret() {
+    let user = User::new();
+    let long = "a denial ".repeat(100);
+    for (line, shown) in [
+        ("expired: wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY1234", "(a secret of random characters, not shown)"),
+        ("token t1.9euelZqXm5yLkpGRkZKRkpGR", "(an IAM token, not shown)"),
+        ("\u{1b}[31mdenied", r"\u001b[31mdenied"),
+        (&long, &format!("{}…", &long[..399])),
+    ] {
+        let script = user.write_file("script", &format!("cat >&2 <<'END'\n{line}\nEND\nexit 7"));
+        run_instead(&user, &["/bin/sh", script.to_str().unwrap()]);
+        let expected = format!(
+            "ERROR: cannot get an IAM token with 'token-command' of profile 'p': token-command '/bin/sh' failed \
+             (exit status: 7): {shown}\n"
+        );
+        assert_eq!(user.run(CREATE_TOKEN).failed(3), expected);
+    }
+}
+
+#[test]
+fn a_command_line_in_one_string_comes_with_the_form_of_the_array() {
+    let user = with_command(&["yc iam create-token"]);
+    let expected = "ERROR: cannot get an IAM token with 'token-command' of profile 'p': token-command \
+                    'yc iam create-token' cannot be started: No such file or directory (os error 2)\n\
+                    hint: write each argument as a string of its own, e.g. [\"yc\", \"iam\", \"create-token\"]\n";
+    assert_eq!(user.run(CREATE_TOKEN).failed(2), expected);
+}
+
+#[test]
 fn a_program_that_gives_no_token_is_the_error() {
     let user = User::new();
     for (case, command) in [
@@ -154,6 +183,26 @@ fn a_configuration_that_is_a_link_is_trusted_by_what_it_leads_to() {
     assert!(error.starts_with(&format!("ERROR: {} can be written by others, ", shared.display())), "{error}");
     set_permissions(&shared, Permissions::from_mode(0o755)).unwrap();
     user.run(CREATE_TOKEN).ok();
+}
+
+#[test]
+fn a_link_that_others_can_replace_on_the_way_to_the_configuration_runs_nothing() {
+    let user = with_command(&["/bin/sh", "-c", "touch ran; echo t1.a"]);
+    let shared = user.home().join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    let file = user.config_dir().join("config.toml");
+    let real = user.home().join("real.toml");
+    std::fs::rename(&file, &real).unwrap();
+    std::os::unix::fs::symlink(&real, shared.join("link.toml")).unwrap();
+    std::os::unix::fs::symlink(shared.join("link.toml"), &file).unwrap();
+    set_permissions(&shared, Permissions::from_mode(0o777)).unwrap();
+    let expected = format!(
+        "ERROR: {0} can be written by others, so the token-command of {1} is not run\nhint: type: chmod go-w {0}\n",
+        shared.display(),
+        file.display()
+    );
+    assert_eq!(user.run(CREATE_TOKEN).failed(2), expected);
+    assert!(!user.home().join("ran").exists());
 }
 
 #[test]

@@ -254,9 +254,12 @@ fn a_token_that_cannot_be_exchanged_is_not_sent() {
     let expired = DateTime::from_timestamp(expired.timestamp(), 0).unwrap();
     let time = expired.to_rfc3339_opts(SecondsFormat::Secs, true);
     let iam_token = user.cloud.issue_token(ADMIN_ID);
+    let jwt = user.cloud.external_token(SUBJECT);
     for (token, problem) in [
         (user.cloud.external(SUBJECT).expires_at(expired).sign(), format!("expired at {time}")),
         ("not-a-jwt".to_owned(), "is not a JWT".to_owned()),
+        (format!("\"{jwt}\""), "is in quotation marks; give the token without them".to_owned()),
+        (format!("CI_TOKEN={jwt}"), "has the form NAME=VALUE; give the token alone".to_owned()),
         (iam_token, "is not a JWT but looks like an IAM token".to_owned()),
     ] {
         user.set("JOB_TOKEN", &token);

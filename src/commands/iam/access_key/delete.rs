@@ -24,6 +24,7 @@ pub struct Args {
 /// An ID is malformed, or the only key could not be deleted.
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let ids = args.keys.ids()?;
+    context.set_deletions(&ids);
     let failures = if args.r#async {
         let start = async |id: &str| static_key::start_delete(id, context).await;
         let (operations, failures) = several::split(several::for_each(&ids, start).await)?;
