@@ -225,6 +225,7 @@ fn an_interpreter_that_cannot_be_run_is_found_before_there_is_a_key() {
         ("#! /nonexistent/interpreter -x\n".to_owned(), 127, missing("/nonexistent/interpreter")),
         ("#!/usr/bin/env nonesuch\n".to_owned(), 127, missing("nonesuch")),
         ("#!/usr/bin/env -S nonesuch -u\n".to_owned(), 127, missing("nonesuch")),
+        ("#!/usr/bin/env -Snonesuch -u\n".to_owned(), 127, missing("nonesuch")),
         (format!("#!{by_script}\n"), 127, missing("/nonexistent/interpreter")),
         (format!("#!{plain}\n"), 126, forbidden(&plain)),
         (format!("#!{directory}\n"), 126, forbidden(&directory)),
@@ -239,6 +240,41 @@ fn an_interpreter_that_cannot_be_run_is_found_before_there_is_a_key() {
         }
     }
     assert_eq!(user.sent(), [] as [&str; 0]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn arguments_that_env_takes_for_a_part_of_the_name_are_found_before_there_is_a_key() {
+    let user = User::signed_in();
+    write_script(&user, "script", "#!/usr/bin/env sh -e \necho run\n");
+    assert_eq!(
+        exec(&user, &["./script"]).failed(127),
+        "ERROR: cannot run './script': there is no interpreter 'sh -e', which its first line names\n\
+         hint: to pass arguments to the interpreter, write: #!/usr/bin/env -S sh -e\n"
+    );
+    assert_eq!(user.sent(), [] as [&str; 0]);
+}
+
+#[test]
+fn without_directories_in_path_a_command_that_is_missing_is_found_before_there_is_a_key() {
+    let mut user = User::signed_in();
+    user.set("PATH", "");
+    for command in ["nonesuch", "ls"] {
+        assert_eq!(
+            exec(&user, &[command]).failed(127),
+            format!(
+                "ERROR: cannot run '{command}': there is no such command in the working directory, and PATH is empty\n\
+                 hint: set PATH, or give the path of the command\n"
+            )
+        );
+    }
+    user.unset("PATH");
+    assert_eq!(
+        exec(&user, &["nonesuch"]).failed(127),
+        format!("ERROR: cannot run 'nonesuch': there is no such command\n{SHELL_HINT}")
+    );
+    assert_eq!(user.sent(), [] as [&str; 0]);
+    exec(&user, &["true"]).ok();
 }
 
 #[test]
