@@ -10,10 +10,7 @@ use std::path::Path;
 
 use crate::text::quote;
 
-use super::ini::{Document, Entry, Section};
-
-/// The section whose keys Python's `configparser` takes for a part of every other section.
-const DEFAULTS: &str = "DEFAULT";
+use super::ini::{DEFAULTS, Document, Entry, Section};
 
 /// The names of a session token; the second is the older one.
 pub(super) const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
@@ -65,6 +62,8 @@ pub(super) enum Rule {
     OtherToken { key: String },
     /// A note: several SDKs cannot read the file.
     ByteOrderMark,
+    /// A note: several SDKs cannot read the file for this line, which is none of the profile's.
+    UnreadableLine,
     /// A note: the endpoint of this section may be used in place of the profile's.
     Services,
     /// A note: the endpoint of the profile is ignored.
@@ -102,7 +101,10 @@ impl Finding {
     }
 
     pub(super) fn is_note(&self) -> bool {
-        matches!(self.rule, Rule::ByteOrderMark | Rule::Services | Rule::IgnoredEndpoints | Rule::PermanentKey)
+        matches!(
+            self.rule,
+            Rule::ByteOrderMark | Rule::UnreadableLine | Rule::Services | Rule::IgnoredEndpoints | Rule::PermanentKey
+        )
     }
 
     /// What is wrong, and with which line, as the predicate of a sentence about the file.
@@ -137,6 +139,10 @@ impl Finding {
                  remove the line"
             ),
             Rule::ByteOrderMark => "begins with a byte order mark, so several AWS SDKs cannot read it".to_owned(),
+            Rule::UnreadableLine => format!(
+                "has an error in line {line}, so several AWS SDKs cannot read it: a line that is not a key with a value, a \
+                 second section or key of the same name, or text that is not UTF-8"
+            ),
             Rule::Services => format!(
                 "has 'services' in line {line}, whose endpoints AWS SDKs use in place of the 'endpoint_url' of the \
                  profile {quoted}"
@@ -146,8 +152,7 @@ impl Finding {
                  profile {quoted}"
             ),
             Rule::PermanentKey => format!(
-                "has a permanent key in line {line}, which the ephemeral access key replaces in the profile \
-                 {quoted}"
+                "has a permanent key in line {line}, which is replaced in the profile {quoted} by one that expires"
             ),
         }
     }
@@ -231,6 +236,7 @@ pub(super) fn before_writing(
     if document.has_bom() {
         findings.push(Finding::new(0, Rule::ByteOrderMark));
     }
+    findings.extend(document.unreadable_line.map(|line| Finding::new(line, Rule::UnreadableLine)));
     for section in ours.iter().copied().chain(defaults) {
         let entry = |name: &str| section.entry(name, document);
         findings.extend(entry("services").map(|entry| at(entry, Rule::Services)));

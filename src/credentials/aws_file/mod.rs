@@ -107,11 +107,11 @@ impl AwsFiles {
         };
         let titles = Document::parse(&content).map(|document| document.sections).unwrap_or_default();
         let names: Vec<_> = titles.iter().map(|section| section.title.trim()).collect();
-        Error::usage(self.describe(&format!(
-            "has no profile {}; there are: {}",
-            quote::value(profile),
-            quote::list(&names)
-        )))
+        let others = match &names[..] {
+            [] => "it has no profiles".to_owned(),
+            names => format!("there are: {}", quote::list(names)),
+        };
+        Error::usage(self.describe(&format!("has no profile {}; {others}", quote::value(profile))))
     }
 
     fn describe(&self, problem: &str) -> String {
