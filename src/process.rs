@@ -182,10 +182,13 @@ pub fn shell_status(error: &io::Error) -> u8 {
     if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
 }
 
+/// Whether this user may run the file: not by its mode alone, since it may be meant for another user, and its file system
+/// may be mounted without programs.
 #[cfg(unix)]
 fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    is_file && accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()
 }
 
 #[cfg(not(unix))]

@@ -304,13 +304,13 @@ fn no_key_is_made(user: &User, file: &str) -> String {
     first
 }
 
-fn mount(arguments: &[&str]) -> bool {
+pub fn mount(arguments: &[&str]) -> bool {
     let mount = std::process::Command::new("mount").args(arguments).output();
     mount.is_ok_and(|output| output.status.success())
 }
 
 /// Unmounts a file or directory when it is dropped.
-struct Mounted<'a>(&'a Path);
+pub struct Mounted<'a>(pub &'a Path);
 
 impl Drop for Mounted<'_> {
     fn drop(&mut self) {

@@ -5,7 +5,9 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::aws_files::{Mounted, mount};
 use crate::load::exit_statuses;
+use crate::programs::leave_out;
 use crate::support::{Ran, User};
 
 fn exec(user: &User, command: &[&str]) -> Ran {
@@ -239,6 +241,30 @@ fn an_interpreter_that_cannot_be_run_is_found_before_there_is_a_key() {
             assert!(error.starts_with(&expected), "{text:?}: {error}");
         }
     }
+    assert_eq!(user.sent(), [] as [&str; 0]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_this_user_may_not_run_is_found_before_there_is_a_key() {
+    let user = User::signed_in();
+    let directory = user.home().join("files");
+    std::fs::create_dir(&directory).unwrap();
+    // Root may run whatever anybody may run, unless the file system has no programs.
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root && !mount(&["-t", "tmpfs", "-o", "noexec", "tmpfs", directory.to_str().unwrap()]) {
+        return leave_out("the right to mount");
+    }
+    let _mounted = is_root.then(|| Mounted(&directory));
+    let script = user.write_file("files/script", "#!/bin/sh\n");
+    let mode = if is_root { 0o755 } else { 0o011 };
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    write_script(&user, "other", &format!("#!{}\n", script.display()));
+    let message = exec(&user, &["files/script"]).failed(126);
+    assert!(message.starts_with("ERROR: cannot run 'files/script': the file is not executable\n"), "{message}");
+    let message = exec(&user, &["./other"]).failed(126);
+    let expected = format!("the interpreter '{}', which its first line names, is not executable\n", script.display());
+    assert!(message.starts_with(&format!("ERROR: cannot run './other': {expected}")), "{message}");
     assert_eq!(user.sent(), [] as [&str; 0]);
 }
 
