@@ -176,7 +176,7 @@ fn without_profile<'a>(local: &Local<'a>, printer: Printer) -> Result<Context<'a
 fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console) -> Result<Outcome> {
     let mut settings = Settings::resolve(flags, env, &Config::load(env)?)?;
     if matches!(command, Remote::Sts(_)) {
-        settings.ca_bundle = commands::sts::aws_ca_bundle(flags, env).or(settings.ca_bundle);
+        settings.ca_bundle = commands::sts::aws_ca_bundle(flags, env)?.or(settings.ca_bundle);
     }
     let render = Render {
         format: settings.format,

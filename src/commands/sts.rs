@@ -86,9 +86,13 @@ pub struct AssumeRoleArgs {
 /// otherwise by flag or variable.
 ///
 /// Source: AWS SDKs and Tools Reference Guide, "General configuration settings", `ca_bundle`.
-pub fn aws_ca_bundle(flags: &GlobalFlags, env: &Env) -> Option<PathBuf> {
+///
+/// # Errors
+/// The path begins with what a shell or another system should have expanded.
+pub fn aws_ca_bundle(flags: &GlobalFlags, env: &Env) -> Result<Option<PathBuf>> {
+    const VARIABLE: &str = "AWS_CA_BUNDLE";
     let is_given = flags.ca_bundle.is_some() || env.var("YC_CA_BUNDLE").is_some();
-    env.var("AWS_CA_BUNDLE").filter(|_| !is_given).map(PathBuf::from)
+    env.var(VARIABLE).filter(|_| !is_given).map(|path| env.path_of(VARIABLE, path.as_ref())).transpose()
 }
 
 /// The static key that the request is signed with.

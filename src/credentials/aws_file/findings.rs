@@ -199,6 +199,12 @@ pub(super) fn section<'d>(
     Ok(Some(section))
 }
 
+/// A session token that Python's `configparser` takes for a part of every profile.
+pub(super) fn token_of_defaults(document: &Document<'_>) -> Option<Finding> {
+    let mut defaults = document.sections.iter().filter(|section| section.title.trim() == DEFAULTS);
+    defaults.find_map(|section| tokens(document, section).pop())
+}
+
 /// Why a key that is written to the profile of the credentials file would not be the one that SDKs use, as far as this
 /// file tells, and what the user should know before it is written.
 pub(super) fn before_writing(

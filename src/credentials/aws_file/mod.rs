@@ -124,6 +124,9 @@ fn read_key(path: &Path, kind: FileKind, profile: &str) -> Result<Option<Profile
     let document = Document::parse(&content)?;
     let found = findings::section(&document, kind, profile).map_err(|finding| finding.message(profile))?;
     let Some(section) = found else { return Ok(None) };
+    if let Some(finding) = findings::token_of_defaults(&document) {
+        return Err(finding.message(profile));
+    }
     let value = |name| section.entry(name, &document).map(|entry| document.value(entry));
     Ok(Some(ProfileKey {
         path: path.to_owned(),

@@ -277,6 +277,13 @@ fn a_key_is_read_as_aws_clients_read_it() {
         key("ID", "S")
     );
     for token in ["aws_session_token", "aws_security_token"] {
+        assert_eq!(
+            read(&format!("[DEFAULT]\n{token} = x\n[p]\n{}", lines("ID", "S")), ""),
+            Err(format!(
+                "the AWS credentials file credentials has '{token}' in line 2, which AWS SDKs send with the access key of \
+                 the profile 'p'; remove the line"
+            ))
+        );
         assert!(read(&format!("[p]\n{}{token} = x\n", lines("ID", "S")), "").unwrap().2);
     }
     assert_eq!(read("[p]\naws_access_key_id = ID\n", ""), Ok((Some("ID".into()), None, false)));
