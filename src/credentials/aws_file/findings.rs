@@ -6,6 +6,7 @@
 //! Source: AWS SDKs and Tools Reference Guide, "Shared config and credentials files" and "Standardized credential
 //! providers"; botocore, `configloader.py` and `credentials.py`; AWS SDK for JavaScript v3, `parseIni.ts`.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::text::quote;
@@ -190,9 +191,10 @@ pub(super) fn section<'d>(
     if let Some(line) = section.malformed_line {
         return Err(Finding::new(line, Rule::MalformedLine));
     }
-    for (number, entry) in section.entries.iter().enumerate() {
-        if let Some(first) = section.entries[..number].iter().find(|first| first.name == entry.name) {
-            let rule = Rule::KeyTwice { key: entry.name.clone(), first: first.lines.start + 1 };
+    let mut lines = HashMap::new();
+    for entry in &section.entries {
+        if let Some(first) = lines.insert(&entry.name, entry.lines.start) {
+            let rule = Rule::KeyTwice { key: entry.name.clone(), first: first + 1 };
             return Err(Finding::new(entry.lines.start, rule));
         }
     }

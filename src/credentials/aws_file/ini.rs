@@ -4,6 +4,7 @@
 //! comments on lines of their own, values that continue on lines indented further. Where other SDKs understand a line in
 //! another way, the section remembers it.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// A file taken apart.
@@ -51,6 +52,7 @@ impl<'a> Document<'a> {
         }
         let mut document =
             Self { lines: Vec::new(), sections: Vec::new(), indented_headers: Vec::new(), unreadable_line: None };
+        let (mut titles, mut names) = (HashSet::new(), HashSet::new());
         // How far the name is indented whose value may go on.
         let mut open: Option<usize> = None;
         for (number, line) in lines.iter().enumerate() {
@@ -78,7 +80,8 @@ impl<'a> Document<'a> {
             if let Some((title, has_text_after)) = header {
                 is_readable &= !title.is_empty();
                 // The section of the defaults may be there twice.
-                is_readable &= title == DEFAULTS || document.sections.iter().all(|section| section.title != title);
+                is_readable &= titles.insert(title.clone()) || title == DEFAULTS;
+                names.clear();
                 document.note_readable(number, is_readable);
                 let section =
                     Section { title, header: number, has_text_after, entries: Vec::new(), malformed_line: None };
@@ -93,7 +96,7 @@ impl<'a> Document<'a> {
                 let name = String::from_utf8_lossy(line[start..delimiter].trim_ascii()).to_lowercase();
                 let value = &line[delimiter + 1..];
                 let value_at = line.len() - value.trim_ascii_start().len();
-                is_readable &= !name.is_empty() && section.entries.iter().all(|entry| entry.name != name);
+                is_readable &= !name.is_empty() && names.insert(name.clone());
                 section.entries.push(Entry { name, value_at, lines: number..number + 1 });
                 open = Some(indent);
             } else {

@@ -262,6 +262,15 @@ fn a_line_of_another_section_that_aws_clients_reject_the_file_for_is_noted() {
     assert_eq!(noted(b"[DEFAULT]\n[DEFAULT]\n[q]\nx = 1\n  y\n[r]\nx = 2\n[p]\n"), []);
 }
 
+/// With a comparison of every name with every other one it takes minutes.
+#[test]
+fn a_profile_of_many_keys_is_written_in_a_time_that_grows_with_its_size() {
+    let keys: String = (0..100_000).map(|number| format!("k{number} = 1\n")).collect();
+    let started = std::time::Instant::now();
+    assert!(updated(&format!("[p]\n{keys}")).ends_with(&keys));
+    assert!(started.elapsed().as_secs() < 10);
+}
+
 #[test]
 fn a_key_is_read_as_aws_clients_read_it() {
     let key = |id: &str, secret: &str| Ok((Some(id.to_owned()), Some(secret.to_owned()), false));

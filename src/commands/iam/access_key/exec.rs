@@ -83,9 +83,10 @@ fn cannot_run(program: &OsStr, path: Option<&OsStr>, reason: &CannotRun) -> Erro
         CannotRun::Directory => (format!("cannot run {name}: it is a directory"), SHELL_HINT.to_owned()),
         CannotRun::NoInterpreter(interpreter) => (
             format!("cannot run {name}: there is no interpreter {}, which its first line names", quote::value(interpreter)),
-            match interpreter.contains([' ', '\t']) {
-                true => format!("to pass arguments to the interpreter, write: #!/usr/bin/env -S {}", quote::bare(interpreter)),
-                false => "install the interpreter, or correct the first line".to_owned(),
+            if interpreter.contains([' ', '\t']) {
+                format!("to pass arguments to the interpreter, write: #!/usr/bin/env -S {}", quote::bare(interpreter))
+            } else {
+                "install the interpreter, or correct the first line".to_owned()
             },
         ),
         CannotRun::InterpreterNotExecutable(interpreter) => (
