@@ -1,6 +1,7 @@
 //! The state of the process that the program depends on, read once: variables, directories, terminals.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,8 @@ use crate::text::{path, plain};
 pub struct Env {
     /// Environment variables.
     pub vars: BTreeMap<String, String>,
+    /// `PATH` as it is, which need not be UTF-8.
+    pub path: Option<OsString>,
     /// The user's home directory.
     pub home: Option<PathBuf>,
     /// The directory of the operating system for configuration, e.g. `~/.config`.
@@ -72,6 +75,7 @@ impl Env {
         }
         Ok(Self {
             vars,
+            path: std::env::var_os("PATH"),
             home: dirs::home_dir(),
             config_dir: dirs::config_dir(),
             cache_dir: dirs::cache_dir(),

@@ -81,22 +81,30 @@ impl CannotRun {
     }
 }
 
-/// Checks that `execvp` will find a program in the directories of `path`, and the interpreter of a script.
+/// The directories that `execvp` looks in when `PATH` is not set.
+///
+/// Source: glibc, `posix/execvpe.c` and `confstr(3)`, `_CS_PATH`; musl, `execvp.c`; macOS and BSD, `paths.h`,
+/// `_PATH_DEFPATH`.
+const DEFAULT_PATH: &str = if cfg!(target_env = "musl") { "/usr/local/bin:/bin:/usr/bin" } else { "/bin:/usr/bin" };
+
+/// Checks that `execvp` will find a program in the directories of `path`, the variable as it is, and the interpreter of a
+/// script.
 ///
 /// # Errors
 /// Why it cannot be run.
-pub fn find_program(program: &OsStr, path: Option<&str>) -> Result<(), CannotRun> {
+pub fn find_program(program: &OsStr, path: Option<&OsStr>) -> Result<(), CannotRun> {
     find(program, path, INTERPRETERS)
 }
 
 /// The same; `depth` is how many interpreters are looked at.
-fn find(program: &OsStr, path: Option<&str>, depth: u8) -> Result<(), CannotRun> {
+fn find(program: &OsStr, path: Option<&OsStr>, depth: u8) -> Result<(), CannotRun> {
     let candidates: Vec<PathBuf> = match path {
         _ if !cfg!(unix) => return Ok(()),
         _ if program.as_encoded_bytes().contains(&b'/') => vec![program.into()],
-        Some(path) => std::env::split_paths(path).map(|directory| directory.join(program)).collect(),
-        // The system has a default for a `PATH` that is not set.
-        None => return Ok(()),
+        path => {
+            let path = path.unwrap_or(DEFAULT_PATH.as_ref());
+            std::env::split_paths(path).map(|directory| directory.join(program)).collect()
+        }
     };
     match candidates.iter().find(|path| is_program(path)) {
         Some(found) if depth > 0 => check_interpreter(found, path, depth - 1),
@@ -113,10 +121,13 @@ fn find(program: &OsStr, path: Option<&str>, depth: u8) -> Result<(), CannotRun>
 /// Source: `execve(2)`, "Interpreter scripts".
 const INTERPRETERS: u8 = 4;
 
+/// What separates the words of the first line.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 /// How much of the first line counts.
 const FIRST_LINE: u64 = 255;
 
-fn check_interpreter(script: &Path, path: Option<&str>, depth: u8) -> Result<(), CannotRun> {
+fn check_interpreter(script: &Path, path: Option<&OsStr>, depth: u8) -> Result<(), CannotRun> {
     // What cannot be read may still be run.
     let Some(line) = first_line(script) else { return Ok(()) };
     let Some(line) = line.strip_prefix(b"#!") else { return Ok(()) };
@@ -124,8 +135,11 @@ fn check_interpreter(script: &Path, path: Option<&str>, depth: u8) -> Result<(),
         return Err(CannotRun::CarriageReturn);
     }
     let line = String::from_utf8_lossy(line);
-    let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
-    let Some(interpreter) = words.next() else { return Ok(()) };
+    let line = line.trim_matches(BLANKS);
+    let (interpreter, argument) = line.split_once(BLANKS).unwrap_or((line, ""));
+    if interpreter.is_empty() {
+        return Ok(());
+    }
     let file = Path::new(interpreter);
     if !file.exists() {
         return Err(CannotRun::NoInterpreter(interpreter.to_owned()));
@@ -134,9 +148,14 @@ fn check_interpreter(script: &Path, path: Option<&str>, depth: u8) -> Result<(),
         return Err(CannotRun::InterpreterNotExecutable(interpreter.to_owned()));
     }
     if file.file_name() == Some("env".as_ref()) {
-        let Some(named) = words.find(|word| *word != "-S") else { return Ok(()) };
+        let argument = argument.trim_matches(BLANKS);
+        let named = match argument.strip_prefix("-S") {
+            // Linux passes what follows the interpreter as one argument; other systems split it.
+            None if cfg!(target_os = "linux") => argument,
+            words => words.unwrap_or(argument).split(BLANKS).find(|word| !word.is_empty()).unwrap_or_default(),
+        };
         // With other options, or with variables to set, `env` is left to say itself what is wrong.
-        if named.starts_with('-') || named.contains('=') {
+        if named.is_empty() || named.starts_with('-') || named.contains('=') {
             return Ok(());
         }
         return find(OsStr::new(named), path, depth).map_err(|reason| match reason {
@@ -163,10 +182,13 @@ pub fn shell_status(error: &io::Error) -> u8 {
     if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
 }
 
+/// Whether this user may run the file: not by its mode alone, since it may be meant for another user, and its file system
+/// may be mounted without programs.
 #[cfg(unix)]
 fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    is_file && accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS).is_ok()
 }
 
 #[cfg(not(unix))]

@@ -223,7 +223,14 @@ fn what_the_user_should_know_is_noted_on_a_terminal() {
         format!(
             "note: the AWS configuration file {config} has 'ignore_configured_endpoint_urls' in line 2, so AWS SDKs ignore \
              the 'endpoint_url' of the profile 'default'\nnote: the AWS credentials file {file} has a permanent \
-             key in line 2, which the ephemeral access key replaces in the profile 'default'\n"
+             key in line 2, which is replaced in the profile 'default' by one that expires\n"
+        )
+    );
+    assert_eq!(
+        noted("p", "[q]\nregion\n\n[p]\n"),
+        format!(
+            "note: the AWS credentials file {file} has an error in line 2, so several AWS SDKs cannot read it: a line that \
+             is not a key with a value, a second section or key of the same name, or text that is not UTF-8\n"
         )
     );
     assert_eq!(noted("q", ""), "");
@@ -310,13 +317,13 @@ fn no_key_is_made(user: &User, file: &str) -> String {
     first
 }
 
-fn mount(arguments: &[&str]) -> bool {
+pub fn mount(arguments: &[&str]) -> bool {
     let mount = std::process::Command::new("mount").args(arguments).output();
     mount.is_ok_and(|output| output.status.success())
 }
 
 /// Unmounts a file or directory when it is dropped.
-struct Mounted<'a>(&'a Path);
+pub struct Mounted<'a>(pub &'a Path);
 
 impl Drop for Mounted<'_> {
     fn drop(&mut self) {

@@ -5,7 +5,9 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::aws_files::{Mounted, mount};
 use crate::load::exit_statuses;
+use crate::programs::leave_out;
 use crate::support::{Ran, User};
 
 fn exec(user: &User, command: &[&str]) -> Ran {
@@ -225,6 +227,7 @@ fn an_interpreter_that_cannot_be_run_is_found_before_there_is_a_key() {
         ("#! /nonexistent/interpreter -x\n".to_owned(), 127, missing("/nonexistent/interpreter")),
         ("#!/usr/bin/env nonesuch\n".to_owned(), 127, missing("nonesuch")),
         ("#!/usr/bin/env -S nonesuch -u\n".to_owned(), 127, missing("nonesuch")),
+        ("#!/usr/bin/env -Snonesuch -u\n".to_owned(), 127, missing("nonesuch")),
         (format!("#!{by_script}\n"), 127, missing("/nonexistent/interpreter")),
         (format!("#!{plain}\n"), 126, forbidden(&plain)),
         (format!("#!{directory}\n"), 126, forbidden(&directory)),
@@ -239,6 +242,65 @@ fn an_interpreter_that_cannot_be_run_is_found_before_there_is_a_key() {
         }
     }
     assert_eq!(user.sent(), [] as [&str; 0]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_this_user_may_not_run_is_found_before_there_is_a_key() {
+    let user = User::signed_in();
+    let directory = user.home().join("files");
+    std::fs::create_dir(&directory).unwrap();
+    // Root may run whatever anybody may run, unless the file system has no programs.
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root && !mount(&["-t", "tmpfs", "-o", "noexec", "tmpfs", directory.to_str().unwrap()]) {
+        return leave_out("the right to mount");
+    }
+    let _mounted = is_root.then(|| Mounted(&directory));
+    let script = user.write_file("files/script", "#!/bin/sh\n");
+    let mode = if is_root { 0o755 } else { 0o011 };
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    write_script(&user, "other", &format!("#!{}\n", script.display()));
+    let message = exec(&user, &["files/script"]).failed(126);
+    assert!(message.starts_with("ERROR: cannot run 'files/script': the file is not executable\n"), "{message}");
+    let message = exec(&user, &["./other"]).failed(126);
+    let expected = format!("the interpreter '{}', which its first line names, is not executable\n", script.display());
+    assert!(message.starts_with(&format!("ERROR: cannot run './other': {expected}")), "{message}");
+    assert_eq!(user.sent(), [] as [&str; 0]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn arguments_that_env_takes_for_a_part_of_the_name_are_found_before_there_is_a_key() {
+    let user = User::signed_in();
+    write_script(&user, "script", "#!/usr/bin/env sh -e \necho run\n");
+    assert_eq!(
+        exec(&user, &["./script"]).failed(127),
+        "ERROR: cannot run './script': there is no interpreter 'sh -e', which its first line names\n\
+         hint: to pass arguments to the interpreter, write: #!/usr/bin/env -S sh -e\n"
+    );
+    assert_eq!(user.sent(), [] as [&str; 0]);
+}
+
+#[test]
+fn without_directories_in_path_a_command_that_is_missing_is_found_before_there_is_a_key() {
+    let mut user = User::signed_in();
+    user.set("PATH", "");
+    for command in ["nonesuch", "ls"] {
+        assert_eq!(
+            exec(&user, &[command]).failed(127),
+            format!(
+                "ERROR: cannot run '{command}': there is no such command in the working directory, and PATH is empty\n\
+                 hint: set PATH, or give the path of the command\n"
+            )
+        );
+    }
+    user.unset("PATH");
+    assert_eq!(
+        exec(&user, &["nonesuch"]).failed(127),
+        format!("ERROR: cannot run 'nonesuch': there is no such command\n{SHELL_HINT}")
+    );
+    assert_eq!(user.sent(), [] as [&str; 0]);
+    exec(&user, &["true"]).ok();
 }
 
 #[test]

@@ -100,6 +100,20 @@ fn shells_have_the_key_after_they_have_run_the_output() {
     }
 }
 
+/// The status of `source` is that of the last command which has one, and erasing a variable that is not set fails.
+#[test]
+fn fish_reads_the_output_without_failure_where_there_is_nothing_to_erase() {
+    if !require_program("fish") {
+        return;
+    }
+    for command in [format!("{ISSUE_1H} --export fish"), "iam access-key create --export fish".to_owned()] {
+        let user = User::signed_in();
+        user.write_file("key.fish", &user.run(&command).ok());
+        let out = user.program("fish").args(["--no-config", "-c", "source key.fish; or echo failed"]).output().unwrap();
+        assert_eq!((String::from_utf8_lossy(&out.stdout).as_ref(), out.status.code()), ("", Some(0)));
+    }
+}
+
 /// Texts in which everything means something to some shell.
 fn hostile_values(count: usize) -> Vec<String> {
     const ALPHABET: [&str; 40] = [

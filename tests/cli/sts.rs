@@ -217,6 +217,14 @@ fn the_root_certificates_of_aws_clients_are_trusted_here_and_nowhere_else() {
     assume(&user, &["--retry", "1"]).failed(1);
     user.set("AWS_CA_BUNDLE", &*bundle);
     assume(&user, &[]).ok();
+    user.set("AWS_CA_BUNDLE", "~/ca.pem");
+    assume(&user, &[]).ok();
+    user.set("AWS_CA_BUNDLE", "$HOME/ca.pem");
+    assert_eq!(
+        assume(&user, &[]).failed(2),
+        "ERROR: AWS_CA_BUNDLE: the path '$HOME/ca.pem' begins with a variable, which is not expanded; write it in full\n"
+    );
+    user.set("AWS_CA_BUNDLE", &*bundle);
     let token = user.cloud.issue_token(ADMIN_ID);
     user.set("YC_IAM_TOKEN", token);
     user.run("iam access-key list --retry 1").failed(1);

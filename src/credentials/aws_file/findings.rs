@@ -6,14 +6,12 @@
 //! Source: AWS SDKs and Tools Reference Guide, "Shared config and credentials files" and "Standardized credential
 //! providers"; botocore, `configloader.py` and `credentials.py`; AWS SDK for JavaScript v3, `parseIni.ts`.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::text::quote;
 
-use super::ini::{Document, Entry, Section};
-
-/// The section whose keys Python's `configparser` takes for a part of every other section.
-const DEFAULTS: &str = "DEFAULT";
+use super::ini::{DEFAULTS, Document, Entry, Section};
 
 /// The names of a session token; the second is the older one.
 pub(super) const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
@@ -65,6 +63,8 @@ pub(super) enum Rule {
     OtherToken { key: String },
     /// A note: several SDKs cannot read the file.
     ByteOrderMark,
+    /// A note: several SDKs cannot read the file for this line, which is none of the profile's.
+    UnreadableLine,
     /// A note: the endpoint of this section may be used in place of the profile's.
     Services,
     /// A note: the endpoint of the profile is ignored.
@@ -102,7 +102,10 @@ impl Finding {
     }
 
     pub(super) fn is_note(&self) -> bool {
-        matches!(self.rule, Rule::ByteOrderMark | Rule::Services | Rule::IgnoredEndpoints | Rule::PermanentKey)
+        matches!(
+            self.rule,
+            Rule::ByteOrderMark | Rule::UnreadableLine | Rule::Services | Rule::IgnoredEndpoints | Rule::PermanentKey
+        )
     }
 
     /// What is wrong, and with which line, as the predicate of a sentence about the file.
@@ -137,6 +140,10 @@ impl Finding {
                  remove the line"
             ),
             Rule::ByteOrderMark => "begins with a byte order mark, so several AWS SDKs cannot read it".to_owned(),
+            Rule::UnreadableLine => format!(
+                "has an error in line {line}, so several AWS SDKs cannot read it: a line that is not a key with a value, a \
+                 second section or key of the same name, or text that is not UTF-8"
+            ),
             Rule::Services => format!(
                 "has 'services' in line {line}, whose endpoints AWS SDKs use in place of the 'endpoint_url' of the \
                  profile {quoted}"
@@ -146,8 +153,7 @@ impl Finding {
                  profile {quoted}"
             ),
             Rule::PermanentKey => format!(
-                "has a permanent key in line {line}, which the ephemeral access key replaces in the profile \
-                 {quoted}"
+                "has a permanent key in line {line}, which is replaced in the profile {quoted} by one that expires"
             ),
         }
     }
@@ -185,13 +191,20 @@ pub(super) fn section<'d>(
     if let Some(line) = section.malformed_line {
         return Err(Finding::new(line, Rule::MalformedLine));
     }
-    for (number, entry) in section.entries.iter().enumerate() {
-        if let Some(first) = section.entries[..number].iter().find(|first| first.name == entry.name) {
-            let rule = Rule::KeyTwice { key: entry.name.clone(), first: first.lines.start + 1 };
+    let mut lines = HashMap::new();
+    for entry in &section.entries {
+        if let Some(first) = lines.insert(&entry.name, entry.lines.start) {
+            let rule = Rule::KeyTwice { key: entry.name.clone(), first: first + 1 };
             return Err(Finding::new(entry.lines.start, rule));
         }
     }
     Ok(Some(section))
+}
+
+/// A session token that Python's `configparser` takes for a part of every profile.
+pub(super) fn token_of_defaults(document: &Document<'_>) -> Option<Finding> {
+    let mut defaults = document.sections.iter().filter(|section| section.title.trim() == DEFAULTS);
+    defaults.find_map(|section| tokens(document, section).pop())
 }
 
 /// Why a key that is written to the profile of the credentials file would not be the one that SDKs use, as far as this
@@ -231,6 +244,7 @@ pub(super) fn before_writing(
     if document.has_bom() {
         findings.push(Finding::new(0, Rule::ByteOrderMark));
     }
+    findings.extend(document.unreadable_line.map(|line| Finding::new(line, Rule::UnreadableLine)));
     for section in ours.iter().copied().chain(defaults) {
         let entry = |name: &str| section.entry(name, document);
         findings.extend(entry("services").map(|entry| at(entry, Rule::Services)));

@@ -4,6 +4,7 @@
 //! comments on lines of their own, values that continue on lines indented further. Where other SDKs understand a line in
 //! another way, the section remembers it.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// A file taken apart.
@@ -14,6 +15,8 @@ pub(super) struct Document<'a> {
     /// Lines that look like a header but are indented, with the text in their brackets. For some readers they begin a
     /// section, for others they do not.
     pub(super) indented_headers: Vec<(usize, String)>,
+    /// The first line that Python's `configparser` rejects the whole file for, a byte order mark aside.
+    pub(super) unreadable_line: Option<usize>,
 }
 
 pub(super) struct Section {
@@ -47,14 +50,18 @@ impl<'a> Document<'a> {
         if let Some(at) = lines.iter().position(|line| without_end(line).contains(&b'\r')) {
             return Err(format!("has a carriage return within line {}", at + 1));
         }
-        let mut document = Self { lines: Vec::new(), sections: Vec::new(), indented_headers: Vec::new() };
+        let mut document =
+            Self { lines: Vec::new(), sections: Vec::new(), indented_headers: Vec::new(), unreadable_line: None };
+        let (mut titles, mut names) = (HashSet::new(), HashSet::new());
         // How far the name is indented whose value may go on.
         let mut open: Option<usize> = None;
         for (number, line) in lines.iter().enumerate() {
             let line = without_end(line);
+            let mut is_readable = std::str::from_utf8(line).is_ok();
             let start = if number == 0 && line.starts_with(BOM) { BOM.len() } else { 0 };
             let trimmed = line[start..].trim_ascii();
             if is_blank_or_comment(trimmed) {
+                document.note_readable(number, is_readable);
                 continue;
             }
             let indent = line[start..].len() - line[start..].trim_ascii_start().len();
@@ -66,28 +73,46 @@ impl<'a> Document<'a> {
                 if let Some(entry) = document.sections.last_mut().and_then(|section| section.entries.last_mut()) {
                     entry.lines.end = number + 1;
                 }
+                document.note_readable(number, is_readable);
                 continue;
             }
             open = None;
             if let Some((title, has_text_after)) = header {
+                is_readable &= !title.is_empty();
+                // The section of the defaults may be there twice.
+                is_readable &= titles.insert(title.clone()) || title == DEFAULTS;
+                names.clear();
+                document.note_readable(number, is_readable);
                 let section =
                     Section { title, header: number, has_text_after, entries: Vec::new(), malformed_line: None };
                 document.sections.push(section);
                 continue;
             }
-            let Some(section) = document.sections.last_mut() else { continue };
+            let Some(section) = document.sections.last_mut() else {
+                document.note_readable(number, false);
+                continue;
+            };
             if let Some(delimiter) = line.iter().position(|byte| matches!(byte, b'=' | b':')) {
                 let name = String::from_utf8_lossy(line[start..delimiter].trim_ascii()).to_lowercase();
                 let value = &line[delimiter + 1..];
                 let value_at = line.len() - value.trim_ascii_start().len();
+                is_readable &= !name.is_empty() && names.insert(name.clone());
                 section.entries.push(Entry { name, value_at, lines: number..number + 1 });
                 open = Some(indent);
             } else {
                 section.malformed_line = Some(number);
+                is_readable = false;
             }
+            document.note_readable(number, is_readable);
         }
         document.lines = lines;
         Ok(document)
+    }
+
+    fn note_readable(&mut self, line: usize, is_readable: bool) {
+        if !is_readable {
+            self.unreadable_line.get_or_insert(line);
+        }
     }
 
     /// Whether the file begins with a byte order mark.
@@ -113,6 +138,9 @@ impl Section {
         self.entries.iter().find(|entry| entry.name == name && !document.value(entry).is_empty())
     }
 }
+
+/// The section whose keys Python's `configparser` takes for a part of every other section.
+pub(super) const DEFAULTS: &str = "DEFAULT";
 
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 

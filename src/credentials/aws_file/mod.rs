@@ -107,11 +107,11 @@ impl AwsFiles {
         };
         let titles = Document::parse(&content).map(|document| document.sections).unwrap_or_default();
         let names: Vec<_> = titles.iter().map(|section| section.title.trim()).collect();
-        Error::usage(self.describe(&format!(
-            "has no profile {}; there are: {}",
-            quote::value(profile),
-            quote::list(&names)
-        )))
+        let others = match &names[..] {
+            [] => "it has no profiles".to_owned(),
+            names => format!("there are: {}", quote::list(names)),
+        };
+        Error::usage(self.describe(&format!("has no profile {}; {others}", quote::value(profile))))
     }
 
     fn describe(&self, problem: &str) -> String {
@@ -124,6 +124,9 @@ fn read_key(path: &Path, kind: FileKind, profile: &str) -> Result<Option<Profile
     let document = Document::parse(&content)?;
     let found = findings::section(&document, kind, profile).map_err(|finding| finding.message(profile))?;
     let Some(section) = found else { return Ok(None) };
+    if let Some(finding) = findings::token_of_defaults(&document) {
+        return Err(finding.message(profile));
+    }
     let value = |name| section.entry(name, &document).map(|entry| document.value(entry));
     Ok(Some(ProfileKey {
         path: path.to_owned(),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
-use super::findings::{Finding, Rule, before_writing};
+use super::findings::{FileKind, Finding, Rule, before_writing};
 use super::ini::*;
 use super::writer::with_profile;
 use super::*;
@@ -246,6 +246,32 @@ fn read(credentials: &str, config: &str) -> Result<(Option<String>, Option<Strin
 }
 
 #[test]
+fn a_line_of_another_section_that_aws_clients_reject_the_file_for_is_noted() {
+    let noted = |content: &[u8]| {
+        let document = Document::parse(content).unwrap();
+        let found = before_writing(&document, FileKind::Credentials, "p", Lifetime::Temporary);
+        found.into_iter().map(|finding| (finding.line, finding.rule.clone(), finding.is_note())).collect::<Vec<_>>()
+    };
+    for line in [&b"foo = 1\n\n"[..], b"foo\n\n", b"[q\n\n", b"[]\n\n"] {
+        assert_eq!(noted(&[b"# first\n", line, b"[p]\n"].concat()), [(2, Rule::UnreadableLine, true)], "{line:?}");
+    }
+    for lines in [&b"[q]\nfoo\n"[..], b"[q]\n= 1\n", b"[q]\nx = \xff\n", b"[q]\n# \xff\n", b"[q]\n[q]\n"] {
+        assert_eq!(noted(&[lines, b"[p]\n"].concat()), [(2, Rule::UnreadableLine, true)], "{lines:?}");
+    }
+    assert_eq!(noted(b"[q]\nx = 1\nX = 2\n[p]\n"), [(3, Rule::UnreadableLine, true)]);
+    assert_eq!(noted(b"[DEFAULT]\n[DEFAULT]\n[q]\nx = 1\n  y\n[r]\nx = 2\n[p]\n"), []);
+}
+
+/// With a comparison of every name with every other one it takes minutes.
+#[test]
+fn a_profile_of_many_keys_is_written_in_a_time_that_grows_with_its_size() {
+    let keys: String = (0..100_000).map(|number| format!("k{number} = 1\n")).collect();
+    let started = std::time::Instant::now();
+    assert!(updated(&format!("[p]\n{keys}")).ends_with(&keys));
+    assert!(started.elapsed().as_secs() < 10);
+}
+
+#[test]
 fn a_key_is_read_as_aws_clients_read_it() {
     let key = |id: &str, secret: &str| Ok((Some(id.to_owned()), Some(secret.to_owned()), false));
     let lines = |id: &str, secret: &str| format!("aws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
@@ -260,12 +286,23 @@ fn a_key_is_read_as_aws_clients_read_it() {
         key("ID", "S")
     );
     for token in ["aws_session_token", "aws_security_token"] {
+        assert_eq!(
+            read(&format!("[DEFAULT]\n{token} = x\n[p]\n{}", lines("ID", "S")), ""),
+            Err(format!(
+                "the AWS credentials file credentials has '{token}' in line 2, which AWS SDKs send with the access key of \
+                 the profile 'p'; remove the line"
+            ))
+        );
         assert!(read(&format!("[p]\n{}{token} = x\n", lines("ID", "S")), "").unwrap().2);
     }
     assert_eq!(read("[p]\naws_access_key_id = ID\n", ""), Ok((Some("ID".into()), None, false)));
     assert_eq!(
         read("[a]\n[b]\n", "[p]\n"),
         Err("the AWS credentials file credentials has no profile 'p'; there are: a, b".into())
+    );
+    assert_eq!(
+        read("", "[q]\n"),
+        Err("the AWS credentials file credentials has no profile 'p'; it has no profiles".into())
     );
     assert_eq!(
         read("[p]\nx = 1\nX = 2\n", ""),

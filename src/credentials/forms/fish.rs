@@ -3,13 +3,13 @@
 use crate::credentials::Variable;
 
 /// A line for each variable. Within single quotes fish knows two escapes, `\'` and `\\`. The semicolon is for `eval`,
-/// which joins the lines.
+/// which joins the lines. Erasing a variable that is not set fails, and the status of `source` would be that failure.
 pub(super) fn text(variables: &[Variable<'_>]) -> String {
     let line = |variable: &Variable<'_>| match variable.value {
         Some(value) => {
             format!("set -gx {} '{}';\n", variable.name, value.replace('\\', r"\\").replace('\'', r"\'"))
         }
-        None => format!("set -e {};\n", variable.name),
+        None => format!("set -e {}; or true;\n", variable.name),
     };
     variables.iter().map(line).collect()
 }
@@ -21,11 +21,11 @@ mod tests {
 
     /// The lines that unset the variables that conflict with the key.
     const UNSET: &str = concat!(
-        "set -e AWS_PROFILE;\n",
-        "set -e AWS_DEFAULT_PROFILE;\n",
-        "set -e AWS_SECURITY_TOKEN;\n",
-        "set -e AWS_ACCESS_KEY;\n",
-        "set -e AWS_SECRET_KEY;\n",
+        "set -e AWS_PROFILE; or true;\n",
+        "set -e AWS_DEFAULT_PROFILE; or true;\n",
+        "set -e AWS_SECURITY_TOKEN; or true;\n",
+        "set -e AWS_ACCESS_KEY; or true;\n",
+        "set -e AWS_SECRET_KEY; or true;\n",
     );
 
     #[test]
@@ -45,6 +45,9 @@ mod tests {
     #[test]
     fn a_static_key_erases_the_session_token() {
         let text = permanent().export(ExportFormat::Fish).unwrap();
-        assert!(text.contains("set -e AWS_SESSION_TOKEN;\nset -e AWS_CREDENTIAL_EXPIRATION;\n"), "{text}");
+        assert!(
+            text.contains("set -e AWS_SESSION_TOKEN; or true;\nset -e AWS_CREDENTIAL_EXPIRATION; or true;\n"),
+            "{text}"
+        );
     }
 }

@@ -35,7 +35,8 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let [program, arguments @ ..] = &args.command[..] else { return Err(Error::usage("no command is given")) };
     reject_format_flags("exec", context)?;
     let request = args.key.request(false, context).await?;
-    process::find_program(program, context.env.var("PATH")).map_err(|reason| cannot_run(program, &reason))?;
+    let path = context.env.path.as_deref();
+    process::find_program(program, path).map_err(|reason| cannot_run(program, path, &reason))?;
     let storage = storage(args.region.region.as_deref(), context).await?;
     let issued = issue::issue(&request, context).await?;
     let advice = issue::lost_secret_advice(&issued);
@@ -65,9 +66,13 @@ fn subject_token_variable<'a>(context: &'a Context<'_>) -> Result<Option<&'a str
     Ok(source.and_then(|source| source.strip_prefix("env:")))
 }
 
-fn cannot_run(program: &OsStr, reason: &CannotRun) -> Error {
+fn cannot_run(program: &OsStr, path: Option<&OsStr>, reason: &CannotRun) -> Error {
     let name = quote::value(&program.to_string_lossy());
     let (message, hint) = match reason {
+        CannotRun::NotFound if path.is_some_and(OsStr::is_empty) => (
+            format!("cannot run {name}: there is no such command in the working directory, and PATH is empty"),
+            "set PATH, or give the path of the command".to_owned(),
+        ),
         CannotRun::NotFound => (format!("cannot run {name}: there is no such command"), SHELL_HINT.to_owned()),
         CannotRun::NotExecutable => (
             format!("cannot run {name}: the file is not executable"),
@@ -78,7 +83,11 @@ fn cannot_run(program: &OsStr, reason: &CannotRun) -> Error {
         CannotRun::Directory => (format!("cannot run {name}: it is a directory"), SHELL_HINT.to_owned()),
         CannotRun::NoInterpreter(interpreter) => (
             format!("cannot run {name}: there is no interpreter {}, which its first line names", quote::value(interpreter)),
-            "install the interpreter, or correct the first line".to_owned(),
+            if interpreter.contains([' ', '\t']) {
+                format!("to pass arguments to the interpreter, write: #!/usr/bin/env -S {}", quote::bare(interpreter))
+            } else {
+                "install the interpreter, or correct the first line".to_owned()
+            },
         ),
         CannotRun::InterpreterNotExecutable(interpreter) => (
             format!(
