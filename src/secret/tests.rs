@@ -85,6 +85,11 @@ proptest! {
 
 const SECRET: &str = "hT7Wq-Zk+Lm/9vBx_R4n=Ds%2bPf\\Yg8Jc\"u";
 
+/// The text with each character in this notation.
+fn each(text: &str, notation: impl Fn(u8) -> String) -> String {
+    text.bytes().map(notation).collect()
+}
+
 fn masks() -> Masks {
     let masks = Masks::default();
     masks.add(&SECRET.into());
@@ -94,17 +99,17 @@ fn masks() -> Masks {
 #[test]
 fn a_known_secret_is_masked_in_every_notation() {
     let json = json!(SECRET).to_string();
-    let unicode: String = SECRET.chars().map(|c| format!("\\u{:04X}", u32::from(c))).collect();
-    let hex: String = SECRET.bytes().map(|b| format!("{b:02x}")).collect();
+    let unicode = each(SECRET, |b| format!("\\u{b:04X}"));
+    let hex = each(SECRET, |b| format!("{b:02x}"));
     let wrapped =
         STANDARD.encode(SECRET).as_bytes().chunks(7).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
     let table = [
         SECRET.to_owned(),
         SECRET.to_uppercase(),
         SECRET.to_lowercase(),
-        SECRET.chars().map(|c| format!("{c} \n")).collect::<String>().trim_end().to_owned(),
+        each(SECRET, |b| format!("{} \n", char::from(b))).trim_end().to_owned(),
         percent::encode(SECRET).to_string(),
-        SECRET.bytes().map(|b| format!("%{b:02X}")).collect(),
+        each(SECRET, |b| format!("%{b:02X}")),
         json[1..json.len() - 1].to_owned(),
         unicode,
         hex.clone(),
@@ -162,9 +167,9 @@ proptest! {
         let shown = match notation {
             0 => part.to_owned(),
             1 => STANDARD.encode(part),
-            2 => part.bytes().map(|b| format!("{b:02x}")).collect(),
-            3 => part.bytes().map(|b| format!("%{b:02X}")).collect(),
-            _ => part.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect(),
+            2 => each(part, |b| format!("{b:02x}")),
+            3 => each(part, |b| format!("%{b:02X}")),
+            _ => each(part, |b| format!("\\u{b:04x}")),
         };
         let masked = masks().mask(&format!("{before}«{shown}»{after}"));
         prop_assert!(!masked.contains(&shown), "{}", masked);

@@ -485,6 +485,11 @@ fn part(token: &str) -> &str {
     &token[token.len() - 40..][..16]
 }
 
+/// The text with each character in this notation.
+fn each(text: &str, notation: impl Fn(u8) -> String) -> String {
+    text.bytes().map(notation).collect()
+}
+
 #[test]
 fn sixteen_characters_of_the_token_are_masked_in_every_notation() {
     let user = User::signed_in();
@@ -496,9 +501,9 @@ fn sixteen_characters_of_the_token_are_masked_in_every_notation() {
         part.to_lowercase(),
         format!("{} {}\t{}", &part[..4], &part[4..9], &part[9..]),
         STANDARD.encode(part).trim_end_matches('=').to_owned(),
-        part.bytes().map(|byte| format!("{byte:02x}")).collect(),
-        part.bytes().map(|byte| format!("%{byte:02X}")).collect(),
-        part.bytes().map(|byte| format!("\\u{byte:04x}")).collect(),
+        each(part, |byte| format!("{byte:02x}")),
+        each(part, |byte| format!("%{byte:02X}")),
+        each(part, |byte| format!("\\u{byte:04x}")),
     ];
     for shown in notations {
         user.cloud.fault(GET, Fault::status(3, &format!("cannot read «{shown}»")));
