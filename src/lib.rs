@@ -35,6 +35,7 @@ use std::process::ExitCode;
 
 use futures_util::FutureExt;
 
+use auth::tied_process;
 use commands::deferred::Deferred;
 use commands::local::Local;
 use commands::usage::Misunderstood;
@@ -65,8 +66,9 @@ pub fn main() -> ExitCode {
     match Env::from_process() {
         Ok(env) => {
             // A script that completes a command line gets its answer before anything else can be printed.
-            let answered =
-                commands::completion::answer(&args, &env).or_else(|| jq_process::run_if_requested(&args, &env));
+            let answered = commands::completion::answer(&args, &env)
+                .or_else(|| jq_process::run_if_requested(&args, &env))
+                .or_else(|| tied_process::run_if_requested(&args));
             ExitCode::from(answered.unwrap_or_else(|| run(&args, &env)))
         }
         Err(error) => {

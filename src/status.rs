@@ -5,6 +5,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::secret::mask_shapes;
+
 /// A canonical gRPC status code other than `OK`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -86,6 +88,12 @@ impl Code {
     }
 }
 
+/// The most bytes of a server's text that an error shows.
+pub const LONGEST_TEXT: usize = 4 << 10;
+
+/// What stands in the place of the rest of a text.
+const ELLIPSIS: &str = "…";
+
 /// Why a call was refused: the body of a response that is not 2xx, or the `error` of an Operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
@@ -100,6 +108,36 @@ impl Status {
     /// Parses the JSON of a status; `None` when the text is something else.
     pub fn from_json(body: &[u8]) -> Option<Self> {
         Self::from_value(&serde_json::from_slice(body).ok()?)
+    }
+
+    /// The status with at most [`LONGEST_TEXT`] bytes of the server's text: of the message what fits, and the details that
+    /// fit beside it. What looks like a secret is masked before it is cut, since a part of it could not be recognized.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        let size = |detail: &Value| detail.to_string().len();
+        if self.message.len() + self.details.iter().map(size).sum::<usize>() <= LONGEST_TEXT {
+            return self;
+        }
+        if self.message.len() > LONGEST_TEXT {
+            self.message = mask_shapes(&self.message);
+        }
+        if self.message.len() > LONGEST_TEXT {
+            let mut end = LONGEST_TEXT - ELLIPSIS.len();
+            while !self.message.is_char_boundary(end) {
+                end -= 1;
+            }
+            self.message.truncate(end);
+            self.message.push_str(ELLIPSIS);
+        }
+        let mut left = LONGEST_TEXT - self.message.len();
+        self.details.retain(|detail| match left.checked_sub(size(detail)) {
+            Some(rest) => {
+                left = rest;
+                true
+            }
+            None => false,
+        });
+        self
     }
 
     /// Reads a status from a JSON value; `None` when the value is something else.
@@ -192,6 +230,21 @@ mod tests {
         let detail = json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure"});
         let by_detail = Status { details: vec![detail], ..rate };
         assert!(by_detail.is_quota());
+    }
+
+    #[test]
+    fn at_most_four_kibibytes_of_the_servers_text_are_left() {
+        let short = json!({"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": "r"});
+        let long = json!({"@type": "type.googleapis.com/google.rpc.DebugInfo", "detail": "d".repeat(4096)});
+        let status =
+            |message: String| Status { code: Code::Internal, message, details: vec![long.clone(), short.clone()] };
+        let shortened = status("m".into()).shortened();
+        assert_eq!((shortened.message.as_str(), shortened.details), ("m", vec![short.clone()]));
+        let shortened = status("é".repeat(3000)).shortened();
+        assert_eq!((shortened.message, shortened.details), ("é".repeat(2046) + "…", vec![]));
+        let token = format!("t1.9euelZqXm5yL.{}", "aB3".repeat(28));
+        let shortened = status("m".repeat(4060) + &token + &"n".repeat(100)).shortened();
+        assert!(!shortened.message.contains("t1.9"), "{}", shortened.message);
     }
 
     #[test]

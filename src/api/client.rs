@@ -6,7 +6,7 @@ use crate::auth::iam_token::IamToken;
 use crate::auth::token_source::TokenSource;
 use crate::endpoints::Service;
 use crate::error::{Error, Result};
-use crate::http::{Body, Method, Repeat, Request, Response};
+use crate::http::{Body, Method, Repeat, Request, Response, new_idempotency_key};
 use crate::status::Code;
 use crate::text::percent;
 
@@ -150,18 +150,21 @@ impl<'a> Client<'a> {
     /// # Errors
     /// The server cannot be reached, or refuses the credential in exchange for a token.
     pub async fn send(&self, call: Call<'_>) -> Result<Response> {
+        // The server may have processed a call whose token it refuses in the end.
+        let idempotency_key = new_idempotency_key();
         let send = async |token: &IamToken| {
             let base = self.tokens.endpoints.base(call.service, &self.tokens.http).await?;
-            self.send_with(&call, &call.url(&base), token).await
+            self.send_with(&call, &call.url(&base), token, &idempotency_key).await
         };
         Ok(self.tokens.send_authenticated(send).await?.1)
     }
 
-    async fn send_with(&self, call: &Call<'_>, url: &str, token: &IamToken) -> Result<Response> {
+    async fn send_with(&self, call: &Call<'_>, url: &str, token: &IamToken, idempotency_key: &str) -> Result<Response> {
         let mut request = Request::new(call.method.clone(), url);
         request.bearer = Some(&token.value);
         request.body = call.body.clone();
         request.repeat = call.repeat;
+        request.idempotency_key = Some(idempotency_key);
         self.tokens.http.send(request).await
     }
 

@@ -58,6 +58,15 @@ pub enum Proof<'a> {
     Jwt(&'a SecretString),
 }
 
+/// Who makes a call that may be made once more with another token.
+#[derive(Debug)]
+pub struct Caller<'a> {
+    /// The IAM token of the caller.
+    pub token: &'a SecretString,
+    /// The same each time that the call is made.
+    pub idempotency_key: &'a str,
+}
+
 /// Exchanges a proof of identity for an IAM token and returns the response, whatever its status: `Create`.
 ///
 /// # Errors
@@ -74,7 +83,7 @@ pub async fn create(http: &Http, iam: &str, proof: &Proof<'_>) -> Result<Respons
 ///
 /// # Errors
 /// The server refuses, or cannot be reached.
-pub async fn create_for_service_account(http: &Http, iam: &str, caller: &SecretString, id: &str) -> Result<IamToken> {
+pub async fn create_for_service_account(http: &Http, iam: &str, caller: &Caller<'_>, id: &str) -> Result<IamToken> {
     let url = format!("{iam}/iam/v1/tokens:createForServiceAccount");
     from_response(post(http, &url, Some(caller), json!({"serviceAccountId": id})).await?)
 }
@@ -83,23 +92,40 @@ pub async fn create_for_service_account(http: &Http, iam: &str, caller: &SecretS
 ///
 /// # Errors
 /// The server cannot be reached.
-pub async fn revoke(http: &Http, iam: &str, caller: &SecretString, token: &SecretString) -> Result<Response> {
+pub async fn revoke(http: &Http, iam: &str, caller: &Caller<'_>, token: &SecretString) -> Result<Response> {
     let body = json!({"iamToken": token.expose_secret()});
     post(http, &format!("{iam}/iam/v1/tokens:revoke"), Some(caller), body).await
 }
 
 /// These calls may be repeated: unlike an orphaned key, a second token does no harm, since it soon expires.
-async fn post(http: &Http, url: &str, bearer: Option<&SecretString>, body: Value) -> Result<Response> {
+async fn post(http: &Http, url: &str, caller: Option<&Caller<'_>>, body: Value) -> Result<Response> {
     let mut request = Request::new(Method::POST, url);
-    request.bearer = bearer;
+    request.bearer = caller.map(|caller| caller.token);
+    request.idempotency_key = caller.map(|caller| caller.idempotency_key);
     request.body = Body::Json(body);
     http.send(request).await
+}
+
+/// The token that a server has issued, if it is one: nothing else is used, printed or cached.
+///
+/// Source: yandex-cloud/docs, `en/iam/concepts/authorization/iam-token.md`, "Token representation"; yandex-cloud/go-sdk,
+/// `pkg/transport/middleware/grpcdebug/sanitizer.go`, for the second prefix.
+///
+/// # Errors
+/// It does not begin as IAM tokens do, or an HTTP header cannot carry it.
+pub fn checked(token: SecretString) -> Result<SecretString> {
+    let text = token.expose_secret();
+    let body = ["t1.", "c1."].iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or_default();
+    if body.is_empty() || !body.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::internal("the token in the server's response is not an IAM token, which begins with t1."));
+    }
+    Ok(token)
 }
 
 /// The token in a response.
 ///
 /// # Errors
-/// The response is a refusal, or holds no token.
+/// The response is a refusal, or holds no IAM token.
 pub fn from_response(response: Response) -> Result<IamToken> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -109,7 +135,26 @@ pub fn from_response(response: Response) -> Result<IamToken> {
     }
     let wire = Wire::deserialize(response.into_json()?);
     let wire = wire.map_err(|_| Error::internal("the server's response holds no IAM token"))?;
-    let mut token = IamToken::given(wire.iam_token, Utc::now());
+    let mut token = IamToken::given(checked(wire.iam_token)?, Utc::now());
     token.expires_at = wire.expires_at;
     Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_an_iam_token_is_refused() {
+        for token in ["", "t1.", "x", "t1.a b", "t1.a\nb", "t1.\u{e9}", " t1.a", "y0_a"] {
+            let error = checked(token.into()).unwrap_err().to_string();
+            assert_eq!(
+                error, "the token in the server's response is not an IAM token, which begins with t1.",
+                "{token}"
+            );
+        }
+        for token in ["t1.a", "t1.a==.b", "c1.a.b"] {
+            assert_eq!(checked(token.into()).unwrap().expose_secret(), token);
+        }
+    }
 }

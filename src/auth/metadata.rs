@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::LocalBoxFuture;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::credential::{Credential, Services, Source};
-use super::iam_token::IamToken;
+use super::iam_token::{self, IamToken};
 use super::token_cache::Identity;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
@@ -126,15 +126,13 @@ fn parse_token(body: &[u8], now: DateTime<Utc>) -> Result<IamToken> {
     }
     let foreign = || Error::new(Kind::NoCredentials, "the metadata service that responds is not Yandex Cloud's");
     let wire: Wire = serde_json::from_slice(body).map_err(|_| foreign())?;
-    if !wire.access_token.expose_secret().starts_with("t1.") {
-        return Err(foreign());
-    }
+    let value = iam_token::checked(wire.access_token).map_err(|_| foreign())?;
     if wire.expires_in <= 0 {
         return Err(Error::new(Kind::NoCredentials, "the token that the metadata service responds with has expired"));
     }
     let expires_at = TimeDelta::try_seconds(wire.expires_in).and_then(|lifetime| now.checked_add_signed(lifetime));
     let expires_at = expires_at.ok_or_else(foreign)?.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let mut token = IamToken::given(wire.access_token, now);
+    let mut token = IamToken::given(value, now);
     token.expires_at = Some(expires_at);
     token.cache_until = Some(now + LONGEST_USE);
     Ok(token)
@@ -177,6 +175,8 @@ mod tests {
     fn the_response_of_another_cloud_is_refused() {
         for body in [
             r#"{"access_token":"ya29.x","expires_in":1}"#,
+            r#"{"access_token":"t1.","expires_in":1}"#,
+            r#"{"access_token":"t1.a\nb","expires_in":1}"#,
             "<html>",
             "{}",
             r#"{"access_token":"t1.a","expires_in":9223372036854775807}"#,

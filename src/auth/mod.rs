@@ -14,6 +14,7 @@ pub mod plain_token;
 pub mod service_account_key;
 pub mod sign_in;
 pub mod subject_jwt;
+pub mod tied_process;
 pub mod token;
 pub mod token_cache;
 pub mod token_command;

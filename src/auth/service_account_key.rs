@@ -113,6 +113,7 @@ impl ServiceAccountKey {
         let bytes = input::regular_file(&path, input::LIMIT);
         let text = bytes.map_err(|error| format!("cannot be read: {error}")).and_then(input::decode);
         let text = SecretString::from(text.map_err(invalid)?);
+        configured.log.masks.add(&text);
         configured.log.warn_if_readable(&path);
         Ok(Box::new(Self::from_text(text.expose_secret()).map_err(invalid)?))
     }

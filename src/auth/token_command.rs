@@ -1,20 +1,22 @@
 //! A program of the user's that prints a token: the key `token-command` of a profile.
 
-use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
-use std::process::Stdio;
+use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{Either, LocalBoxFuture, select};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::process::Command;
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, ChildStderr, ChildStdout};
 
 use super::credential::{Configured, Credential, Services, Source};
 use super::iam_token::IamToken;
-use super::oauth;
 use super::token::{self, Token};
 use super::token_cache::Identity;
+use super::{oauth, tied_process};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::private_file::{self, Distrust};
@@ -24,8 +26,11 @@ use crate::text::quote;
 /// How long the program may run.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// The variable that tells a program that a `token-command` has started it.
-const INSIDE: &str = "YC_RS_IN_TOKEN_COMMAND";
+/// How much of its output is read.
+const MAX_OUTPUT: usize = 64 << 10;
+
+/// How long it may still run when it has printed the token.
+const GRACE: Duration = Duration::from_millis(200);
 
 /// What the program that a `token-command` has started says when it has a `token-command` itself. Neither a terminal nor
 /// JSON changes it, so that it is recognized.
@@ -42,7 +47,7 @@ impl TokenCommand {
     /// It is not an array of strings; or others can write the configuration and would have their program run; or this
     /// program was itself started by a `token-command`.
     pub fn read(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
-        if configured.env.var(INSIDE).is_some() {
+        if configured.env.var(tied_process::INSIDE).is_some() {
             return Err(recursion());
         }
         if let Some(file) = configured.file() {
@@ -73,7 +78,7 @@ impl Credential for TokenCommand {
 
     fn obtain<'a>(&'a self, services: Services<'a>, now: DateTime<Utc>) -> LocalBoxFuture<'a, Result<IamToken>> {
         Box::pin(async move {
-            let printed = run(&self.0, &services.env.vars).await?;
+            let printed = run(&self.0, services.env).await?;
             services.log.masks.add(&printed);
             let token = token::classify(printed.expose_secret());
             let invalid = |rule| {
@@ -120,48 +125,119 @@ fn check_trusted(file: &Path) -> Result<()> {
     }
 }
 
-/// Runs the program, without a shell, and returns the first line of its output.
-async fn run(command: &[String], vars: &BTreeMap<String, String>) -> Result<SecretString> {
-    let Some((program, arguments)) = command.split_first() else {
+/// What the program has printed.
+enum Printed {
+    /// A line that is a token, and perhaps more.
+    Token(SecretString),
+    /// All of it, which may end without a line break.
+    All(Zeroizing<Vec<u8>>),
+    /// More than is read.
+    TooMuch,
+}
+
+/// Runs the program, without a shell, and returns the first line of its output. A token is returned as soon as its line is
+/// complete, and the program is then ended.
+async fn run(command: &[String], env: &Env) -> Result<SecretString> {
+    let Some(name) = command.first() else {
         return Err(Error::config("token-command is an empty list; it holds a program and its arguments"));
     };
-    // Whoever writes the program and its arguments as one string expects a shell.
-    let is_command_line = arguments.is_empty() && program.contains(' ');
-    let failure =
-        |kind, problem: String| Error::new(kind, format!("token-command {} {problem}", quote::value(program)));
-    let child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .envs(vars)
-        .env(INSIDE, "1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| {
-            let error = failure(Kind::Config, format!("cannot be started: {error}"));
-            if is_command_line {
-                error.hint("write each argument as a string of its own, e.g. [\"yc\", \"iam\", \"create-token\"]")
-            } else {
-                error
-            }
-        })?;
-    let output = tokio::time::timeout(TIME_LIMIT, child.wait_with_output())
+    let failure = |kind, problem: String| Error::new(kind, format!("token-command {} {problem}", quote::value(name)));
+    let cannot_start = |reason: &str| {
+        let error = failure(Kind::Config, format!("cannot be started: {reason}"));
+        // Whoever writes the program and its arguments as one string expects a shell.
+        if command.len() == 1 && name.contains(' ') {
+            error.hint("write each argument as a string of its own, e.g. [\"yc\", \"iam\", \"create-token\"]")
+        } else {
+            error
+        }
+    };
+    let mut child = tied_process::start(command, env).map_err(|error| cannot_start(&error.to_string()))?;
+    let read = async {
+        let errors = pin!(read_errors(child.stderr.take()));
+        let (printed, errors) = match select(pin!(read_token(child.stdout.take())), errors).await {
+            Either::Left((Ok(Printed::All(printed)), errors)) => (Ok(Printed::All(printed)), errors.await),
+            Either::Left((printed, _)) => (printed, Vec::new()),
+            Either::Right((errors, printed)) => (printed.await, errors),
+        };
+        let status = match printed {
+            Ok(Printed::All(_)) => Some(child.wait().await),
+            _ => None,
+        };
+        (printed, errors, status)
+    };
+    let (printed, errors, status) = tokio::time::timeout(TIME_LIMIT, read)
         .await
-        .map_err(|_| failure(Kind::Timeout, format!("did not end within {} seconds", TIME_LIMIT.as_secs())))?
-        .map_err(|error| failure(Kind::Internal, format!("cannot be read: {error}")))?;
-    if !output.status.success() {
-        let errors = String::from_utf8_lossy(&output.stderr);
+        .map_err(|_| failure(Kind::Timeout, format!("did not end within {} seconds", TIME_LIMIT.as_secs())))?;
+    let unreadable = |error: io::Error| failure(Kind::Internal, format!("cannot be read: {error}"));
+    let printed = match printed.map_err(unreadable)? {
+        Printed::All(printed) => printed,
+        Printed::Token(token) => {
+            end(&mut child).await;
+            return Ok(token);
+        }
+        Printed::TooMuch => {
+            let limit = MAX_OUTPUT >> 10;
+            return Err(failure(Kind::NoCredentials, format!("printed more than {limit} KiB, and no token first")));
+        }
+    };
+    if let Some(status) = status.transpose().map_err(unreadable)?.filter(|status| !status.success()) {
+        let errors = String::from_utf8_lossy(&errors);
         if errors.contains(RECURSION) {
             return Err(recursion());
         }
+        if let Some(reason) = tied_process::cannot_start(&errors) {
+            return Err(cannot_start(reason));
+        }
         let last = errors.trim().lines().last().unwrap_or("it produced no error output");
-        return Err(failure(Kind::NoCredentials, format!("failed ({}): {}", output.status, quote::line(last))));
+        return Err(failure(Kind::NoCredentials, format!("failed ({status}): {}", quote::line(last))));
     }
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&printed);
     match text.lines().next().map(str::trim) {
         Some(line) if !line.is_empty() => Ok(line.into()),
         _ => Err(failure(Kind::NoCredentials, "printed no token".to_owned())),
+    }
+}
+
+/// Reads until the first line is a token, or to the end.
+async fn read_token(stdout: Option<ChildStdout>) -> io::Result<Printed> {
+    let mut printed = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT));
+    let Some(mut stdout) = stdout else { return Ok(Printed::All(printed)) };
+    let mut first_line_is_read = false;
+    loop {
+        let from = printed.len();
+        if from == MAX_OUTPUT {
+            return Ok(Printed::TooMuch);
+        }
+        let read = (&mut stdout).take((MAX_OUTPUT - from) as u64).read_buf(&mut *printed).await?;
+        if read == 0 {
+            return Ok(Printed::All(printed));
+        }
+        let line_end = printed[from..].iter().position(|byte| *byte == b'\n').filter(|_| !first_line_is_read);
+        if let Some(length) = line_end {
+            first_line_is_read = true;
+            let line = String::from_utf8_lossy(&printed[..from + length]);
+            if token::classify(&line).is_ok() {
+                return Ok(Printed::Token(line.trim().into()));
+            }
+        }
+    }
+}
+
+/// The beginning of what the program writes to standard error; the rest is read too, or the program would have to wait.
+async fn read_errors(stderr: Option<ChildStderr>) -> Vec<u8> {
+    let mut errors = Vec::new();
+    if let Some(mut stderr) = stderr {
+        // They are only shown if the program fails.
+        let _ = (&mut stderr).take(MAX_OUTPUT as u64).read_to_end(&mut errors).await;
+        let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+    }
+    errors
+}
+
+/// Ends the program, which may have files of its own to write first.
+async fn end(child: &mut Child) {
+    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+        // It can only have ended meanwhile.
+        let _ = child.kill().await;
     }
 }

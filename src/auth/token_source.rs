@@ -8,14 +8,14 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use super::credential::Services;
-use super::iam_token::{self, IamToken};
+use super::iam_token::{self, Caller, IamToken};
 use super::sign_in::SignIn;
 use super::token_cache::{Identity, RequiredLifetime, TokenCache};
 use super::userinfo::{self, Userinfo};
 use crate::endpoints::{Endpoints, Service};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Http, Response};
+use crate::http::{Http, Response, new_idempotency_key};
 use crate::log::Log;
 use crate::status::Code;
 use crate::store::Level;
@@ -233,13 +233,15 @@ impl<'a> TokenSource<'a> {
     async fn acting_token(&self, account: &str, required: RequiredLifetime) -> Result<IamToken> {
         let own = self.own_identity().await?;
         let acting = own.as_ref().and_then(|own| self.acting_identity(own));
+        let idempotency_key = new_idempotency_key();
         let impersonate = async || {
             let caller = self.own_token(RequiredLifetime::ForCalls).await?;
-            match self.impersonate(account, &caller).await {
+            match self.impersonate(account, &caller, &idempotency_key).await {
                 // The own token was revoked since it was cached.
                 Err(error) if caller.cached && error.code() == Some(Code::Unauthenticated) => {
                     self.discard_own(&caller.value, own.as_ref()).await;
-                    self.impersonate(account, &*self.own_token(RequiredLifetime::ForCalls).await?).await
+                    let caller = self.own_token(RequiredLifetime::ForCalls).await?;
+                    self.impersonate(account, &caller, &idempotency_key).await
                 }
                 result => result,
             }
@@ -248,9 +250,10 @@ impl<'a> TokenSource<'a> {
     }
 
     /// A token of the account, which is cached no longer than the token that it is obtained with.
-    async fn impersonate(&self, account: &str, caller: &IamToken) -> Result<IamToken> {
+    async fn impersonate(&self, account: &str, caller: &IamToken, idempotency_key: &str) -> Result<IamToken> {
         let iam = self.endpoints.base(Service::Iam, &self.http).await?;
-        let token = iam_token::create_for_service_account(&self.http, &iam, &caller.value, account).await;
+        let by = Caller { token: &caller.value, idempotency_key };
+        let token = iam_token::create_for_service_account(&self.http, &iam, &by, account).await;
         let token = token.map_err(|error| {
             let error = error.context(format!("cannot act as the service account {account}"));
             match error.code() {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::credential::{Configured, Credential, Services, Source};
-use super::iam_token::IamToken;
+use super::iam_token::{self, IamToken};
 use super::subject_jwt::{Claims, SubjectJwt};
 use super::token_cache::Identity;
 use crate::endpoints::{Service, is_loopback};
@@ -293,7 +293,7 @@ fn oauth_refusal(response: &Response) -> Option<Error> {
 fn parse_token(response: &Value, now: DateTime<Utc>) -> Result<IamToken> {
     let token = response["access_token"].as_str();
     let token = token.ok_or_else(|| Error::internal("the server's response holds no IAM token"))?;
-    let mut token = IamToken::given(token.into(), now);
+    let mut token = IamToken::given(iam_token::checked(token.into())?, now);
     let lifetime = response["expires_in"].as_i64().and_then(TimeDelta::try_seconds);
     let expires_at = lifetime.and_then(|lifetime| now.checked_add_signed(lifetime));
     token.expires_at = expires_at.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true));

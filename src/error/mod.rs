@@ -162,6 +162,7 @@ impl Error {
 
     /// The server refused.
     pub fn refused(http: Option<u16>, status: Status) -> Self {
+        let status = status.shortened();
         let message = if status.message.is_empty() { status.code.name().to_owned() } else { status.message.clone() };
         let quota = status.is_quota();
         let error = Self::new(Kind::Refused { http, status }, message);

@@ -58,6 +58,18 @@ impl Failure {
         Self { error, may_be_processed: true, retryable: true }
     }
 
+    /// The response was not complete at its deadline.
+    pub(super) fn too_slow(host: &str, limit: Duration) -> Self {
+        let message = format!("the response of {host} was not complete within {}", human_duration(limit));
+        Self { error: Error::new(Kind::Timeout, message), may_be_processed: true, retryable: true }
+    }
+
+    /// The response ended before it was complete.
+    pub(super) fn incomplete(host: &str) -> Self {
+        let error = Error::network(format!("the response of {host} ended before it was complete"));
+        Self { error, may_be_processed: true, retryable: true }
+    }
+
     fn connect(error: &reqwest::Error, host: &str, options: &Options, proxy: Option<&Proxy>) -> Self {
         if let Some(tls) = find_cause::<rustls::Error>(error) {
             return Self::tls(tls, host, proxy);

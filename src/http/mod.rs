@@ -41,7 +41,10 @@ mod tls;
 mod transport;
 
 /// The most bytes of a response body that are read.
-const MAX_BODY: usize = 64 << 20;
+const MAX_BODY: usize = 32 << 20;
+
+/// How long a response may take from the start of the attempt to its last byte, if the read timeout is not longer.
+const RESPONSE_LIMIT: Duration = Duration::from_secs(120);
 
 const REQUEST_ID: &str = "x-request-id";
 const TRACE_ID: &str = "x-client-trace-id";
@@ -147,7 +150,7 @@ impl Http {
     /// A redirect is not followed. Source of the headers: yandex-cloud/go-sdk, `pkg/transport/middleware`.
     ///
     /// # Errors
-    /// No response arrived, or it is a redirect or larger than 64 MiB; or the options or the request are malformed.
+    /// No response arrived, or it is a redirect or larger than 32 MiB; or the options or the request are malformed.
     /// The error is marked [`outcome_unknown`](crate::error::Error::outcome_unknown) when a request that must not be
     /// repeated may have been processed.
     pub async fn send(&self, request: Request<'_>) -> Result<Response> {
@@ -236,6 +239,8 @@ impl Http {
         first: Option<watch::Sender<()>>,
     ) -> Result<Response, Failure> {
         let host = &request.host;
+        let limit = RESPONSE_LIMIT.max(self.options.read_timeout);
+        let deadline = Instant::now() + limit;
         let failed = |error| {
             let proxy = transport.proxy.as_ref().filter(|proxy| proxy.is_used_for(&request.url));
             Failure::from_reqwest(error, host, &self.options, proxy)
@@ -249,9 +254,12 @@ impl Http {
         }
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = read_body(response, MAX_BODY, self.options.read_timeout).await.map_err(|error| match error {
+        let body = read_body(response, MAX_BODY, self.options.read_timeout, deadline).await;
+        let body = body.map_err(|error| match error {
             BodyError::Connection(error) => failed(error),
             BodyError::Timeout => timed_out(),
+            BodyError::TooSlow => Failure::too_slow(host, limit),
+            BodyError::Incomplete => Failure::incomplete(host),
             BodyError::TooLarge => Failure::too_large(status, host, MAX_BODY),
         })?;
         let origin = Origin::new(&request.url, transport.proxy.as_ref());
@@ -334,6 +342,11 @@ fn redirect(response: &reqwest::Response, request: &PreparedRequest, transport: 
     let target = location.and_then(|text| response.url().join(text).ok());
     let target = target.as_ref().map(host_and_port);
     Failure::redirect(response.status().as_u16(), &origin, target.as_deref(), may_repeat)
+}
+
+/// A value for [`Request::idempotency_key`].
+pub fn new_idempotency_key() -> String {
+    Uuid::new_v4().to_string()
 }
 
 /// A random number from 0 to 1.

@@ -3,9 +3,8 @@
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use uuid::Uuid;
 
-use super::{IDEMPOTENCY_KEY, Method, REQUEST_ID, TRACE_ID, Url, debug};
+use super::{IDEMPOTENCY_KEY, Method, REQUEST_ID, TRACE_ID, Url, debug, new_idempotency_key};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::text::percent;
@@ -22,6 +21,9 @@ pub struct Request<'a> {
     pub headers: Vec<(&'static str, String)>,
     pub body: Body,
     pub repeat: Repeat,
+    /// The `Idempotency-Key` of a request that changes something; the caller of one that it may make once more gives the
+    /// same again, others get a new one.
+    pub idempotency_key: Option<&'a str>,
 }
 
 /// The body of a request.
@@ -50,7 +52,15 @@ pub enum Repeat {
 impl<'a> Request<'a> {
     /// A request that has no body and may be repeated.
     pub fn new(method: Method, url: &'a str) -> Self {
-        Self { method, url, bearer: None, headers: vec![], body: Body::Empty, repeat: Repeat::Always }
+        Self {
+            method,
+            url,
+            bearer: None,
+            headers: vec![],
+            body: Body::Empty,
+            repeat: Repeat::Always,
+            idempotency_key: None,
+        }
     }
 }
 
@@ -91,7 +101,8 @@ impl PreparedRequest {
         insert_header(&mut headers, "accept", "application/json")?;
         insert_header(&mut headers, TRACE_ID, trace_id)?;
         if matches!(request.method, Method::POST | Method::PATCH | Method::DELETE) {
-            insert_header(&mut headers, IDEMPOTENCY_KEY, &Uuid::new_v4().to_string())?;
+            let key = request.idempotency_key.map_or_else(new_idempotency_key, str::to_owned);
+            insert_header(&mut headers, IDEMPOTENCY_KEY, &key)?;
         }
         if let Some(token) = request.bearer {
             log.masks.add(token);

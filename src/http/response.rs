@@ -4,9 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use http_body::Body as _;
+use reqwest::Version;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::origin::{Origin, header_text, is_html, status_text};
 use super::{REQUEST_ID, retry};
@@ -206,28 +208,40 @@ pub(super) enum BodyError {
     Connection(reqwest::Error),
     /// Nothing arrived for longer than the pause that is allowed.
     Timeout,
+    /// It was not complete at the deadline.
+    TooSlow,
+    /// It ended before its end.
+    Incomplete,
     TooLarge,
 }
 
-/// Reads a body of at most `limit` bytes that has no longer pause than this.
+/// Reads a body of at most `limit` bytes that has no longer pause than this and is complete at the deadline.
 pub(super) async fn read_body(
     mut response: reqwest::Response,
     limit: usize,
     pause: Duration,
+    deadline: Instant,
 ) -> Result<Vec<u8>, BodyError> {
-    let announced = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
-    if announced > limit {
+    let announced = response.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced.is_some_and(|length| length > limit) {
         return Err(BodyError::TooLarge);
     }
-    let mut body = Vec::with_capacity(announced.min(1 << 20));
+    let mut body = Vec::with_capacity(announced.unwrap_or_default().min(1 << 20));
     loop {
-        let chunk = timeout(pause, response.chunk()).await.map_err(|_| BodyError::Timeout)?;
-        let Some(chunk) = chunk.map_err(BodyError::Connection)? else { return Ok(body) };
+        let chunk = timeout_at(deadline, timeout(pause, response.chunk())).await.map_err(|_| BodyError::TooSlow)?;
+        let Some(chunk) = chunk.map_err(|_| BodyError::Timeout)?.map_err(BodyError::Connection)? else { break };
         if chunk.len() > limit - body.len() {
             return Err(BodyError::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
+    // A stream of HTTP/2 can also be ended by a reset, which hyper takes for the end of the body when its reason is
+    // NO_ERROR or CANCEL.
+    let is_complete = match announced {
+        Some(length) => body.len() == length,
+        None => response.version() != Version::HTTP_2 || reqwest::Body::from(response).is_end_stream(),
+    };
+    if is_complete { Ok(body) } else { Err(BodyError::Incomplete) }
 }
 
 #[cfg(test)]

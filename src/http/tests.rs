@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use futures_util::future::poll_immediate;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -390,11 +391,11 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn no_body_is_read_past_the_limit() {
-    let announced = Reply::Keep("HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\n");
+    let announced = Reply::Keep("HTTP/1.1 200 OK\r\nContent-Length: 33554433\r\n\r\n");
     for (repeat, unknown) in [(Repeat::Always, false), (Repeat::Unprocessed, true)] {
         let server = Server::start(&[announced, Reply::Keep(OK)]);
         let error = send(&server, repeat).await.unwrap_err();
-        let message = format!("the response of 127.0.0.1:{} is larger than the limit of 64 MiB", server.port);
+        let message = format!("the response of 127.0.0.1:{} is larger than the limit of 32 MiB", server.port);
         assert_eq!(error.to_string(), message);
         assert_eq!((error.exit_code(), error.is_outcome_unknown(), server.requests().len()), (1, unknown, 1));
     }
@@ -404,8 +405,28 @@ async fn no_body_is_read_past_the_limit() {
     let url = Url::parse(&server.url()).unwrap();
     let transport = Transport::new(&options(), None, &env(&[]), &Masks::default()).unwrap();
     let get = || transport.client.execute(reqwest::Request::new(Method::GET, url.clone()));
-    assert_eq!(read_body(get().await.unwrap(), 8, Duration::MAX).await.ok(), Some(b"abcdefgh".to_vec()));
-    assert!(matches!(read_body(get().await.unwrap(), 7, Duration::MAX).await, Err(BodyError::TooLarge)));
+    let (hour, deadline) = (Duration::from_secs(3600), Instant::now() + Duration::from_secs(3600));
+    assert_eq!(read_body(get().await.unwrap(), 8, hour, deadline).await.ok(), Some(b"abcdefgh".to_vec()));
+    assert!(matches!(read_body(get().await.unwrap(), 7, hour, deadline).await, Err(BodyError::TooLarge)));
+}
+
+#[tokio::test]
+async fn a_body_is_complete_at_its_deadline_whatever_the_pauses() {
+    let server = Server::start(&[Reply::Keep("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), Reply::Silence]);
+    let transport = Transport::new(&options(), None, &env(&[]), &Masks::default()).unwrap();
+    let request = reqwest::Request::new(Method::GET, Url::parse(&server.url()).unwrap());
+    let response = transport.client.execute(request).await.unwrap();
+    let (hour, deadline) = (Duration::from_secs(3600), Instant::now() + Duration::from_millis(30));
+    assert!(matches!(read_body(response, 9, hour, deadline).await, Err(BodyError::TooSlow)));
+}
+
+#[tokio::test]
+async fn a_body_that_is_shorter_than_announced_leaves_the_outcome_open() {
+    let short = Reply::Close("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"done\": 1}");
+    let server = Server::start(&[short, Reply::Keep(OK)]);
+    let error = send(&server, Repeat::Unprocessed).await.unwrap_err();
+    assert!(error.is_outcome_unknown(), "{error:?}");
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -621,6 +642,11 @@ async fn roots_that_cannot_be_read_are_an_error_of_the_configuration() {
 
 /// An HTTP/2 server that refuses the first `refused` requests without touching them; how many connections it has had.
 async fn http2_server(refused: usize) -> (String, Options, Arc<AtomicUsize>) {
+    http2_server_that_ends(refused, None).await
+}
+
+/// The same, whose streams are reset for this reason in the place of their end.
+async fn http2_server_that_ends(refused: usize, reset: Option<h2::Reason>) -> (String, Options, Arc<AtomicUsize>) {
     let (mut config, authority) = tls_config("127.0.0.1", |_| {});
     config.alpn_protocols = vec![b"h2".to_vec()];
     let directory = TempDir::new().unwrap();
@@ -648,7 +674,12 @@ async fn http2_server(refused: usize) -> (String, Options, Arc<AtomicUsize>) {
                     } else {
                         #[expect(clippy::default_trait_access, reason = "the type is that of another crate")]
                         let mut body = respond.send_response(Default::default(), false).unwrap();
-                        body.send_data("{}".into(), true).unwrap();
+                        body.send_data("{}".into(), reset.is_none()).unwrap();
+                        if let Some(reason) = reset {
+                            // This writes what was sent, which a reset would drop.
+                            assert!(poll_immediate(connection.accept()).await.is_none());
+                            body.send_reset(reason);
+                        }
                     }
                 }
             });
@@ -676,4 +707,14 @@ async fn a_refused_stream_counts_as_not_processed() {
     let response = http.send(post(&url, Repeat::Unprocessed)).await.unwrap();
     assert_eq!((response.status, response.resent), (200, false));
     assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_in_the_place_of_its_end_leaves_the_outcome_open() {
+    for reason in [h2::Reason::NO_ERROR, h2::Reason::CANCEL, h2::Reason::INTERNAL_ERROR] {
+        let (url, options, _) = http2_server_that_ends(0, Some(reason)).await;
+        let http = Http::new(options, &env(&[("SSL_CERT_FILE", "/dev/null")]), Log::default());
+        let error = http.send(post(&url, Repeat::Unprocessed)).await.unwrap_err();
+        assert!(error.is_outcome_unknown(), "{reason:?}: {error:?}");
+    }
 }

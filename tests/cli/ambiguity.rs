@@ -246,3 +246,15 @@ fn a_response_without_the_secret_is_an_error() {
         }
     }
 }
+
+#[test]
+fn a_call_that_is_made_again_with_a_new_token_keeps_its_idempotency_key() {
+    let user = User::new().with_key();
+    let old = user.run("iam create-token").ok();
+    user.cloud.revoke_token(old.trim());
+    user.run("iam access-key create").ok();
+    let requests = user.cloud.requests();
+    let created = requests.iter().filter(|request| request.line() == CREATE);
+    let keys: Vec<_> = created.map(|request| request.header("idempotency-key").unwrap()).collect();
+    assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
+}

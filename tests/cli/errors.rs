@@ -355,11 +355,11 @@ mod answers {
     }
 
     #[test]
-    fn a_response_of_more_than_64_mib_is_not_read() {
+    fn a_response_of_more_than_32_mib_is_not_read() {
         let user = User::signed_in();
         user.cloud.fault(LIST, Fault::Oversized);
         let error = user.run("iam access-key list").failed(1);
-        assert!(error.contains("64 MiB"), "{error}");
+        assert!(error.contains("32 MiB"), "{error}");
     }
 
     #[test]

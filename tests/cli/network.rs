@@ -268,11 +268,11 @@ fn a_redirect_of_the_token_exchange_takes_no_credential_elsewhere() {
 }
 
 #[test]
-fn a_response_of_more_than_64_mib_is_not_read() {
+fn a_response_of_more_than_32_mib_is_not_read() {
     for user in [User::signed_in(), User::signed_in().over_https()] {
         user.cloud.fault(LIST, Fault::Oversized);
         let error = user.run("iam access-key list").failed(1);
-        assert!(error.contains("64 MiB"), "{error}");
+        assert!(error.contains("32 MiB"), "{error}");
     }
 }
 

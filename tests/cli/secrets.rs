@@ -13,6 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use yc_emulator::{ADMIN_ID, Emulator, FOLDER_ID, Fault, OAUTH_TOKEN, PrivateKey};
 
+use crate::route::GET;
 use crate::support::{Ran, User};
 
 const CREATE: &str = "iam access-key create --service-account-id ajeadmin000000000001";
@@ -477,4 +478,76 @@ fn a_token_in_a_wrong_place_is_described_by_its_form() {
         let message = "ERROR: unexpected argument (an OAuth token, not shown) found\n";
         assert_eq!(error, format!("{message}hint: Usage: yc-rs iam revoke-token [OPTIONS]\n"));
     }
+}
+
+/// The first 16 characters of the token's signature.
+fn part(token: &str) -> &str {
+    &token[token.len() - 40..][..16]
+}
+
+/// The text with each character in this notation.
+fn each(text: &str, notation: impl Fn(u8) -> String) -> String {
+    text.bytes().map(notation).collect()
+}
+
+#[test]
+fn sixteen_characters_of_the_token_are_masked_in_every_notation() {
+    let user = User::signed_in();
+    let token = user.cloud.tokens()[0].value.clone();
+    let part = part(&token);
+    let notations = [
+        part.to_owned(),
+        part.to_uppercase(),
+        part.to_lowercase(),
+        format!("{} {}\t{}", &part[..4], &part[4..9], &part[9..]),
+        STANDARD.encode(part).trim_end_matches('=').to_owned(),
+        each(part, |byte| format!("{byte:02x}")),
+        each(part, |byte| format!("%{byte:02X}")),
+        each(part, |byte| format!("\\u{byte:04x}")),
+    ];
+    for shown in notations {
+        user.cloud.fault(GET, Fault::status(3, &format!("cannot read «{shown}»")));
+        let error = user.run("iam access-key get abc").failed(1);
+        assert_eq!(
+            error.lines().next().unwrap(),
+            "ERROR: cannot get the access key 'abc': cannot read «****»",
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn at_most_four_kibibytes_of_the_apis_message_are_shown() {
+    let user = User::signed_in();
+    let message = "no way ".repeat(150_000);
+    for format in ["text", "json"] {
+        user.cloud.fault(GET, Fault::status(3, &message));
+        let error = user.run(&format!("iam access-key get abc --error-format {format}")).err;
+        let shown = format!("{}…", &message[..4093]);
+        assert!(error.contains(&shown) && error.len() < 5000, "{error}");
+    }
+}
+
+#[test]
+fn a_message_of_a_mebibyte_that_looks_like_tokens_is_masked_at_once() {
+    let user = User::signed_in();
+    let message = "eyJ".repeat(350_000);
+    user.cloud.fault(GET, Fault::status(3, &message));
+    // Quadratic time would be minutes, and the server waits no longer than its own limits.
+    let started = std::time::Instant::now();
+    let error = user.run("iam access-key get abc").failed(1);
+    let expected = format!("ERROR: cannot get the access key 'abc': {}…", &message[..4093]);
+    assert!(error.lines().next() == Some(&expected), "{}", &error[..200]);
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[test]
+fn the_debug_log_shows_a_long_message_in_full() {
+    let user = User::signed_in();
+    let token = user.cloud.tokens()[0].value.clone();
+    let message = format!("{}«{}» and the end", "no way ".repeat(10_000), part(&token));
+    user.cloud.fault(GET, Fault::status(3, &message));
+    let log = user.run("iam access-key get abc --debug-grpc").err;
+    let shown = message.replace(part(&token), "****");
+    assert!(log.contains(&shown), "{}", &log[..2000]);
 }

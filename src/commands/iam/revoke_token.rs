@@ -2,13 +2,14 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::auth::iam_token::{self, IamToken, REVOKE_RESPONSE};
+use crate::auth::iam_token::{self, Caller, IamToken, REVOKE_RESPONSE};
 use crate::auth::token;
 use crate::commands::Outcome;
 use crate::config::settings::parse_secret;
 use crate::context::Context;
 use crate::endpoints::Service;
 use crate::error::{Error, Result};
+use crate::http::new_idempotency_key;
 use crate::output::Output;
 
 /// Revoke an IAM token
@@ -37,9 +38,11 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
 
     let tokens = client.tokens();
     let revoked = |current: &IamToken| given.clone().unwrap_or_else(|| current.value.clone());
+    let idempotency_key = new_idempotency_key();
     let revoke = async |current: &IamToken| {
         let iam = tokens.endpoints.base(Service::Iam, &tokens.http).await?;
-        iam_token::revoke(&tokens.http, &iam, &current.value, &revoked(current)).await
+        let caller = Caller { token: &current.value, idempotency_key: &idempotency_key };
+        iam_token::revoke(&tokens.http, &iam, &caller, &revoked(current)).await
     };
     let about = |error: Error| error.context("cannot revoke the IAM token");
     let (current, response) = tokens.send_authenticated(revoke).await.map_err(about)?;

@@ -1,7 +1,9 @@
 //! A program of the user's that prints a token.
 
-use std::fs::{Permissions, set_permissions};
+use std::fs::{File, Permissions, set_permissions};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use yc_emulator::{ADMIN_ID, Grant, OAUTH_TOKEN};
 
@@ -52,7 +54,7 @@ fn the_program_is_found_by_path_and_has_the_users_variables_and_no_input() {
 fn what_the_program_says_on_standard_error_is_shown_when_it_fails_only() {
     let user = with_command(&["/bin/sh", "-c", "echo noise >&2; echo t1.a"]);
     assert_eq!(user.run(CREATE_TOKEN).ok(), "t1.a\n");
-    let script = user.write_file("script", "echo t1.half; echo the vault is sealed >&2; exit 7");
+    let script = user.write_file("script", "printf t1.half; echo the vault is sealed >&2; exit 7");
     run_instead(&user, &["/bin/sh", script.to_str().unwrap()]);
     let error = user.run(CREATE_TOKEN).failed(3);
     assert!(error.contains("the vault is sealed") && error.contains("token-command"), "{error}");
@@ -267,4 +269,45 @@ fn a_command_may_be_this_program_with_another_credential() {
 fn a_command_that_hangs_ends_with_the_time_that_the_user_gives() {
     let user = with_command(&["/bin/sh", "-c", "exec sleep 600"]);
     user.run("iam create-token --timeout 300ms").failed(5);
+}
+
+#[test]
+fn a_token_is_used_once_its_line_is_complete_and_the_program_is_then_ended() {
+    let user = with_command(&["/bin/sh", "-c", "echo t1.own; exec sleep 600"]);
+    let started = Instant::now();
+    assert_eq!(user.run(CREATE_TOKEN).ok(), "t1.own\n");
+    run_instead(&user, &["/bin/sh", "-c", "echo t1.own; exec yes"]);
+    assert_eq!(user.run(CREATE_TOKEN).ok(), "t1.own\n");
+    // Far less than the minute that the program may take.
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+}
+
+#[test]
+fn no_more_than_64_kibibytes_of_the_output_are_read() {
+    let user = with_command(&["/bin/cat", "/dev/zero"]);
+    let expected = "ERROR: cannot get an IAM token with 'token-command' of profile 'p': token-command '/bin/cat' printed \
+                    more than 64 KiB, and no token first\n";
+    let started = Instant::now();
+    assert_eq!(user.run(CREATE_TOKEN).failed(3), expected);
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_program_does_not_outlive_this_one() {
+    let user = with_command(&["/bin/sh", "-c", "exec 3> pipe; echo started >&3; exec sleep 600"]);
+    let pipe = user.make_pipe("pipe");
+    let mut child = user.start(["iam", "create-token"]);
+    // Opening waits until the program has opened it too.
+    let mut from_program = BufReader::new(File::open(pipe).unwrap());
+    let mut line = String::new();
+    from_program.read_line(&mut line).unwrap();
+    assert_eq!(line, "started\n");
+    let started = Instant::now();
+    // By SIGKILL, after which this program can do nothing any more.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The end of the pipe comes when the program is gone.
+    from_program.read_to_string(&mut line).unwrap();
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
 }

@@ -36,7 +36,7 @@ pub enum Fault {
         /// The `Location` header.
         location: String,
     },
-    /// The response has status 200 and a body of more than 64 MiB; nothing is processed.
+    /// The response has status 200 and a body of more than 32 MiB; nothing is processed.
     Oversized,
     /// The request is refused with a message that repeats its `Authorization` header and its body.
     EchoSecrets,

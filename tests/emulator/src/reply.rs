@@ -48,7 +48,7 @@ impl Reply {
         response
     }
 
-    /// Sends a body of more than 64 MiB.
+    /// Sends a body of more than 32 MiB.
     pub(crate) fn into_oversized_response(self) -> Response<Payload> {
         self.with_body(Oversized { sent: 0 }.boxed_unsync())
     }
@@ -104,7 +104,7 @@ struct Oversized {
 }
 
 impl Oversized {
-    const TOTAL: usize = 65 * 1024 * 1024;
+    const TOTAL: usize = 33 * 1024 * 1024;
 }
 
 impl Body for Oversized {
