@@ -57,13 +57,16 @@ pub fn main() -> ExitCode {
         // That of a dependency would name a directory of the machine that built the program.
         let own = panic.location().filter(|at| at.file().starts_with("src/") || at.file().starts_with("src\\"));
         let place = own.map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
-        let _ = writeln!(std::io::stderr(), "ERROR: internal error{place}");
+        let error = Error::internal(format!("internal error{place}"));
+        let error = interrupt::advice_of_panic().into_iter().fold(error, Error::urgent_hint);
+        let _ = write!(std::io::stderr(), "{}", error.to_text());
         // An abort would leave a core dump with secrets behind.
         exit_after_panic();
     }));
     let args: Vec<_> = std::env::args_os().collect();
     match Env::from_process() {
         Ok(env) => {
+            process::catch_file_size_signal(env.ignored.file_size);
             // A script that completes a command line gets its answer before anything else can be printed.
             let answered =
                 commands::completion::answer(&args, &env).or_else(|| jq_process::run_if_requested(&args, &env));
@@ -183,7 +186,7 @@ fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console
         filter: flags.jq.as_deref().map(|filter| Filter::compile(filter, &env.vars)).transpose()?,
         terminal: env.terminal.stdout,
     };
-    let printer = Printer::new(render, env.program.clone());
+    let printer = Printer::new(render, env);
     let context = Context::new(env, flags, settings, log(flags, env, console), printer);
     block_on(&context, Box::pin(commands::run(command, &context)))
 }

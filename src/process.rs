@@ -33,6 +33,20 @@ fn restore_core_limit() {
     }
 }
 
+/// Makes a write beyond the limit of the size of a file an error, where it would end this process without a word. A
+/// command that replaces this process finds the signal as it was, since one that is caught is restored then.
+#[cfg(unix)]
+pub fn catch_file_size_signal(is_ignored: bool) {
+    if !is_ignored {
+        let signal = rustix::process::Signal::XFSZ.as_raw();
+        // It is an additional protection: the program works without it.
+        let _ = signal_hook::flag::register(signal, std::sync::Arc::default());
+    }
+}
+
+#[cfg(not(unix))]
+pub fn catch_file_size_signal(_: bool) {}
+
 /// Replaces this process with the command; returns only when that fails.
 ///
 /// # Errors

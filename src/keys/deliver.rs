@@ -15,16 +15,15 @@ use crate::credentials::aws_file::{AwsFiles, Lifetime, ProfileWriter};
 use crate::credentials::forms::{ExportFormat, github_actions, process};
 use crate::credentials::{Credentials, Storage};
 use crate::error::{Error, Kind, Result};
-use crate::output::Output;
+use crate::output::{OnlyCopy, Output, Worker};
 use crate::text::quote;
 
-/// The destination of a new key.
-#[derive(Debug)]
+/// The destination of a new key, with everything that writing to it needs.
 pub enum Delivery {
     /// Standard output, as every result.
-    Print,
+    Print(OnlyCopy),
     /// Standard output, in a form that S3 clients and shells read.
-    Export(ExportFormat, Storage),
+    Export(ExportFormat, Storage, OnlyCopy),
     /// The variables of later steps of a GitHub Actions job: the file that holds them.
     GithubActions {
         /// `$GITHUB_ENV`
@@ -33,9 +32,13 @@ pub enum Delivery {
         security_token: bool,
         /// Where the storage is.
         storage: Storage,
+        /// What prints the masks.
+        printer: OnlyCopy,
+        /// What writes the file.
+        worker: Worker,
     },
     /// A profile of the AWS credentials file, whose lock is held.
-    AwsProfile(Box<ProfileWriter>),
+    AwsProfile(Box<ProfileWriter>, Worker),
 }
 
 /// A key that was just created.
@@ -90,8 +93,9 @@ impl Delivery {
     /// Delivery in an export format; checks what is known before the key exists.
     ///
     /// # Errors
-    /// The format cannot carry the region or the endpoint, or `$GITHUB_ENV` cannot be written.
+    /// Standard output or `$GITHUB_ENV` cannot be written, or the format cannot carry the region or the endpoint.
     pub async fn export(format: ExportFormat, region_flag: Option<&str>, context: &Context<'_>) -> Result<Self> {
+        let printer = context.printer.only_copy()?;
         let storage = match format {
             // This form carries neither region nor endpoint, so they need not be known.
             ExportFormat::Process => Storage::default(),
@@ -103,9 +107,10 @@ impl Delivery {
         match format {
             ExportFormat::GithubActions => {
                 let security_token = context.env.vars.contains_key("AWS_SECURITY_TOKEN");
-                Ok(Self::GithubActions { file: github_env(context)?, security_token, storage })
+                let file = github_env(context)?;
+                Ok(Self::GithubActions { file, security_token, storage, printer, worker: Worker::start() })
             }
-            format => Ok(Self::Export(format, storage)),
+            format => Ok(Self::Export(format, storage, printer)),
         }
     }
 
@@ -125,10 +130,10 @@ impl Delivery {
         let files = AwsFiles::locate(file, context.env)?;
         let writer = ProfileWriter::prepare(files, profile, lifetime, &context.log).await?;
         if !writer.is_new() {
-            return Ok(Self::AwsProfile(Box::new(writer)));
+            return Ok(Self::AwsProfile(Box::new(writer), Worker::start()));
         }
         let storage = storage(region_flag, context).await?;
-        Ok(Self::AwsProfile(Box::new(writer.with_storage(storage)?)))
+        Ok(Self::AwsProfile(Box::new(writer.with_storage(storage)?), Worker::start()))
     }
 
     /// Delivers the key. When it does not arrive, the error gives `lost_secret_advice`.
@@ -141,15 +146,15 @@ impl Delivery {
 
     async fn write(self, key: NewKey, context: &Context<'_>) -> Result<()> {
         match self {
-            Self::Print => {
+            Self::Print(printer) => {
                 let (secret, warning) = (key.secret().clone(), key.warning_not_shown());
-                let printed = context.printer.print_only_copy(key.into_output()).await?;
+                let printed = printer.print(key.into_output()).await?;
                 if context.printer.has_filter() && !contains(&printed, secret.expose_secret()) {
                     context.log.warn(&warning);
                 }
                 Ok(())
             }
-            Self::Export(format, storage) => {
+            Self::Export(format, storage, printer) => {
                 let text = key.credentials(storage).export(format)?;
                 if format == ExportFormat::Process && text.len() > process::LONGEST {
                     context.log.note(&format!(
@@ -159,24 +164,25 @@ impl Delivery {
                         process::LONGEST
                     ));
                 }
-                context.printer.print_only_copy(Output::Verbatim(text.into_bytes())).await.map(drop)
+                printer.print(Output::Verbatim(text.into_bytes())).await.map(drop)
             }
-            Self::GithubActions { file, security_token, storage } => {
+            Self::GithubActions { file, security_token, storage, printer, worker } => {
                 let credentials = key.credentials(storage);
                 let masks = credentials.export(ExportFormat::GithubActions)?;
-                context.printer.print_only_copy(Output::Verbatim(masks.into_bytes())).await?;
+                printer.print(Output::Verbatim(masks.into_bytes())).await?;
                 let lines = github_actions::lines(&credentials, security_token);
-                on_blocking_thread(move || {
-                    append(&file, &lines).map_err(|error| {
-                        Error::new(
-                            Kind::Output,
-                            format!("cannot write $GITHUB_ENV, {}: {error}", quote::bare_path(&file)),
-                        )
+                worker
+                    .run(move || {
+                        append(&file, &lines).map_err(|error| {
+                            Error::new(
+                                Kind::Output,
+                                format!("cannot write $GITHUB_ENV, {}: {error}", quote::bare_path(&file)),
+                            )
+                        })
                     })
-                })
-                .await
+                    .await?
             }
-            Self::AwsProfile(writer) => {
+            Self::AwsProfile(writer, worker) => {
                 let credentials = key.credentials(Storage::default());
                 let done = format!(
                     "the key {} is in the profile {} of {}",
@@ -184,7 +190,7 @@ impl Delivery {
                     quote::value(writer.profile()),
                     quote::bare_path(writer.path())
                 );
-                on_blocking_thread(move || writer.write(&credentials)).await?;
+                worker.run(move || writer.write(&credentials)).await??;
                 context.log.note(&done);
                 Ok(())
             }
@@ -194,12 +200,6 @@ impl Delivery {
 
 fn contains(text: &[u8], part: &str) -> bool {
     text.windows(part.len().max(1)).any(|window| window == part.as_bytes())
-}
-
-/// Runs what may block where it does not hold up Ctrl-C.
-async fn on_blocking_thread(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(Error::internal("delivering the credentials failed")))
 }
 
 /// The file that GitHub Actions reads the variables of later steps from.

@@ -42,17 +42,15 @@ pub enum Subject {
 
 impl KeyRequest {
     /// What to tell the user when the secret of a key is lost before it is delivered.
-    ///
-    /// # Errors
-    /// The credential does not tell its identity.
-    pub async fn lost_secret_advice(&self, key: &EphemeralKey, context: &Context<'_>) -> Result<String> {
+    pub async fn lost_secret_advice(&self, key: &EphemeralKey, context: &Context<'_>) -> String {
         let id = &key.access_key_id;
-        Ok(if self.cached(context).await?.is_some_and(|cached| cached.holds(key)) {
+        // The key exists, so an error must not take the place of the advice.
+        if self.cached(context).await.ok().flatten().is_some_and(|cached| cached.holds(key)) {
             format!("the key {id} is cached; run the command again to get it")
         } else {
             let expires_at = key.raw["expiresAt"].as_str().unwrap_or_default();
             format!("the secret of the key {id} is lost; the key cannot be deleted and expires at {expires_at}")
-        })
+        }
     }
 
     /// The place of the key in the cache; `None` when it is not cached.

@@ -7,7 +7,8 @@ use serde_json::Value;
 use self::formats::Documents;
 pub use self::formats::{Format, yaml};
 pub use self::jq::{Filter, STACK_BYTES};
-pub use self::printer::Printer;
+pub use self::printer::{OnlyCopy, Printer};
+pub use self::worker::Worker;
 use crate::error::Result;
 use crate::message::{Message, Node};
 use crate::text::escape;
@@ -20,6 +21,7 @@ mod printer;
 pub mod stdout;
 #[cfg(test)]
 pub(crate) mod tests;
+mod worker;
 
 /// The result of a command. Values are REST JSON as received.
 #[derive(Clone)]

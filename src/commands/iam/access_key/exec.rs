@@ -38,7 +38,7 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     process::find_program(program, context.env.var("PATH")).map_err(|reason| cannot_run(program, &reason))?;
     let storage = storage(args.region.region.as_deref(), context).await?;
     let key = issue::issue(&request, context).await?;
-    let advice = request.lost_secret_advice(&key, context).await?;
+    let advice = request.lost_secret_advice(&key, context).await;
     let mut command = Command::new(program);
     command.args(arguments);
     environment::set(&mut command, &Credentials::ephemeral(&key, storage), context.env);

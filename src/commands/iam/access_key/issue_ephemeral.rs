@@ -39,7 +39,7 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     reject_unused_region(&args.export, &args.aws, &args.region)?;
     let delivery = delivery(&args.export, &args.aws, &args.region, Lifetime::Temporary, context).await?;
     let key = issue::issue(&request, context).await?;
-    let advice = request.lost_secret_advice(&key, context).await?;
+    let advice = request.lost_secret_advice(&key, context).await;
     delivery.deliver(NewKey::Ephemeral(key), advice, context).await?;
     Ok(Outcome::default())
 }
