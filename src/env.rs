@@ -34,6 +34,7 @@ pub struct Env {
 /// Which of the signals that end a program are ignored, as SIGINT is in the background of a shell and SIGHUP after
 /// `nohup`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each signal")]
 pub struct IgnoredSignals {
     /// SIGINT.
     pub interrupt: bool,

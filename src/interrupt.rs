@@ -63,7 +63,9 @@ impl InProgress {
         if let Some(entry) = self.0.borrow_mut().get_mut(position) {
             if stage == Stage::Creating && result.is_ok() {
                 // The secret exists, and is lost unless it is delivered.
-                entry.iter_mut().for_each(|work| work.stage = Stage::Delivering);
+                if let Some(work) = entry {
+                    work.stage = Stage::Delivering;
+                }
             } else {
                 *entry = None;
                 if stage != Stage::Repeatable {

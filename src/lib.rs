@@ -186,7 +186,7 @@ fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console
         filter: flags.jq.as_deref().map(|filter| Filter::compile(filter, &env.vars)).transpose()?,
         terminal: env.terminal.stdout,
     };
-    let printer = Printer::new(render, env);
+    let printer = Printer::new(render, env, flags.timeout);
     let context = Context::new(env, flags, settings, log(flags, env, console), printer);
     block_on(&context, Box::pin(commands::run(command, &context)))
 }

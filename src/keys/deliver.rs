@@ -148,8 +148,8 @@ impl Delivery {
         match self {
             Self::Print(printer) => {
                 let (secret, warning) = (key.secret().clone(), key.warning_not_shown());
-                let printed = printer.print(key.into_output()).await?;
-                if context.printer.has_filter() && !contains(&printed, secret.expose_secret()) {
+                let shown = printer.print(key.into_output()).await?;
+                if context.printer.has_filter() && !contains(&shown, secret.expose_secret()) {
                     context.log.warn(&warning);
                 }
                 Ok(())

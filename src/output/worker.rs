@@ -25,13 +25,14 @@ impl Worker {
         Self::with_stack(STACK)
     }
 
-    /// The same with a stack of this many bytes.
-    pub fn with_stack(stack: usize) -> Self {
+    fn with_stack(stack: usize) -> Self {
         let (sender, works) = mpsc::channel::<Work>();
         let (ready, started) = mpsc::channel();
         let run = move || {
             if ready.send(()).is_ok() {
-                works.into_iter().for_each(|work| work());
+                for work in works {
+                    work();
+                }
             }
         };
         let is_started = thread::Builder::new().stack_size(stack).spawn(run).is_ok() && started.recv().is_ok();

@@ -124,10 +124,80 @@ fn the_command_of_exec_has_the_signal_for_large_files_as_the_user_has_it() {
 }
 
 #[test]
-fn a_limit_of_the_memory_does_not_cost_a_key() {
+fn a_limit_of_the_memory_costs_neither_a_key_nor_a_filter() {
     let user = User::signed_in();
-    for line in ["iam access-key create --jq .secret", "iam access-key create --jq .access_key.id"] {
+    for line in [
+        "iam access-key create --jq .secret",
+        "iam access-key create --jq '.secret | tojson'",
+        "iam access-key issue-ephemeral --export env --region ru-central1",
+        "iam access-key list --jq 'map(.id)'",
+    ] {
         let ran = shell(&user, &format!("ulimit -v 250000; exec yc-rs {line}"));
-        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.ok();
     }
+}
+
+/// The commands that print one result and those that print a list, each with a filter that needs a process.
+fn filtered(filter: &str) -> [[String; 5]; 3] {
+    let line = |command: &str| ["iam", "access-key", command, "--jq", filter].map(str::to_owned);
+    [line("create"), line("list"), line("issue-ephemeral")]
+}
+
+#[test]
+fn a_filter_that_recurses_for_ever_or_takes_too_much_memory_is_an_error_of_the_filter() {
+    let user = user();
+    for filter in ["def f: 1+f; f", "def f: [f]; f", ".[] | def f: 1+f; f", "\"x\" * 2000000000 | length"] {
+        for args in filtered(filter) {
+            let ran = user.run_args(args.iter().map(String::as_str).chain(["--error-format", "json"]));
+            let error: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+            assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{args:?}");
+            assert_eq!(error["code"], "FILTER", "{args:?}");
+            assert_eq!(
+                error["message"],
+                "the jq filter crashed (signal: 6 (SIGABRT)): infinite recursion, or the need of more than 1 GiB of \
+                 memory, ends its process",
+                "{args:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_filter_that_does_not_end_is_ended_by_timeout() {
+    let user = user();
+    for args in filtered("def f: f; f") {
+        // A command that has made a key must not be repeated.
+        let code = if args[2] == "list" { 5 } else { 1 };
+        let error = user.run_args(args.iter().map(String::as_str).chain(["--timeout", "1s"])).failed(code);
+        assert_eq!(error.lines().next(), Some("ERROR: not done within the 1s of --timeout"), "{args:?}");
+    }
+}
+
+#[test]
+fn a_filter_that_does_not_end_is_ended_without_timeout_too() {
+    let user = User::new();
+    // As the program starts itself, with a limit of one second.
+    let mut child = user.start(["--yc-rs-run-filter", "1", "def f: f; f"]);
+    let frame = [b"e".as_slice(), &2_u64.to_le_bytes(), b"{}"].concat();
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), &frame).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let reason = b"the jq filter did not end within 1s; --timeout sets another limit";
+    let ready = [b"d".as_slice(), &0_u64.to_le_bytes()].concat();
+    let failed = [b"f".as_slice(), &(reason.len() as u64).to_le_bytes(), reason].concat();
+    assert_eq!(output.stdout, [ready, failed].concat());
+}
+
+#[test]
+fn a_filter_in_a_process_of_its_own_takes_one_page_after_the_other() {
+    let user = User::signed_in();
+    let ids: Vec<_> = (0..7).map(|_| user.cloud.add_access_key(ADMIN_ID, "").id).collect();
+    let list = |filter: &str| {
+        let line = "iam access-key list --page-size 2 --all --jq";
+        user.run_args(line.split(' ').chain([filter])).ok()
+    };
+    let expected = ids.join("\n") + "\n";
+    assert_eq!(list(".[] | [.id] | join(\"\")"), expected);
+    assert_eq!(list("map(.id) | join(\"\\n\")"), expected);
+    assert_eq!(list("length"), "7\n");
 }
