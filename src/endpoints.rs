@@ -12,7 +12,7 @@ use crate::config::Profile;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::http::{Http, Method, Request, Response, Url};
-use crate::store::Store;
+use crate::store::{Level, Store};
 use crate::text::digest::fingerprint;
 use crate::text::{form, quote};
 
@@ -199,9 +199,14 @@ impl Endpoints {
 
     async fn fetch(&self, installation: &str, http: &Http) -> Result<EndpointList> {
         let name = fingerprint(&[installation]);
-        let now = Utc::now();
-        let fresh =
-            |list: &EndpointList| list.installation == installation && (now - list.obtained_at).abs() < LIST_LIFETIME;
+        let fresh = |list: &EndpointList| {
+            list.installation == installation && (Utc::now() - list.obtained_at).abs() < LIST_LIFETIME
+        };
+        if let Some(list) = self.store.load(&name).filter(fresh) {
+            return Ok(list);
+        }
+        // Of all processes that need the list at the same time, one fetches it and the others wait.
+        let _lock = self.store.lock(&name, Level::Inner, http.log()).await?;
         if let Some(list) = self.store.load(&name).filter(fresh) {
             return Ok(list);
         }
@@ -211,7 +216,7 @@ impl Endpoints {
             http.send(Request::new(Method::GET, &url)).await.and_then(Response::into_json).map_err(failed)?;
         let endpoints = Vec::<ListedEndpoint>::deserialize(&response["endpoints"])
             .map_err(|_| failed(Error::internal("the response has no list of endpoints")))?;
-        let list = EndpointList { installation: installation.to_owned(), obtained_at: now, endpoints };
+        let list = EndpointList { installation: installation.to_owned(), obtained_at: Utc::now(), endpoints };
         self.store.save(&name, &list);
         Ok(list)
     }

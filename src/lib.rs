@@ -191,12 +191,15 @@ fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console
     block_on(&context, Box::pin(commands::run(command, &context)))
 }
 
+/// How many file descriptors the runtime needs, and some more.
+const RUNTIME_DESCRIPTORS: usize = 10;
+
 /// Lets the work run until it is done or interrupted.
 fn block_on<T>(context: &Context<'_>, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::internal(format!("cannot start: {error}")))?;
+    let cannot_start = |error| Error::internal(format!("cannot start: {error}"));
+    // The runtime panics when it cannot open the pipe for signals.
+    drop(process::SpareDescriptors::reserve(RUNTIME_DESCRIPTORS).map_err(cannot_start)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
     let interrupted = |kind, message: &str| context.interrupted(kind, message);
     let work = until_interrupted(context.flags.timeout, context.env.ignored, interrupted, work);
     let result = runtime.block_on(work);

@@ -16,6 +16,7 @@ use crate::credentials::forms::{ExportFormat, github_actions, process};
 use crate::credentials::{Credentials, Storage};
 use crate::error::{Error, Kind, Result};
 use crate::output::{OnlyCopy, Output, Worker};
+use crate::process::SpareDescriptors;
 use crate::text::quote;
 
 /// The destination of a new key, with everything that writing to it needs.
@@ -36,9 +37,11 @@ pub enum Delivery {
         printer: OnlyCopy,
         /// What writes the file.
         worker: Worker,
+        /// What the file needs.
+        spare: SpareDescriptors,
     },
     /// A profile of the AWS credentials file, whose lock is held.
-    AwsProfile(Box<ProfileWriter>, Worker),
+    AwsProfile(Box<ProfileWriter>, Worker, SpareDescriptors),
 }
 
 /// A key that was just created.
@@ -108,7 +111,8 @@ impl Delivery {
             ExportFormat::GithubActions => {
                 let security_token = context.env.vars.contains_key("AWS_SECURITY_TOKEN");
                 let file = github_env(context)?;
-                Ok(Self::GithubActions { file, security_token, storage, printer, worker: Worker::start() })
+                let (worker, spare) = (Worker::start(), spare_descriptors()?);
+                Ok(Self::GithubActions { file, security_token, storage, printer, worker, spare })
             }
             format => Ok(Self::Export(format, storage, printer)),
         }
@@ -130,10 +134,11 @@ impl Delivery {
         let files = AwsFiles::locate(file, context.env)?;
         let writer = ProfileWriter::prepare(files, profile, lifetime, &context.log).await?;
         if !writer.is_new() {
-            return Ok(Self::AwsProfile(Box::new(writer), Worker::start()));
+            return Ok(Self::AwsProfile(Box::new(writer), Worker::start(), spare_descriptors()?));
         }
         let storage = storage(region_flag, context).await?;
-        Ok(Self::AwsProfile(Box::new(writer.with_storage(storage)?), Worker::start()))
+        let writer = Box::new(writer.with_storage(storage)?);
+        Ok(Self::AwsProfile(writer, Worker::start(), spare_descriptors()?))
     }
 
     /// Delivers the key. When it does not arrive, the error gives `lost_secret_advice`.
@@ -166,10 +171,11 @@ impl Delivery {
                 }
                 printer.print(Output::Verbatim(text.into_bytes())).await.map(drop)
             }
-            Self::GithubActions { file, security_token, storage, printer, worker } => {
+            Self::GithubActions { file, security_token, storage, printer, worker, spare } => {
                 let credentials = key.credentials(storage);
                 let masks = credentials.export(ExportFormat::GithubActions)?;
                 printer.print(Output::Verbatim(masks.into_bytes())).await?;
+                drop(spare);
                 let lines = github_actions::lines(&credentials, security_token);
                 worker
                     .run(move || {
@@ -182,7 +188,8 @@ impl Delivery {
                     })
                     .await?
             }
-            Self::AwsProfile(writer, worker) => {
+            Self::AwsProfile(writer, worker, spare) => {
+                drop(spare);
                 let credentials = key.credentials(Storage::default());
                 let done = format!(
                     "the key {} is in the profile {} of {}",
@@ -200,6 +207,13 @@ impl Delivery {
 
 fn contains(text: &[u8], part: &str) -> bool {
     text.windows(part.len().max(1)).any(|window| window == part.as_bytes())
+}
+
+/// The descriptors that writing a file needs, held until then, so that a limit is met before the key exists.
+fn spare_descriptors() -> Result<SpareDescriptors> {
+    SpareDescriptors::reserve(4).map_err(|error| {
+        Error::new(Kind::Output, format!("cannot open the files that delivering a key needs: {error}"))
+    })
 }
 
 /// The file that GitHub Actions reads the variables of later steps from.

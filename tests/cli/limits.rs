@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use yc_emulator::ADMIN_ID;
 
+use crate::programs::require_program;
 use crate::support::{Ran, User};
 
 /// Runs a line of the shell, in which the program is found by its name.
@@ -201,3 +202,91 @@ fn a_filter_in_a_process_of_its_own_takes_one_page_after_the_other() {
     assert_eq!(list("map(.id) | join(\"\\n\")"), expected);
     assert_eq!(list("length"), "7\n");
 }
+
+#[test]
+fn any_number_of_processes_fetch_the_list_of_endpoints_once() {
+    let mut user = User::signed_in();
+    for service in ["IAM", "OPERATION", "RESOURCE_MANAGER", "AUTH", "STS"] {
+        user.unset(&format!("YC_ENDPOINT_URL_{service}"));
+    }
+    let url = user.cloud.http_url().to_owned();
+    user.set("YC_ENDPOINT", url);
+    let hold = user.cloud.hold("GET /endpoints");
+    let children: Vec<_> = (0..20).map(|_| user.start(["iam", "access-key", "list"])).collect();
+    hold.wait_until_arrived();
+    hold.release();
+    for child in children {
+        Ran::of(child).ok();
+    }
+    assert_eq!(user.count("GET /endpoints"), 1);
+}
+
+#[test]
+fn an_empty_path_is_found_before_there_is_a_key() {
+    let user = User::signed_in();
+    let program = env!("CARGO_BIN_EXE_yc-rs");
+    let error = shell(&user, &format!("PATH= exec {program} iam access-key exec --region r -- true")).failed(127);
+    assert_eq!(error.lines().next(), Some("ERROR: cannot run 'true': there is no such command"));
+    assert_eq!(user.sent(), [""; 0]);
+}
+
+#[test]
+fn a_limit_of_file_descriptors_is_an_error_before_there_is_a_key() {
+    let user = User::signed_in();
+    for line in [
+        "create",
+        "create --jq '[.secret]'",
+        "create --aws-profile p --region ru-central1",
+        "issue-ephemeral --export env --region ru-central1",
+        "issue-ephemeral --aws-profile q --region ru-central1",
+    ] {
+        let mut works = false;
+        for limit in 3..40 {
+            let keys = user.cloud.access_keys().len() + user.cloud.ephemeral_keys().len();
+            let ran = shell(&user, &format!("ulimit -n {limit}; exec yc-rs iam access-key {line}"));
+            let made = user.cloud.access_keys().len() + user.cloud.ephemeral_keys().len() - keys;
+            works = ran.code == 0;
+            assert_eq!(made, usize::from(works), "{limit} {line}: {ran:?}");
+            assert!(works || ran.err.contains("(os error 24)") || ran.code == 127, "{limit} {line}: {ran:?}");
+        }
+        assert!(works, "{line}");
+    }
+}
+
+#[test]
+fn a_thread_that_cannot_be_started_costs_no_key() {
+    if !require_program("setpriv") || !require_program("bash") {
+        return;
+    }
+    let user = User::signed_in();
+    // The limit does not hold for the superuser, and others may have no right to the directory of the program.
+    let program = user.home().join("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_yc-rs"), &program).unwrap();
+    let run = |line: &str, variables: &str| {
+        let script = format!("ulimit -u 1; {variables} exec {} iam access-key {line}", program.display());
+        let mut command = user.program("bash");
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(user.home(), Some(OTHER_USER), Some(OTHER_USER)).unwrap();
+            command = user.program("setpriv");
+            command.args(["--reuid", "54321", "--regid", "54321", "--clear-groups", "bash"]);
+        }
+        Ran::of(command.args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    };
+    // Written where no thread can be had.
+    assert!(run("create", "").ok().contains(&user.cloud.access_keys()[0].secret));
+    let error = run("list", "").failed(1);
+    assert_eq!(
+        error,
+        "ERROR: cannot start a thread that prints the result: Resource temporarily unavailable (os error 11)\n"
+    );
+    let error = run("create --jq '[.secret]'", "").failed(1);
+    assert_eq!(
+        error.lines().next(),
+        Some("ERROR: cannot start the process of the jq filter: Resource temporarily unavailable (os error 11)")
+    );
+    let error = run("create", "YC_ENDPOINT_URL_IAM=http://localhost:1").failed(5);
+    assert!(error.contains("cannot start a thread"), "{error}");
+    assert_eq!(user.cloud.access_keys().len(), 1);
+}
+
+const OTHER_USER: u32 = 54321;

@@ -35,7 +35,8 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let [program, arguments @ ..] = &args.command[..] else { return Err(Error::usage("no command is given")) };
     reject_format_flags("exec", context)?;
     let request = args.key.request(false, context).await?;
-    process::find_program(program, context.env.var("PATH")).map_err(|reason| cannot_run(program, &reason))?;
+    process::find_program(program, context.env.vars.get("PATH").map(String::as_str))
+        .map_err(|reason| cannot_run(program, &reason))?;
     let storage = storage(args.region.region.as_deref(), context).await?;
     let key = issue::issue(&request, context).await?;
     let advice = request.lost_secret_advice(&key, context).await;
