@@ -12,7 +12,8 @@ use crate::config::Profile;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::http::{Http, Method, Request, Response, Url};
-use crate::store::Store;
+use crate::lock::Lock;
+use crate::store::{Level, Store};
 use crate::text::digest::fingerprint;
 use crate::text::{form, quote};
 
@@ -199,19 +200,25 @@ impl Endpoints {
 
     async fn fetch(&self, installation: &str, http: &Http) -> Result<EndpointList> {
         let name = fingerprint(&[installation]);
-        let now = Utc::now();
-        let fresh =
-            |list: &EndpointList| list.installation == installation && (now - list.obtained_at).abs() < LIST_LIFETIME;
+        let fresh = |list: &EndpointList| {
+            list.installation == installation && (Utc::now() - list.obtained_at).abs() < LIST_LIFETIME
+        };
         if let Some(list) = self.store.load(&name).filter(fresh) {
             return Ok(list);
         }
+        // Of all processes that need the list at the same time, one fetches it and the others wait.
+        let mut lock = self.store.lock(&name, Level::Inner, http.log()).await?;
+        if let Some(list) = self.store.load(&name).filter(fresh) {
+            return Ok(list);
+        }
+        lock.as_ref().map_or(Ok(()), Lock::check_failure)?;
         let failed = |error: Error| error.context(format!("cannot get the list of endpoints of {installation}"));
         let url = format!("{installation}/endpoints");
-        let response =
-            http.send(Request::new(Method::GET, &url)).await.and_then(Response::into_json).map_err(failed)?;
+        let response = http.send(Request::new(Method::GET, &url)).await.and_then(Response::into_json).map_err(failed);
+        let response = response.inspect_err(|error| lock.iter_mut().for_each(|lock| lock.record_failure(error)))?;
         let endpoints = Vec::<ListedEndpoint>::deserialize(&response["endpoints"])
             .map_err(|_| failed(Error::internal("the response has no list of endpoints")))?;
-        let list = EndpointList { installation: installation.to_owned(), obtained_at: now, endpoints };
+        let list = EndpointList { installation: installation.to_owned(), obtained_at: Utc::now(), endpoints };
         self.store.save(&name, &list);
         Ok(list)
     }

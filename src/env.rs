@@ -26,6 +26,8 @@ pub struct Env {
     pub cache_dir: Option<PathBuf>,
     /// Which of the standard streams are terminals.
     pub terminal: Terminal,
+    /// Whether standard output can be written.
+    pub stdout: StandardOutput,
     /// The path of this program, where it is known.
     pub program: Option<PathBuf>,
     /// The signals that were ignored when the program was started.
@@ -35,6 +37,7 @@ pub struct Env {
 /// Which of the signals that end a program are ignored, as SIGINT is in the background of a shell and SIGHUP after
 /// `nohup`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each signal")]
 pub struct IgnoredSignals {
     /// SIGINT.
     pub interrupt: bool,
@@ -42,6 +45,20 @@ pub struct IgnoredSignals {
     pub terminate: bool,
     /// SIGHUP.
     pub hang_up: bool,
+    /// SIGXFSZ, which ends a program that writes more than the limit of the size of a file.
+    pub file_size: bool,
+}
+
+/// Whether standard output could be written when the program was started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StandardOutput {
+    /// It is open for writing.
+    #[default]
+    Writable,
+    /// It is open for reading alone.
+    ReadOnly,
+    /// It is closed, or the null device as whoever closes it leaves it: open for reading too.
+    Closed,
 }
 
 /// Which of the standard streams are terminals.
@@ -62,6 +79,7 @@ impl Env {
     /// A variable that the program may need is not UTF-8.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_process() -> Result<Self> {
+        let stdout = standard_output();
         let mut vars = BTreeMap::new();
         for (name, value) in std::env::vars_os() {
             let Ok(name) = name.into_string() else { continue };
@@ -84,6 +102,7 @@ impl Env {
                 stdout: std::io::stdout().is_terminal(),
                 stderr: std::io::stderr().is_terminal(),
             },
+            stdout,
             program: std::env::current_exe().ok(),
             ignored: ignored_signals(),
         })
@@ -171,7 +190,33 @@ fn ignored_signals() -> IgnoredSignals {
         u64::from_str_radix(mask.trim(), 16).ok()
     });
     let ignores = |number: u32| mask.is_some_and(|mask| mask & (1 << (number - 1)) != 0);
-    IgnoredSignals { interrupt: ignores(2), terminate: ignores(15), hang_up: ignores(1) }
+    IgnoredSignals { interrupt: ignores(2), terminate: ignores(15), hang_up: ignores(1), file_size: ignores(25) }
+}
+
+/// How standard output is. The standard library opens the null device for reading and writing in the place of one that
+/// was closed, as daemons do; what a shell redirects to it is open for writing alone.
+#[cfg(unix)]
+fn standard_output() -> StandardOutput {
+    use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat, stat};
+
+    let stdout = std::io::stdout();
+    let Ok(flags) = fcntl_getfl(&stdout) else { return StandardOutput::Closed };
+    let is_null = || match (fstat(&stdout), stat("/dev/null")) {
+        (Ok(ours), Ok(null)) => {
+            FileType::from_raw_mode(ours.st_mode) == FileType::CharacterDevice && ours.st_rdev == null.st_rdev
+        }
+        _ => false,
+    };
+    match flags & OFlags::RWMODE {
+        OFlags::RDONLY => StandardOutput::ReadOnly,
+        OFlags::RDWR if is_null() => StandardOutput::Closed,
+        _ => StandardOutput::Writable,
+    }
+}
+
+#[cfg(not(unix))]
+fn standard_output() -> StandardOutput {
+    StandardOutput::Writable
 }
 
 #[cfg(test)]

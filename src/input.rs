@@ -11,6 +11,7 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use crate::error::{Error, Result};
+use crate::process;
 use crate::text::plain::{self, check_controls};
 use crate::text::{form, quote};
 
@@ -67,8 +68,7 @@ pub async fn bytes(path: &Path, files: Files, limit: u64) -> io::Result<Vec<u8>>
 /// # Errors
 /// Those of the work.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(Error::internal("the thread that reads a file panicked")))
+    process::on_thread(work).await.unwrap_or_else(|error| Err(Error::internal(format!("cannot read a file: {error}"))))
 }
 
 /// Reads a file of any kind on this thread, of at most `limit` bytes; a pipe is waited for.
@@ -195,9 +195,7 @@ pub fn secret(text: &str) -> Result<SecretString, String> {
 }
 
 async fn on_blocking_thread<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(read)
-        .await
-        .unwrap_or_else(|_| Err(io::Error::other("the thread that reads it panicked")))
+    process::on_thread(read).await?
 }
 
 #[cfg(test)]

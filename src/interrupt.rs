@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{Either, poll_immediate, select};
@@ -16,6 +17,19 @@ pub struct InProgress {
     work: RefCell<Vec<Option<Work>>>,
     /// The IDs of access keys that are to be deleted, and whose deletion the server has not confirmed.
     deletions: RefCell<Vec<String>>,
+}
+
+/// The advice on a secret that may exist, for a panic, which reaches no caller.
+static ADVICE: Mutex<Option<String>> = Mutex::new(None);
+
+/// What to tell the user about a secret that may exist when the program panics.
+pub fn advice_of_panic() -> Option<String> {
+    // The thread that panics may hold the lock.
+    ADVICE.try_lock().ok()?.take()
+}
+
+fn set_advice_of_panic(advice: Option<String>) {
+    *ADVICE.lock().unwrap_or_else(PoisonError::into_inner) = advice;
 }
 
 #[derive(Clone)]
@@ -42,11 +56,26 @@ impl InProgress {
     /// # Errors
     /// Those of the work itself.
     pub async fn watch<T>(&self, stage: Stage, advice: String, work: impl Future<Output = Result<T>>) -> Result<T> {
+        if stage != Stage::Repeatable {
+            set_advice_of_panic(Some(advice.clone()));
+            // A secret that was created is the one that is delivered now.
+            self.work.borrow_mut().iter_mut().for_each(|work| _ = work.take_if(|work| work.stage == Stage::Delivering));
+        }
         let position = self.work.borrow().len();
         self.work.borrow_mut().push(Some(Work { advice: advice.clone(), stage }));
         let result = work.await;
         if let Some(entry) = self.work.borrow_mut().get_mut(position) {
-            *entry = None;
+            if stage == Stage::Creating && result.is_ok() {
+                // The secret exists, and is lost unless it is delivered.
+                if let Some(work) = entry {
+                    work.stage = Stage::Delivering;
+                }
+            } else {
+                *entry = None;
+                if stage != Stage::Repeatable {
+                    set_advice_of_panic(None);
+                }
+            }
         }
         result.map_err(|error| match error.kind() {
             _ if error.is_outcome_unknown() || stage == Stage::Delivering => error.urgent_hint(advice),

@@ -58,13 +58,16 @@ pub fn main() -> ExitCode {
         // That of a dependency would name a directory of the machine that built the program.
         let own = panic.location().filter(|at| at.file().starts_with("src/") || at.file().starts_with("src\\"));
         let place = own.map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
-        let _ = writeln!(std::io::stderr(), "ERROR: internal error{place}");
+        let error = Error::internal(format!("internal error{place}"));
+        let error = interrupt::advice_of_panic().into_iter().fold(error, Error::urgent_hint);
+        let _ = write!(std::io::stderr(), "{}", error.to_text());
         // An abort would leave a core dump with secrets behind.
         exit_after_panic();
     }));
     let args: Vec<_> = std::env::args_os().collect();
     match Env::from_process() {
         Ok(env) => {
+            process::catch_file_size_signal(env.ignored.file_size);
             // A script that completes a command line gets its answer before anything else can be printed.
             let answered = commands::completion::answer(&args, &env)
                 .or_else(|| jq_process::run_if_requested(&args, &env))
@@ -185,17 +188,20 @@ fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console
         filter: flags.jq.as_deref().map(|filter| Filter::compile(filter, &env.vars)).transpose()?,
         terminal: env.terminal.stdout,
     };
-    let printer = Printer::new(render, env.program.clone());
+    let printer = Printer::new(render, env, flags.timeout);
     let context = Context::new(env, flags, settings, log(flags, env, console), printer);
     block_on(&context, Box::pin(commands::run(command, &context)))
 }
 
+/// How many file descriptors the runtime needs, and some more.
+const RUNTIME_DESCRIPTORS: usize = 10;
+
 /// Lets the work run until it is done or interrupted.
 fn block_on<T>(context: &Context<'_>, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::internal(format!("cannot start: {error}")))?;
+    let cannot_start = |error| Error::internal(format!("cannot start: {error}"));
+    // The runtime panics when it cannot open the pipe for signals.
+    drop(process::SpareDescriptors::reserve(RUNTIME_DESCRIPTORS).map_err(cannot_start)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_start)?;
     let interrupted = |kind, message: &str| context.interrupted(kind, message);
     let work = until_interrupted(context.flags.timeout, context.env.ignored, interrupted, work);
     let result = runtime.block_on(work);

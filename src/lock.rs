@@ -1,10 +1,11 @@
 //! Locks between processes that change the same file: the one place that waits for a lock.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::error::{Error, Kind};
@@ -26,8 +27,35 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Lock {
     /// `None` where the file system has no locks.
-    _file: Option<File>,
+    file: Option<File>,
+    /// The name of what is done under the lock, since several things may share a lock.
+    work: String,
+    /// When the wait for the lock began.
+    waited_since: SystemTime,
+    failure: Option<Failure>,
 }
+
+/// What a lock file says. It is advice alone: a file that says nothing, or something else, is as good.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Record {
+    /// The ID of the process that holds the lock.
+    holder: Option<u32>,
+    failure: Option<Failure>,
+}
+
+/// The failure of a process that held the lock, for those that were waiting meanwhile.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Failure {
+    work: String,
+    at: SystemTime,
+    error: Error,
+}
+
+/// How long a failure counts for those that were waiting.
+const FAILURE_LIFETIME: Duration = Duration::from_secs(1);
+
+/// The maximum size of a lock file, in bytes: a longer one says nothing.
+const MAX_RECORD: u64 = 64 * 1024;
 
 /// Why a lock is not held.
 #[derive(Debug)]
@@ -45,18 +73,21 @@ impl Lock {
     /// # Errors
     /// The lock file cannot be used, or another process holds it for too long.
     pub async fn acquire(lock_file: &Path, of: &Path, log: &Log) -> Result<Self, LockError> {
+        let waited_since = SystemTime::now();
         let file = private_file::open_lock(lock_file).map_err(LockError::Unusable)?;
         let started = Instant::now();
         let mut pause = Duration::from_millis(1);
         let mut is_noted = false;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: Some(file) }),
-                Err(TryLockError::Error(error)) if has_no_locks(&error) => return Ok(Self { _file: None }),
+                Ok(()) => return Ok(Self::held(Some(file), waited_since)),
+                Err(TryLockError::Error(error)) if has_no_locks(&error) => return Ok(Self::held(None, waited_since)),
                 Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Interrupted => {
                     return Err(LockError::Unusable(error));
                 }
-                Err(_) if started.elapsed() >= LONGEST_WAIT => return Err(LockError::Held(held(of))),
+                Err(_) if started.elapsed() >= LONGEST_WAIT => {
+                    return Err(LockError::Held(held(of, read_record(&file).holder)));
+                }
                 Err(_) => {}
             }
             if !is_noted && started.elapsed() >= NOTE_AFTER {
@@ -67,11 +98,79 @@ impl Lock {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+
+    fn held(file: Option<File>, waited_since: SystemTime) -> Self {
+        let failure = file.as_ref().and_then(|file| read_record(file).failure).filter(Failure::is_recent);
+        let lock = Self { file, work: String::new(), waited_since, failure };
+        lock.write(Some(std::process::id()));
+        lock
+    }
+
+    /// Names what is done under the lock.
+    #[must_use]
+    pub fn for_work(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.work);
+        self
+    }
+
+    /// The failure of another process that did the same work while this one was waiting for the lock: to do it again
+    /// would take as long, and so would each of those that are waiting still.
+    ///
+    /// # Errors
+    /// That failure.
+    pub fn check_failure(&self) -> Result<(), Error> {
+        match &self.failure {
+            Some(failure) if failure.work == self.work && failure.at >= self.waited_since && failure.is_recent() => {
+                Err(failure.error.clone())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves the failure of the work to those that are waiting, when it is one of the server or the network.
+    pub fn record_failure(&mut self, error: &Error) {
+        if let Kind::Network | Kind::Timeout | Kind::Refused { .. } | Kind::ForeignResponse { .. } = error.kind() {
+            self.failure = Some(Failure { work: self.work.clone(), at: SystemTime::now(), error: error.clone() });
+        }
+    }
+
+    fn write(&self, holder: Option<u32>) {
+        let Some(mut file) = self.file.as_ref() else { return };
+        let record = Record { holder, failure: self.failure.clone() };
+        // Without it a message says less, and a failure is met again.
+        let _ = serde_json::to_vec(&record).map_err(io::Error::from).and_then(|text| {
+            file.set_len(0)?;
+            if record.holder.is_none() && record.failure.is_none() {
+                return Ok(());
+            }
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(&text)
+        });
+    }
 }
 
-fn held(of: &Path) -> Error {
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.write(None);
+    }
+}
+
+impl Failure {
+    fn is_recent(&self) -> bool {
+        self.at.elapsed().is_ok_and(|elapsed| elapsed < FAILURE_LIFETIME)
+    }
+}
+
+fn read_record(mut file: &File) -> Record {
+    let mut text = Vec::new();
+    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(MAX_RECORD).read_to_end(&mut text));
+    read.ok().and_then(|_| serde_json::from_slice(&text).ok()).unwrap_or_default()
+}
+
+fn held(of: &Path, holder: Option<u32>) -> Error {
+    let process = holder.map_or_else(|| "another process".to_owned(), |id| format!("another process (PID {id})"));
     let message = format!(
-        "another process holds the lock of {}, and did not release it within {}",
+        "{process} holds the lock of {}, and did not release it within {}",
         quote::full_path(of),
         duration::human(LONGEST_WAIT)
     );
@@ -107,6 +206,34 @@ mod tests {
         assert!(futures_util::FutureExt::now_or_never(acquire(&path)).is_some_and(|lock| lock.is_ok()));
     }
 
+    #[tokio::test]
+    async fn a_failure_is_for_those_that_were_waiting_for_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let lock = async |work: &str| acquire(&path).await.unwrap().for_work(work);
+        let error = Error::new(Kind::Timeout, "slow").hint("wait");
+        let mut leader = lock("work").await;
+        let waiting_since = SystemTime::now();
+        leader.record_failure(&error);
+        drop(leader);
+        // Others take the lock between.
+        drop(lock("other").await);
+        let mut follower = lock("work").await;
+        follower.check_failure().unwrap();
+        follower.waited_since = waiting_since;
+        assert_eq!(follower.check_failure().unwrap_err().to_json(), error.to_json());
+        follower.work = "other".into();
+        follower.check_failure().unwrap();
+        drop(follower);
+        let mut leader = lock("work").await;
+        leader.failure = None;
+        leader.record_failure(&Error::usage("mine"));
+        assert!(leader.failure.is_none());
+        leader.failure = Some(Failure { work: "work".into(), at: SystemTime::now() - FAILURE_LIFETIME, error });
+        leader.waited_since = SystemTime::UNIX_EPOCH;
+        leader.check_failure().unwrap();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_lock_that_is_not_released_within_30_seconds_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
@@ -115,6 +242,11 @@ mod tests {
         let started = Instant::now();
         let Err(LockError::Held(error)) = acquire(&path).await else { panic!("the lock is held twice") };
         assert_eq!(started.elapsed().as_secs(), 30);
+        let process = std::process::id();
+        assert!(
+            error.to_string().starts_with(&format!("another process (PID {process}) holds the lock of ")),
+            "{error}"
+        );
         assert_eq!(error.exit_code(), 5);
     }
 
@@ -137,7 +269,7 @@ mod tests {
 
     #[test]
     fn the_error_names_the_file_and_may_be_retried() {
-        let error = held(Path::new("/home/me/.aws/credentials"));
+        let error = held(Path::new("/home/me/.aws/credentials"), None);
         assert_eq!(
             error.to_string(),
             "another process holds the lock of /home/me/.aws/credentials, and did not release it within 30s"

@@ -208,9 +208,11 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
+        // It is written to, so a link must not lead to another file.
         options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
     }
-    options.open(path)
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// Whether every user of the machine can read the file. A mode for a group alone is meant, as that of a mounted secret.

@@ -1,4 +1,4 @@
-//! This process and those that it starts: core dumps, and a command that replaces it.
+//! This process, its threads, and those that it starts: core dumps, and a command that replaces it.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 #[cfg(unix)]
 use std::sync::OnceLock;
-use std::{fs, io};
+use std::{fs, io, thread};
+
+use tokio::sync::oneshot;
 
 #[cfg(unix)]
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -33,6 +35,20 @@ fn restore_core_limit() {
     }
 }
 
+/// Makes a write beyond the limit of the size of a file an error, where it would end this process without a word. A
+/// command that replaces this process finds the signal as it was, since one that is caught is restored then.
+#[cfg(unix)]
+pub fn catch_file_size_signal(is_ignored: bool) {
+    if !is_ignored {
+        let signal = rustix::process::Signal::XFSZ.as_raw();
+        // It is an additional protection: the program works without it.
+        let _ = signal_hook::flag::register(signal, std::sync::Arc::default());
+    }
+}
+
+#[cfg(not(unix))]
+pub fn catch_file_size_signal(_: bool) {}
+
 /// Replaces this process with the command; returns only when that fails.
 ///
 /// # Errors
@@ -52,6 +68,33 @@ pub fn replace_with(mut command: Command) -> io::Result<u8> {
     restore_core_limit();
     let status = command.status()?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// Does work that may wait, on a thread of its own, so that signals and `--timeout` end the command meanwhile.
+///
+/// # Errors
+/// The thread cannot be started, or panicked.
+pub async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let (sender, done) = oneshot::channel();
+    thread::Builder::new()
+        // The result may be given up on, and then nobody waits for what is sent.
+        .spawn(move || drop(sender.send(work())))
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot start a thread: {error}")))?;
+    done.await.map_err(|_| io::Error::other("a thread panicked"))
+}
+
+/// File descriptors that are held for later use, so that a limit is met beforehand.
+pub struct SpareDescriptors {
+    _files: Vec<fs::File>,
+}
+
+impl SpareDescriptors {
+    /// # Errors
+    /// So many more files cannot be open at the same time.
+    pub fn reserve(count: usize) -> io::Result<Self> {
+        let null = if cfg!(windows) { "NUL" } else { "/dev/null" };
+        Ok(Self { _files: (0..count).map(|_| fs::File::open(null)).collect::<Result<_, _>>()? })
+    }
 }
 
 /// Why a program cannot be run.

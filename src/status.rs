@@ -2,13 +2,13 @@
 //!
 //! Source: yandex-cloud/docs, `en/_includes/errors-handling.md`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::secret::mask_shapes;
 
 /// A canonical gRPC status code other than `OK`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Code {
     /// The caller cancelled the call.
@@ -95,7 +95,7 @@ pub const LONGEST_TEXT: usize = 4 << 10;
 const ELLIPSIS: &str = "…";
 
 /// Why a call was refused: the body of a response that is not 2xx, or the `error` of an Operation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     pub code: Code,
     /// The server's message; may be empty.

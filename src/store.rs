@@ -102,7 +102,7 @@ impl Store {
         let Some(directory) = self.trusted_directory() else { return Ok(None) };
         let lock = directory.join(lock_file(name, level));
         match Lock::acquire(&lock, &lock, log).await {
-            Ok(lock) => Ok(Some(lock)),
+            Ok(lock) => Ok(Some(lock.for_work(name))),
             Err(LockError::Unusable(_)) => Ok(None),
             Err(LockError::Held(error)) => Err(error),
         }

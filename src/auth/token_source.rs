@@ -16,6 +16,7 @@ use crate::endpoints::{Endpoints, Service};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Http, Response, new_idempotency_key};
+use crate::lock::Lock;
 use crate::log::Log;
 use crate::status::Code;
 use crate::store::Level;
@@ -286,11 +287,13 @@ impl<'a> TokenSource<'a> {
         if let Some(token) = self.cache.load(identity, started_at).filter(is_usable) {
             return Ok(token);
         }
-        let _lock = self.cache.lock(identity, level, &self.log).await?;
+        let mut lock = self.cache.lock(identity, level, &self.log).await?;
         if let Some(token) = self.cache.load(identity, Utc::now()).filter(is_usable) {
             return Ok(token);
         }
-        let token = obtain().await?;
+        lock.as_ref().map_or(Ok(()), Lock::check_failure)?;
+        let token = obtain().await;
+        let token = token.inspect_err(|error| lock.iter_mut().for_each(|lock| lock.record_failure(error)))?;
         self.cache.store(identity, &token);
         Ok(token)
     }

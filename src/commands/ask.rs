@@ -9,6 +9,7 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use secrecy::SecretString;
 
 use crate::error::{Error, Kind, Result};
+use crate::process;
 use crate::text::{escape, quote};
 
 /// A line of text, without white space around it.
@@ -21,11 +22,10 @@ pub async fn line(question: &str) -> Result<String> {
         let mut line = String::new();
         io::stdin().read_line(&mut line).map(|count| (count > 0).then(|| line.trim().to_owned()))
     };
-    match tokio::task::spawn_blocking(read_line).await {
+    match process::on_thread(read_line).await {
         Ok(Ok(Some(line))) => Ok(line),
         Ok(Ok(None)) => Err(no_answer("the input has ended")),
-        Ok(Err(error)) => Err(no_answer(&error.to_string())),
-        Err(_) => Err(no_answer("the terminal cannot be read")),
+        Ok(Err(error)) | Err(error) => Err(no_answer(&error.to_string())),
     }
 }
 
@@ -46,11 +46,10 @@ pub async fn secret(question: &str) -> Result<SecretString> {
     // Before the question is shown, since the answer may be pasted at once.
     let _hidden = HiddenInput::begin();
     let prompt = format!("{question} (not shown): ");
-    match tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt)).await {
+    match process::on_thread(move || rpassword::prompt_password(prompt)).await {
         Ok(Ok(text)) => Ok(text.trim().into()),
         Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => Err(Error::interrupted(Kind::Interrupted)),
-        Ok(Err(error)) => Err(no_answer(&error.to_string())),
-        Err(_) => Err(no_answer("the terminal cannot be read")),
+        Ok(Err(error)) | Err(error) => Err(no_answer(&error.to_string())),
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::http::Response;
+use crate::output::Printer;
 use crate::output::list::{List, ListPrinter, PageError, Printed};
 
 /// Prints a list of `resources`. `call` requests the page of this size that this token names; an empty token names the
@@ -28,8 +29,9 @@ pub async fn print(
     let printer = context.printer.clone();
     let (responses, to_print) = mpsc::channel(1);
     let (next_tokens, mut tokens) = mpsc::channel(1);
-    let work = move || print_pages(printer.list(list), to_print, &next_tokens);
-    let printing = context.printer.on_thread(work);
+    let (filter, _running) = context.printer.start_list_filter()?;
+    let work = move || print_pages(printer.list(list, filter), to_print, &next_tokens);
+    let printing = Printer::on_thread(work)?;
 
     let page_size = page_size.to_string();
     let mut token = String::new();

@@ -34,7 +34,7 @@ impl Local<'_> {
             filter: self.flags.jq.as_deref().map(|filter| Filter::compile(filter, &self.env.vars)).transpose()?,
             terminal: self.env.terminal.stdout,
         };
-        Ok(Printer::new(render, self.env.program.clone()))
+        Ok(Printer::new(render, self.env, self.flags.timeout))
     }
 
     /// The name of the profile that flag or environment choose.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::message::camel_case;
@@ -17,10 +18,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a command did not finish.
 ///
 /// A constructor chooses the kind; callers add to it with [`context`](Self::context) and [`hint`](Self::hint).
-#[derive(Debug, Clone)]
+///
+/// It can be written down for the processes that wait for the same.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Error(Box<Parts>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Parts {
     kind: Kind,
     message: String,
@@ -33,7 +36,7 @@ struct Parts {
 }
 
 /// The class of an [`Error`], which decides the exit status and the `code` of `--error-format json`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Kind {
     /// The command line or an input file is wrong.
     Usage,
@@ -108,7 +111,7 @@ impl Kind {
 /// The IDs of a request, for the support.
 ///
 /// Source: yandex-cloud/go-sdk, `pkg/requestid/interceptor.go` of v0.32.0, for the four names.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestIds {
     /// Given by the server to the request.
     pub server_request: Option<String>,

@@ -115,6 +115,11 @@ impl Http {
         }
     }
 
+    /// Where notes and the debug log go.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
     /// The maximum number of times that a request is sent.
     pub fn attempts(&self) -> Attempts {
         self.options.attempts

@@ -1,10 +1,15 @@
 //! The connections of one [`Http`](super::Http) client.
 
+use std::net::ToSocketAddrs;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
 use super::Options;
 use super::proxy::Proxy;
 use super::tls::{self, CaBundle};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::process;
 use crate::secret::Masks;
 
 const USER_AGENT: &str = concat!("yc-rs/", env!("CARGO_PKG_VERSION"));
@@ -31,6 +36,7 @@ impl Transport {
             .redirect(reqwest::redirect::Policy::none())
             // One loop counts the attempts.
             .retry(reqwest::retry::never())
+            .dns_resolver(Resolver)
             .no_proxy();
         if let Some(proxy) = &proxy {
             builder = builder.proxy(proxy.to_reqwest()?);
@@ -38,5 +44,19 @@ impl Transport {
         let client =
             builder.build().map_err(|error| Error::internal(format!("cannot make an HTTP client: {error}")))?;
         Ok(Self { client, proxy })
+    }
+}
+
+/// Looks up hosts as the system does, on a thread of its own. That of the HTTP client panics where no thread can be
+/// started.
+struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let addresses = process::on_thread(move || (host, 0).to_socket_addrs()).await??;
+            Ok(Box::new(addresses) as Addrs)
+        })
     }
 }

@@ -133,11 +133,13 @@ impl CachedKey {
         if let Some(cached) = self.load() {
             return Ok(cached);
         }
-        let _lock = self.cache.lock(&self.request, &self.log).await?;
+        let mut lock = self.cache.lock(&self.request, &self.log).await?;
         if let Some(cached) = self.load() {
             return Ok(cached);
         }
-        let key = issue.await?;
+        lock.as_ref().map_or(Ok(()), Lock::check_failure)?;
+        let key = issue.await;
+        let key = key.inspect_err(|error| lock.iter_mut().for_each(|lock| lock.record_failure(error)))?;
         let now = Utc::now();
         let is_cached = is_same(&self.request).await
             && self.cache.store(&self.request, &key, now)

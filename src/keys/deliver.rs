@@ -15,16 +15,16 @@ use crate::credentials::aws_file::{AwsFiles, Lifetime, ProfileWriter};
 use crate::credentials::forms::{ExportFormat, github_actions, process};
 use crate::credentials::{Credentials, Storage};
 use crate::error::{Error, Kind, Result};
-use crate::output::Output;
+use crate::output::{OnlyCopy, Output, Worker};
+use crate::process::SpareDescriptors;
 use crate::text::quote;
 
-/// The destination of a new key.
-#[derive(Debug)]
+/// The destination of a new key, with everything that writing to it needs.
 pub enum Delivery {
     /// Standard output, as every result.
-    Print,
+    Print(OnlyCopy),
     /// Standard output, in a form that S3 clients and shells read.
-    Export(ExportFormat, Storage),
+    Export(ExportFormat, Storage, OnlyCopy),
     /// The variables of later steps of a GitHub Actions job: the file that holds them.
     GithubActions {
         /// `$GITHUB_ENV`
@@ -33,9 +33,15 @@ pub enum Delivery {
         security_token: bool,
         /// Where the storage is.
         storage: Storage,
+        /// What prints the masks.
+        printer: OnlyCopy,
+        /// What writes the file.
+        worker: Worker,
+        /// What the file needs.
+        spare: SpareDescriptors,
     },
     /// A profile of the AWS credentials file, whose lock is held.
-    AwsProfile(Box<ProfileWriter>),
+    AwsProfile(Box<ProfileWriter>, Worker, SpareDescriptors),
 }
 
 /// A key that was just created.
@@ -90,8 +96,9 @@ impl Delivery {
     /// Delivery in an export format; checks what is known before the key exists.
     ///
     /// # Errors
-    /// The format cannot carry the region or the endpoint, or `$GITHUB_ENV` cannot be written.
+    /// Standard output or `$GITHUB_ENV` cannot be written, or the format cannot carry the region or the endpoint.
     pub async fn export(format: ExportFormat, region_flag: Option<&str>, context: &Context<'_>) -> Result<Self> {
+        let printer = context.printer.only_copy()?;
         let storage = match format {
             // This form carries neither region nor endpoint, so they need not be known.
             ExportFormat::Process => Storage::default(),
@@ -103,9 +110,11 @@ impl Delivery {
         match format {
             ExportFormat::GithubActions => {
                 let security_token = context.env.vars.contains_key("AWS_SECURITY_TOKEN");
-                Ok(Self::GithubActions { file: github_env(context)?, security_token, storage })
+                let file = github_env(context)?;
+                let (worker, spare) = (Worker::start(), spare_descriptors()?);
+                Ok(Self::GithubActions { file, security_token, storage, printer, worker, spare })
             }
-            format => Ok(Self::Export(format, storage)),
+            format => Ok(Self::Export(format, storage, printer)),
         }
     }
 
@@ -125,10 +134,11 @@ impl Delivery {
         let files = AwsFiles::locate(file, context.env)?;
         let writer = ProfileWriter::prepare(files, profile, lifetime, &context.log).await?;
         if !writer.is_new() {
-            return Ok(Self::AwsProfile(Box::new(writer)));
+            return Ok(Self::AwsProfile(Box::new(writer), Worker::start(), spare_descriptors()?));
         }
         let storage = storage(region_flag, context).await?;
-        Ok(Self::AwsProfile(Box::new(writer.with_storage(storage)?)))
+        let writer = Box::new(writer.with_storage(storage)?);
+        Ok(Self::AwsProfile(writer, Worker::start(), spare_descriptors()?))
     }
 
     /// Delivers the key. When it does not arrive, the error gives `lost_secret_advice`.
@@ -141,15 +151,15 @@ impl Delivery {
 
     async fn write(self, key: NewKey, context: &Context<'_>) -> Result<()> {
         match self {
-            Self::Print => {
+            Self::Print(printer) => {
                 let (secret, warning) = (key.secret().clone(), key.warning_not_shown());
-                let printed = context.printer.print_only_copy(key.into_output()).await?;
-                if context.printer.has_filter() && !contains(&printed, secret.expose_secret()) {
+                let shown = printer.print(key.into_output()).await?;
+                if context.printer.has_filter() && !contains(&shown, secret.expose_secret()) {
                     context.log.warn(&warning);
                 }
                 Ok(())
             }
-            Self::Export(format, storage) => {
+            Self::Export(format, storage, printer) => {
                 let text = key.credentials(storage).export(format)?;
                 if format == ExportFormat::Process && text.len() > process::LONGEST {
                     context.log.note(&format!(
@@ -159,24 +169,27 @@ impl Delivery {
                         process::LONGEST
                     ));
                 }
-                context.printer.print_only_copy(Output::Verbatim(text.into_bytes())).await.map(drop)
+                printer.print(Output::Verbatim(text.into_bytes())).await.map(drop)
             }
-            Self::GithubActions { file, security_token, storage } => {
+            Self::GithubActions { file, security_token, storage, printer, worker, spare } => {
                 let credentials = key.credentials(storage);
                 let masks = credentials.export(ExportFormat::GithubActions)?;
-                context.printer.print_only_copy(Output::Verbatim(masks.into_bytes())).await?;
+                printer.print(Output::Verbatim(masks.into_bytes())).await?;
+                drop(spare);
                 let lines = github_actions::lines(&credentials, security_token);
-                on_blocking_thread(move || {
-                    append(&file, &lines).map_err(|error| {
-                        Error::new(
-                            Kind::Output,
-                            format!("cannot write $GITHUB_ENV, {}: {error}", quote::bare_path(&file)),
-                        )
+                worker
+                    .run(move || {
+                        append(&file, &lines).map_err(|error| {
+                            Error::new(
+                                Kind::Output,
+                                format!("cannot write $GITHUB_ENV, {}: {error}", quote::bare_path(&file)),
+                            )
+                        })
                     })
-                })
-                .await
+                    .await?
             }
-            Self::AwsProfile(writer) => {
+            Self::AwsProfile(writer, worker, spare) => {
+                drop(spare);
                 let credentials = key.credentials(Storage::default());
                 let done = format!(
                     "the key {} is in the profile {} of {}",
@@ -184,7 +197,7 @@ impl Delivery {
                     quote::value(writer.profile()),
                     quote::bare_path(writer.path())
                 );
-                on_blocking_thread(move || writer.write(&credentials)).await?;
+                worker.run(move || writer.write(&credentials)).await??;
                 context.log.note(&done);
                 Ok(())
             }
@@ -196,10 +209,11 @@ fn contains(text: &[u8], part: &str) -> bool {
     text.windows(part.len().max(1)).any(|window| window == part.as_bytes())
 }
 
-/// Runs what may block where it does not hold up Ctrl-C.
-async fn on_blocking_thread(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(Error::internal("delivering the credentials failed")))
+/// The descriptors that writing a file needs, held until then, so that a limit is met before the key exists.
+fn spare_descriptors() -> Result<SpareDescriptors> {
+    SpareDescriptors::reserve(4).map_err(|error| {
+        Error::new(Kind::Output, format!("cannot open the files that delivering a key needs: {error}"))
+    })
 }
 
 /// The file that GitHub Actions reads the variables of later steps from.

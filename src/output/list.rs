@@ -9,6 +9,7 @@ use serde_json::ser::{Formatter as _, PrettyFormatter};
 
 use super::formats::{Format, json, table, yaml};
 use super::jq::{Collected, Filter};
+use super::jq_process::FilterProcess;
 use super::stdout::Written;
 use super::{Column, Render, escape_for_terminal};
 use crate::error::Result;
@@ -87,6 +88,14 @@ enum Form {
         collected: Collected,
         spelling: Spelling,
     },
+    /// A filter in a process of its own, which gets the documents of a page at once.
+    Process {
+        process: FilterProcess,
+        /// Whether the filter needs the whole list.
+        whole: bool,
+        documents: Vec<u8>,
+        spelling: Spelling,
+    },
 }
 
 /// Why a page cannot be read.
@@ -101,16 +110,22 @@ pub enum PageError {
 }
 
 impl ListPrinter {
-    pub(super) fn new(list: List, render: Arc<Render>, write: Write) -> Self {
+    /// `process` runs the filter on each item where it can be, or on the whole list.
+    pub(super) fn new(list: List, render: Arc<Render>, process: Option<FilterProcess>, write: Write) -> Self {
         let spelling = render.format.spelling();
         let each = render.filter.as_ref().and_then(Filter::per_item);
-        let form = match (&render.filter, each, render.format) {
-            (Some(_), Some(filter), _) => Form::Each { filter, spelling },
-            (Some(_), None, _) => Form::Whole { collected: Collected::default(), spelling },
-            (None, _, Format::Json | Format::JsonRest) => Form::Json { spelling, formatter: PrettyFormatter::new() },
-            (None, _, Format::Yaml) => Form::Yaml,
-            (None, _, Format::Text) => Form::Columns(table::Columns::new(list.columns, render.terminal)),
-            (None, _, Format::Table) => Form::AllFields(Vec::new()),
+        let form = match (process, &render.filter, each, render.format) {
+            (Some(process), _, each, _) => {
+                Form::Process { process, whole: each.is_none(), documents: Vec::new(), spelling }
+            }
+            (None, Some(_), Some(filter), _) => Form::Each { filter, spelling },
+            (None, Some(_), None, _) => Form::Whole { collected: Collected::default(), spelling },
+            (None, None, _, Format::Json | Format::JsonRest) => {
+                Form::Json { spelling, formatter: PrettyFormatter::new() }
+            }
+            (None, None, _, Format::Yaml) => Form::Yaml,
+            (None, None, _, Format::Text) => Form::Columns(table::Columns::new(list.columns, render.terminal)),
+            (None, None, _, Format::Table) => Form::AllFields(Vec::new()),
         };
         Self { list, form, render, text: Vec::new(), write, count: 0, trail: PageTrail::default() }
     }
@@ -155,6 +170,7 @@ impl ListPrinter {
             self.push(node)?;
             self.count += 1;
         }
+        self.filter_page()?;
         let printed = Printed { count: self.count, cut_off: page.cut_off };
         if page.next.is_none() {
             self.finish()?;
@@ -191,8 +207,26 @@ impl ListPrinter {
             Form::Whole { collected, spelling } => {
                 collected.push(&json::compact_node(&message.document(node, *spelling))?)?;
             }
+            Form::Process { documents, spelling, .. } => {
+                documents.extend(json::compact_node(&message.document(node, *spelling))?);
+                documents.push(b'\n');
+            }
         }
         Ok(())
+    }
+
+    /// Gives the documents of a page to the process of the filter.
+    fn filter_page(&mut self) -> Result<()> {
+        let Form::Process { process, whole, documents, .. } = &mut self.form else { return Ok(()) };
+        let documents = std::mem::take(documents);
+        match (documents.is_empty(), whole) {
+            (true, _) => Ok(()),
+            (false, true) => process.add(&documents),
+            (false, false) => {
+                self.text = process.each(&documents)?;
+                Ok(())
+            }
+        }
     }
 
     fn finish(&mut self) -> Result<Written> {
@@ -222,7 +256,8 @@ impl ListPrinter {
                     self.text = filter.run_on(std::mem::take(collected))?;
                 }
             }
-            Form::Yaml | Form::Each { .. } => {}
+            Form::Process { process, whole: true, .. } => self.text = process.on_array()?,
+            Form::Yaml | Form::Each { .. } | Form::Process { .. } => {}
         }
         self.flush()
     }
@@ -231,7 +266,9 @@ impl ListPrinter {
         let text = std::mem::take(&mut self.text);
         // YAML and tables are escaped as they are made, which keeps their values.
         match &self.form {
-            Form::Json { .. } | Form::Each { .. } | Form::Whole { .. } if self.render.terminal => {
+            Form::Json { .. } | Form::Each { .. } | Form::Whole { .. } | Form::Process { .. }
+                if self.render.terminal =>
+            {
                 (self.write)(&escape_for_terminal(&text))
             }
             _ => (self.write)(&text),

@@ -7,7 +7,8 @@ use serde_json::Value;
 use self::formats::Documents;
 pub use self::formats::{Format, yaml};
 pub use self::jq::{Filter, STACK_BYTES};
-pub use self::printer::Printer;
+pub use self::printer::{OnlyCopy, Printer};
+pub use self::worker::Worker;
 use crate::error::Result;
 use crate::message::{Message, Node};
 use crate::text::escape;
@@ -20,6 +21,7 @@ mod printer;
 pub mod stdout;
 #[cfg(test)]
 pub(crate) mod tests;
+mod worker;
 
 /// The result of a command. Values are REST JSON as received.
 #[derive(Clone)]
@@ -89,8 +91,8 @@ pub struct Render {
 impl Render {
     /// The bytes to print.
     ///
-    /// A filter may never end, and one that calls itself deeply needs a large stack: with a filter, call this on a
-    /// separate thread of [`STACK_BYTES`]. Infinite recursion overflows any stack.
+    /// A filter may never end, and one that calls itself deeply needs a large stack: all but paths are for a separate
+    /// process.
     ///
     /// # Errors
     /// [`FilterRun`](crate::error::Kind::FilterRun) when the filter fails; nothing is to be printed then.
@@ -111,14 +113,33 @@ impl Render {
         if self.terminal { escape_for_terminal(&text) } else { text }
     }
 
-    /// The expression and the input of a filter that may crash the process that it runs in.
+    /// The expression of a filter on one result that may crash the process that it runs in.
+    pub fn risky_expression(&self) -> Option<&str> {
+        self.filter.as_ref().filter(|filter| !filter.is_field_path()).map(Filter::expression)
+    }
+
+    /// The filter on a list that may crash the process that it runs in: on each item, or on the whole list.
+    pub fn risky_list_expression(&self) -> Option<String> {
+        let filter = self.filter.as_ref()?;
+        let each = filter.per_item();
+        let filter = each.as_ref().unwrap_or(filter);
+        (!filter.is_field_path()).then(|| filter.expression().to_owned())
+    }
+
+    /// The input of the filter.
     ///
     /// # Errors
     /// The output cannot be written as JSON.
-    pub fn risky_filter(&self, output: &Output) -> Result<Option<(&str, Vec<u8>)>> {
-        let Some(filter) = self.filter.as_ref().filter(|filter| !filter.is_field_path()) else { return Ok(None) };
-        let Some(documents) = Documents::of(output) else { return Ok(None) };
-        Ok(Some((filter.expression(), self.format.filter_input(&documents)?)))
+    pub fn filter_input(&self, output: &Output) -> Result<Option<Vec<u8>>> {
+        let Some(documents) = self.filter.as_ref().and_then(|_| Documents::of(output)) else { return Ok(None) };
+        self.format.filter_input(&documents).map(Some)
+    }
+}
+
+impl Output {
+    /// Whether a filter is run on it.
+    fn is_filtered(&self) -> bool {
+        !matches!(self, Self::Nothing | Self::Verbatim(_))
     }
 }
 

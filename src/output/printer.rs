@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::jq_process::{FilterProcess, KillOnDrop};
 use super::list::{List, ListPrinter};
-use super::{Output, Render, STACK_BYTES, jq_process, stdout};
+use super::{Output, Render, Worker, stdout};
+use crate::env::{Env, StandardOutput};
 use crate::error::{Error, Result};
 
 /// Writes results to standard output.
@@ -16,11 +19,14 @@ pub struct Printer {
     render: Arc<Render>,
     /// The path of this program, which runs a filter in a separate process.
     program: Option<PathBuf>,
+    stdout: StandardOutput,
+    /// The limit of the whole command.
+    timeout: Option<Duration>,
 }
 
 impl Printer {
-    pub fn new(render: Render, program: Option<PathBuf>) -> Self {
-        Self { render: Arc::new(render), program }
+    pub fn new(render: Render, env: &Env, timeout: Option<Duration>) -> Self {
+        Self { render: Arc::new(render), program: env.program.clone(), stdout: env.stdout, timeout }
     }
 
     /// Prints a result that can be printed again: a closed pipe is not an error.
@@ -28,17 +34,19 @@ impl Printer {
     /// # Errors
     /// The filter fails, or standard output cannot be written.
     pub async fn print(&self, output: Output) -> Result<()> {
-        self.write(output, false).await.map(drop)
+        let expression = if output.is_filtered() { self.render.risky_expression() } else { None };
+        let (filter, _running) = self.start_filter(expression)?;
+        self.write(&Worker::start(), filter, output, false).await.map(drop)
     }
 
-    /// Prints the only copy of a secret: a closed pipe is an error, and a filter that may crash runs in a separate
-    /// process, so that the secret is not lost. Returns what was printed.
+    /// Makes everything that printing the only copy of a secret needs, before the secret exists.
     ///
     /// # Errors
-    /// The filter fails, or standard output cannot be written.
-    pub async fn print_only_copy(&self, output: Output) -> Result<Vec<u8>> {
-        let output = self.filter_in_process(output).await?;
-        self.write(output, true).await
+    /// Standard output cannot be written, or the process of the filter cannot be started.
+    pub fn only_copy(&self) -> Result<OnlyCopy> {
+        stdout::check(self.stdout)?;
+        let (filter, running) = self.start_filter(self.render.risky_expression())?;
+        Ok(OnlyCopy { printer: self.clone(), filter, _running: running, worker: Worker::start() })
     }
 
     /// Prints a result on this thread: there must be no filter.
@@ -49,55 +57,79 @@ impl Printer {
         stdout::write(&self.render.render(output)?)
     }
 
-    /// A printer of a list page by page.
-    pub fn list(&self, list: List) -> ListPrinter {
-        ListPrinter::new(list, self.render.clone(), Box::new(stdout::write_part))
+    /// Starts the process that filters a list; `None` when there is no filter that needs one.
+    ///
+    /// # Errors
+    /// The process cannot be started.
+    pub fn start_list_filter(&self) -> Result<(Option<FilterProcess>, Option<KillOnDrop>)> {
+        self.start_filter(self.render.risky_list_expression().as_deref())
+    }
+
+    /// A printer of a list page by page, with the process of [`start_list_filter`](Self::start_list_filter).
+    pub fn list(&self, list: List, filter: Option<FilterProcess>) -> ListPrinter {
+        ListPrinter::new(list, self.render.clone(), filter, Box::new(stdout::write_part))
     }
 
     pub fn has_filter(&self) -> bool {
         self.render.filter.is_some()
     }
 
-    async fn filter_in_process(&self, output: Output) -> Result<Output> {
-        let Some(program) = &self.program else { return Ok(output) };
-        let Some((expression, document)) = self.render.risky_filter(&output)? else { return Ok(output) };
-        Ok(match jq_process::run(program, expression, &document).await? {
-            Some(text) => Output::Verbatim(self.render.escape(text)),
-            None => output,
-        })
+    fn start_filter(&self, expression: Option<&str>) -> Result<(Option<FilterProcess>, Option<KillOnDrop>)> {
+        let Some(expression) = expression else { return Ok((None, None)) };
+        let (process, running) = FilterProcess::start(self.program.as_deref(), expression, self.timeout)?;
+        Ok((Some(process), Some(running)))
     }
 
-    /// The filter may never end, and standard output may block: neither must delay Ctrl-C or `--timeout`.
-    async fn write(&self, output: Output, must_arrive: bool) -> Result<Vec<u8>> {
+    /// The filter may take long, and standard output may block: neither must delay Ctrl-C or `--timeout`.
+    async fn write(
+        &self,
+        worker: &Worker,
+        filter: Option<FilterProcess>,
+        output: Output,
+        must_arrive: bool,
+    ) -> Result<Vec<u8>> {
         let render = self.render.clone();
         let write = move || {
-            let text = render.render(&output)?;
+            let text = match (filter, render.filter_input(&output)?) {
+                (Some(mut filter), Some(document)) => render.escape(filter.each(&document)?),
+                _ => render.render(&output)?,
+            };
             stdout::write_result(&text, must_arrive).map(|()| text)
         };
-        self.on_thread(write).await?
+        worker.run(write).await?
     }
 
-    /// Starts work that renders results on a thread of its own, which has a stack of [`STACK_BYTES`] when there is a
-    /// filter, and returns what the work returns.
+    /// Starts work that prints a list on a thread of its own, and returns what the work returns.
     ///
     /// # Errors
     /// The thread cannot be started, or panicked.
     pub fn on_thread<T: Send + 'static>(
-        &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> impl Future<Output = Result<T>> {
+    ) -> Result<impl Future<Output = Result<T>>> {
         let (sender, done) = oneshot::channel();
         // The result may be given up on, and then nobody waits for what is sent.
         let work = move || drop(sender.send(work()));
-        let started = if self.has_filter() {
-            thread::Builder::new().stack_size(STACK_BYTES).spawn(work).map(drop)
-        } else {
-            drop(tokio::task::spawn_blocking(work));
-            Ok(())
-        };
-        async move {
-            started.map_err(|error| Error::internal(format!("cannot start a thread for the jq filter: {error}")))?;
-            done.await.map_err(|_| Error::internal("the thread that prints the result panicked"))
-        }
+        thread::Builder::new()
+            .spawn(work)
+            .map_err(|error| Error::internal(format!("cannot start a thread that prints the result: {error}")))?;
+        Ok(async move { done.await.map_err(|_| Error::internal("the thread that prints the result panicked")) })
+    }
+}
+
+/// What prints the only copy of a secret, made before the secret exists.
+pub struct OnlyCopy {
+    printer: Printer,
+    filter: Option<FilterProcess>,
+    _running: Option<KillOnDrop>,
+    worker: Worker,
+}
+
+impl OnlyCopy {
+    /// Prints the only copy of a secret: a closed pipe is an error. Returns what was printed.
+    ///
+    /// # Errors
+    /// The filter fails, or standard output cannot be written.
+    pub async fn print(self, output: Output) -> Result<Vec<u8>> {
+        self.printer.write(&self.worker, self.filter, output, true).await
     }
 }

@@ -1,7 +1,10 @@
 //! Standard output.
 
-use std::io::{self, ErrorKind, Write};
+#[cfg(not(unix))]
+use std::io::Write;
+use std::io::{self, ErrorKind};
 
+use crate::env::StandardOutput;
 use crate::error::{Error, Kind, Result};
 
 /// Writes text that can be printed again: a closed pipe is not an error.
@@ -26,12 +29,45 @@ pub enum Written {
 /// # Errors
 /// Standard output cannot be written for another reason than a closed pipe.
 pub fn write_part(text: &[u8]) -> Result<Written> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+    match write_all(text) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Written::Closed),
         Err(error) => Err(Error::new(Kind::Output, format!("cannot write the result: {error}"))),
         Ok(()) => Ok(Written::Whole),
     }
+}
+
+/// The standard library takes a write to a stream that is not open for writing for a success.
+#[cfg(unix)]
+fn write_all(mut text: &[u8]) -> io::Result<()> {
+    let stdout = io::stdout().lock();
+    while !text.is_empty() {
+        match rustix::io::write(&stdout, text) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => text = &text[count..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn write_all(text: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text).and_then(|()| stdout.flush())
+}
+
+/// Checks, before there is a result that cannot be fetched again, that standard output can take it.
+///
+/// # Errors
+/// It was closed, or not open for writing, when the program was started.
+pub fn check(state: StandardOutput) -> Result<()> {
+    let message = match state {
+        StandardOutput::Writable => return Ok(()),
+        StandardOutput::ReadOnly => "the result could not be written: standard output is not open for writing",
+        StandardOutput::Closed => "the result could not be written: standard output is closed",
+    };
+    Err(Error::new(Kind::Output, message))
 }
 
 /// Writes a result. When it `must_arrive`, since it cannot be fetched again, a closed pipe is an error too.

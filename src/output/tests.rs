@@ -77,7 +77,7 @@ impl Shown for TestList {
             sink.borrow_mut().extend_from_slice(text);
             Ok(Written::Whole)
         };
-        let mut printer = ListPrinter::new(list, Arc::new(render), Box::new(write));
+        let mut printer = ListPrinter::new(list, Arc::new(render), None, Box::new(write));
         for (position, page) in self.pages.iter().enumerate() {
             let is_last = position + 1 == self.pages.len();
             let token = if is_last { String::new() } else { format!("page {}", position + 1) };

@@ -45,7 +45,7 @@ fn signed_in_over_https() -> User {
 
 fn cached_lists(user: &User) -> Vec<PathBuf> {
     let Ok(directory) = std::fs::read_dir(user.cache_dir().join("endpoints")) else { return Vec::new() };
-    directory.map(|entry| entry.unwrap().path()).collect()
+    directory.map(|entry| entry.unwrap().path()).filter(|path| path.extension() == Some("json".as_ref())).collect()
 }
 
 /// A URL where no server listens.

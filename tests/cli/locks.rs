@@ -2,8 +2,18 @@
 
 use std::fs::File;
 use std::io::Read;
+#[cfg(target_os = "linux")]
+use std::io::Write;
+#[cfg(target_os = "linux")]
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+#[cfg(target_os = "linux")]
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+    mpsc::{Receiver, Sender, channel},
+};
 
 use crate::support::{Ran, User};
 use crate::terminal::terminal;
@@ -84,4 +94,81 @@ fn the_lock_of_the_aws_file_is_held_until_the_key_is_there() {
     hold.release();
     assert_eq!(Ran::of(child).code, 0);
     assert!(lock.try_lock().is_ok());
+}
+
+/// Waits until a process has opened a lock file of the cache.
+#[cfg(target_os = "linux")]
+fn wait_until_waiting(child: &std::process::Child) {
+    let descriptors = format!("/proc/{}/fd", child.id());
+    let has_lock = || {
+        let files =
+            std::fs::read_dir(&descriptors).unwrap().filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        files.into_iter().any(|file| file.extension() == Some("lock".as_ref()))
+    };
+    while !has_lock() {
+        std::thread::yield_now();
+    }
+}
+
+/// A server that is unavailable. The first request is announced and then held back until a message comes; the number of
+/// requests is counted.
+#[cfg(target_os = "linux")]
+fn unavailable() -> (String, Receiver<()>, Sender<()>, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let ((announce, arrived), (release, released)) = (channel(), channel());
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut request = Vec::new();
+            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                let mut chunk = [0; 1024];
+                let length = client.read(&mut chunk).unwrap();
+                request.extend_from_slice(&chunk[..length]);
+            }
+            if counted.fetch_add(1, Ordering::SeqCst) == 0 {
+                announce.send(()).unwrap();
+                released.recv().unwrap();
+            }
+            let body = r#"{"code": 14, "message": "The service is unavailable"}"#;
+            let head = format!("HTTP/1.1 503 Busy\r\nconnection: close\r\ncontent-length: {}", body.len());
+            write!(client, "{head}\r\n\r\n{body}").unwrap();
+        }
+    });
+    (url, arrived, release, count)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn processes_that_wait_for_one_that_fails_take_its_failure_and_later_ones_do_not() {
+    let cases = [
+        (User::new().with_key(), "iam create-token --retry 0"),
+        (User::signed_in(), "iam access-key issue-ephemeral --duration 1h --cache --retry 0"),
+    ];
+    for (mut user, line) in cases {
+        let (url, arrived, release, count) = unavailable();
+        user.point_at(&url);
+        let children: Vec<_> = (0..20).map(|_| user.start(line.split(' '))).collect();
+        arrived.recv().unwrap();
+        children.iter().for_each(wait_until_waiting);
+        release.send(()).unwrap();
+        let errors: Vec<_> = children.into_iter().map(|child| Ran::of(child).failed(5)).collect();
+        assert!(errors.iter().all(|error| *error == errors[0]), "{errors:#?}");
+        assert_eq!(count.load(Ordering::SeqCst), 1, "{line}");
+        user.run(line).failed(5);
+        assert_eq!(count.load(Ordering::SeqCst), 2, "{line}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lock_file_that_is_a_link_leaves_the_file_it_leads_to_alone() {
+    let user = User::signed_in();
+    let file = user.write_file("mine", "text");
+    std::os::unix::fs::symlink(&file, user.home().join(".aws.yc-rs.lock")).unwrap();
+    user.run("iam access-key create --aws-credentials-file aws").failed(2);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "text");
+    assert_eq!(user.sent(), [""; 0]);
 }

@@ -42,6 +42,8 @@ mod input_files;
 mod interrupts;
 mod jq;
 mod key_cache;
+#[cfg(target_os = "linux")]
+mod limits;
 mod load;
 #[cfg(unix)]
 mod locks;

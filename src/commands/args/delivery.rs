@@ -66,7 +66,7 @@ pub async fn delivery(
         let profile = aws.aws_profile.clone().unwrap_or_else(|| "default".to_owned());
         return Delivery::aws_profile(profile, aws.aws_credentials_file.as_deref(), lifetime, region, context).await;
     }
-    Ok(Delivery::Print)
+    Ok(Delivery::Print(context.printer.only_copy()?))
 }
 
 /// Rejects a region that nothing would be done with.
