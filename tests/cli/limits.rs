@@ -226,7 +226,10 @@ fn an_empty_path_is_found_before_there_is_a_key() {
     let user = User::signed_in();
     let program = env!("CARGO_BIN_EXE_yc-rs");
     let error = shell(&user, &format!("PATH= exec {program} iam access-key exec --region r -- true")).failed(127);
-    assert_eq!(error.lines().next(), Some("ERROR: cannot run 'true': there is no such command"));
+    assert_eq!(
+        error.lines().next(),
+        Some("ERROR: cannot run 'true': there is no such command in the working directory, and PATH is empty")
+    );
     assert_eq!(user.sent(), [""; 0]);
 }
 

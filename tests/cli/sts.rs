@@ -222,7 +222,7 @@ fn the_root_certificates_of_aws_clients_are_trusted_here_and_nowhere_else() {
     user.set("AWS_CA_BUNDLE", "$HOME/ca.pem");
     assert_eq!(
         assume(&user, &[]).failed(2),
-        "ERROR: AWS_CA_BUNDLE: the path '$HOME/ca.pem' begins with a variable, which is not expanded; write it in full\n"
+        "ERROR: AWS_CA_BUNDLE is wrong: the path '$HOME/ca.pem' begins with a variable, which is not expanded; write it in full\n"
     );
     user.set("AWS_CA_BUNDLE", &*bundle);
     let token = user.cloud.issue_token(ADMIN_ID);

@@ -124,12 +124,12 @@ fn a_redirect_points_where_it_is_told() {
 }
 
 #[test]
-fn an_oversized_body_is_more_than_64_mib() {
+fn an_oversized_body_is_more_than_32_mib() {
     let cloud = Emulator::start();
     cloud.fault("POST /iam/v1/tokens", Fault::Oversized);
     let response = call("POST", TOKENS).json(json!({})).send(&cloud);
     assert_eq!(response.status, 200);
-    assert!(response.body.len() > 64 * 1024 * 1024);
+    assert!(response.body.len() > 32 * 1024 * 1024);
 }
 
 #[test]
