@@ -64,8 +64,8 @@ fn write_all(text: &[u8]) -> io::Result<()> {
 pub fn check(state: StandardOutput) -> Result<()> {
     let message = match state {
         StandardOutput::Writable => return Ok(()),
-        StandardOutput::ReadOnly => "the result could not be written: standard output is not open for writing",
-        StandardOutput::Closed => "the result could not be written: standard output is closed",
+        StandardOutput::ReadOnly => "the result cannot be printed: standard output is not open for writing",
+        StandardOutput::Closed => "the result cannot be printed: standard output is closed, or /dev/null",
     };
     Err(Error::new(Kind::Output, message))
 }

@@ -36,7 +36,9 @@ def sandbox():
 def run(command, env):
     """Wall seconds, CPU seconds and peak memory (KiB) of a run."""
     started = time.monotonic()
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+    # As a shell does: DEVNULL is open for reading too, which is how a standard output that was closed looks.
+    with open("/dev/null", "wb") as null:
+        process = subprocess.Popen(command, env=env, stdout=null)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - started
     if status != 0:

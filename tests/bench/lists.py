@@ -111,7 +111,9 @@ def peak_memory(pid):
 def measure(command, environment):
     """CPU seconds, peak memory in MiB (of the largest process) and wall seconds of a command that must succeed."""
     started = time.monotonic()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    # As a shell does: DEVNULL is open for reading too, which is how a standard output that was closed looks.
+    with open("/dev/null", "wb") as null:
+        process = subprocess.Popen(command, env=environment, stdout=null)
     memory, ended = 0, 0
     while not ended:
         memory = max(memory, peak_memory(process.pid))

@@ -39,7 +39,7 @@ fn nothing_is_sent_when_standard_output_was_closed_at_the_start() {
     for line in MAKERS {
         assert_eq!(
             shell(&user, &format!("exec yc-rs {line} >&-")).failed(1),
-            "ERROR: the result could not be written: standard output is closed\n",
+            "ERROR: the result cannot be printed: standard output is closed, or /dev/null\n",
             "{line}"
         );
     }
@@ -52,7 +52,7 @@ fn nothing_is_sent_when_standard_output_is_open_for_reading_alone() {
     for line in MAKERS {
         assert_eq!(
             shell(&user, &format!("exec yc-rs {line} 1</etc/passwd")).failed(1),
-            "ERROR: the result could not be written: standard output is not open for writing\n",
+            "ERROR: the result cannot be printed: standard output is not open for writing\n",
             "{line}"
         );
     }
