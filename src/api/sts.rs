@@ -21,7 +21,7 @@ use crate::status::{Code, Status};
 use crate::text::percent;
 use crate::text::quote;
 
-/// How many characters a role ARN has. It identifies nothing: any text of this length is accepted.
+/// How many characters a role ARN has. Any text of this length is accepted, and it names no role.
 ///
 /// Source: AWS Security Token Service API Reference, `AssumeRole`.
 pub const ROLE_ARN_LENGTH: RangeInclusive<usize> = 20..=2048;

@@ -26,7 +26,7 @@ use crate::keys::deliver::NewKey;
 use crate::keys::min_ttl::MinTtl;
 use crate::keys::{policy as session_policy, session_name, storage};
 
-/// The role ARN when none is given; it identifies nothing.
+/// The role ARN when none is given; Yandex Cloud does not look at it.
 const DEFAULT_ROLE_ARN: &str = "yc-rs-temporary-access-key";
 
 const DEFAULT_DURATION: Duration = Duration::from_secs(60 * 60);
@@ -206,7 +206,7 @@ fn role_arn(text: &str) -> Result<String, String> {
     if ROLE_ARN_LENGTH.contains(&text.chars().count()) && !text.chars().any(char::is_control) {
         Ok(text.to_owned())
     } else {
-        Err("a role ARN has 20 to 2048 printable characters; it identifies nothing".to_owned())
+        Err("a role ARN has 20 to 2048 printable characters; Yandex Cloud does not look at it".to_owned())
     }
 }
 

@@ -45,7 +45,7 @@ impl<'a> Document<'a> {
     pub(super) fn parse(content: &'a [u8]) -> Result<Self, String> {
         let lines: Vec<_> = content.split_inclusive(|byte| *byte == b'\n').collect();
         if content.contains(&0) {
-            return Err("is not a text file of one byte a character".to_owned());
+            return Err("has zero bytes, as UTF-16 has, so AWS SDKs cannot read it; save it as UTF-8".to_owned());
         }
         if let Some(at) = lines.iter().position(|line| without_end(line).contains(&b'\r')) {
             return Err(format!("has a carriage return within line {}", at + 1));

@@ -105,6 +105,7 @@ impl AwsFiles {
             Ok(content) => content,
             Err(error) => return Error::usage(self.describe(&format!("cannot be read: {error}"))),
         };
+        let content = as_utf8(content).unwrap_or_default();
         let titles = Document::parse(&content).map(|document| document.sections).unwrap_or_default();
         let names: Vec<_> = titles.iter().map(|section| section.title.trim()).collect();
         let others = match &names[..] {
@@ -120,7 +121,7 @@ impl AwsFiles {
 }
 
 fn read_key(path: &Path, kind: FileKind, profile: &str) -> Result<Option<ProfileKey>, String> {
-    let content = read_if_there(path)?;
+    let content = as_utf8(read_if_there(path)?)?;
     let document = Document::parse(&content)?;
     let found = findings::section(&document, kind, profile).map_err(|finding| finding.message(profile))?;
     let Some(section) = found else { return Ok(None) };
@@ -156,6 +157,14 @@ fn cannot_write(error: &io::Error) -> String {
 }
 
 /// The content of a file; a file that is missing, and the null device, count as empty.
+/// What is only read may be UTF-16 with a byte order mark, as an editor on Windows saves it.
+fn as_utf8(content: Vec<u8>) -> Result<Vec<u8>, String> {
+    match content[..] {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => input::decode_document(content).map(String::into_bytes),
+        _ => Ok(content),
+    }
+}
+
 fn read_if_there(path: &Path) -> Result<Vec<u8>, String> {
     match input::regular_file(path, input::LARGE_LIMIT) {
         Ok(content) => Ok(content),

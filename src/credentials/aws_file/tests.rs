@@ -149,7 +149,10 @@ fn a_profile_on_which_sdks_disagree_is_refused_by_its_line() {
 #[test]
 fn a_file_that_is_not_understood_is_refused() {
     assert_eq!(problem(b"[p]\nx = a\rb\n"), "has a carriage return within line 2");
-    assert_eq!(problem(&[0xff, 0xfe, b'[', 0]), "is not a text file of one byte a character");
+    assert_eq!(
+        problem(&[0xff, 0xfe, b'[', 0]),
+        "has zero bytes, as UTF-16 has, so AWS SDKs cannot read it; save it as UTF-8"
+    );
     for secret in ["a\nb", "", "#a", "a b"] {
         let credentials = Credentials { secret: secret.into(), ..temporary() };
         assert_eq!(
@@ -267,6 +270,19 @@ fn a_line_of_another_section_that_aws_clients_reject_the_file_for_is_noted() {
 fn a_profile_of_a_hundred_thousand_keys_is_written() {
     let keys = (0..100_000).map(|number| format!("k{number} = 1\n")).collect::<Vec<_>>().concat();
     assert!(updated(&format!("[p]\n{keys}")).ends_with(&keys));
+}
+
+#[test]
+fn a_key_is_read_from_utf_16() {
+    let text = "\u{feff}[p]\r\naws_access_key_id = ID\r\naws_secret_access_key = S\r\n";
+    for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+        let content: Vec<u8> = text.encode_utf16().flat_map(bytes).collect();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("credentials");
+        private_file::replace(&path, &content).unwrap();
+        let key = read_key(&path, FileKind::Credentials, "p").unwrap().unwrap();
+        assert_eq!((key.access_key_id.as_deref(), key.secret.unwrap().expose_secret()), (Some("ID"), "S"));
+    }
 }
 
 #[test]
