@@ -28,14 +28,16 @@ rustc --edition 2024 -C opt-level=3 -C lto=fat -C codegen-units=1 -C panic=abort
 mkfifo "$work/lines"
 "$target/debug/examples/sandbox" >"$work/lines" &
 server=$!
-while read -r line; do
+# Stays open, so that the server can go on printing.
+exec 3<"$work/lines"
+while read -r line <&3; do
     case $line in
         export*) eval "$line" ;;
     esac
     case $line in
         *SANDBOX_TOKEN=*) break ;;
     esac
-done <"$work/lines"
+done
 export YC_IAM_TOKEN=$SANDBOX_TOKEN
 # The system's roots with the sandbox's own among them, as on a machine in use: their number is part of the figure.
 cat /etc/ssl/certs/ca-certificates.crt "$YC_CA_BUNDLE" >"$work/roots.pem" 2>/dev/null || cp "$YC_CA_BUNDLE" "$work/roots.pem"
