@@ -194,7 +194,14 @@ impl Endpoints {
         };
         let entry = list.endpoints.iter().find(|entry| entry.id == info.key).ok_or_else(unlisted)?;
         let endpoint = with_scheme(&entry.address, if installation.starts_with("http://") { "http" } else { "https" });
-        check_url(&endpoint)
+        let endpoint = check_url(&endpoint).and_then(|endpoint| {
+            // What a list says over TLS would otherwise send tokens without it, to whoever listens on this machine.
+            if installation.starts_with("https://") && endpoint.starts_with("http://") {
+                return Err(format!("is {}, but must begin with https://", quote::value(&endpoint)));
+            }
+            Ok(endpoint)
+        });
+        endpoint
             .map_err(|rule| Error::config(format!("the endpoint that {installation} lists for '{}' {rule}", info.key)))
     }
 

@@ -52,7 +52,7 @@ use output::{Filter, Printer, Render, jq_process, stdout};
 
 /// The program: runs the command line of this process.
 pub fn main() -> ExitCode {
-    process::disable_core_dumps();
+    process::protect_memory();
     std::panic::set_hook(Box::new(|panic| {
         // The payload of a panic may hold a secret, so only its place is shown.
         // That of a dependency would name a directory of the machine that built the program.

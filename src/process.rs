@@ -17,12 +17,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 #[cfg(unix)]
 static INHERITED_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 
-/// Disables core dumps of this process, and of those that it starts: they would have its secrets.
-pub fn disable_core_dumps() {
+/// Keeps the memory of this process, which has secrets, from core dumps, also of the processes that it starts, and on
+/// Linux from debuggers of the same user.
+///
+/// Source: `PR_SET_DUMPABLE(2const)`: it is set back by `execve`.
+pub fn protect_memory() {
+    // They are additional protections: the program works without them.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     #[cfg(unix)]
     {
         let inherited = *INHERITED_LIMIT.get_or_init(|| getrlimit(Resource::Core));
-        // It is an additional protection: the program works without it.
         let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..inherited });
     }
 }
@@ -237,4 +242,17 @@ fn is_program(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_program(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::{DumpableBehavior, dumpable_behavior};
+
+    use super::*;
+
+    #[test]
+    fn no_other_process_of_the_user_can_read_the_memory() {
+        protect_memory();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
 }
