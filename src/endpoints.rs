@@ -12,7 +12,7 @@ use crate::config::Profile;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::http::{Http, Method, Request, Response, Url};
-use crate::lock::Lock;
+use crate::lock::share_failure;
 use crate::store::{Level, Store};
 use crate::text::digest::fingerprint;
 use crate::text::{form, quote};
@@ -218,11 +218,13 @@ impl Endpoints {
         if let Some(list) = self.store.load(&name).filter(fresh) {
             return Ok(list);
         }
-        lock.as_ref().map_or(Ok(()), Lock::check_failure)?;
         let failed = |error: Error| error.context(format!("cannot get the list of endpoints of {installation}"));
         let url = format!("{installation}/endpoints");
-        let response = http.send(Request::new(Method::GET, &url)).await.and_then(Response::into_json).map_err(failed);
-        let response = response.inspect_err(|error| lock.iter_mut().for_each(|lock| lock.record_failure(error)))?;
+        // On the heap, since several futures would hold it.
+        let request = Box::pin(async {
+            http.send(Request::new(Method::GET, &url)).await.and_then(Response::into_json).map_err(failed)
+        });
+        let response = share_failure(&mut lock, request).await?;
         let endpoints = Vec::<ListedEndpoint>::deserialize(&response["endpoints"])
             .map_err(|_| failed(Error::internal("the response has no list of endpoints")))?;
         let list = EndpointList { installation: installation.to_owned(), obtained_at: Utc::now(), endpoints };

@@ -118,7 +118,7 @@ impl Lock {
     ///
     /// # Errors
     /// That failure.
-    pub fn check_failure(&self) -> Result<(), Error> {
+    fn check_failure(&self) -> Result<(), Error> {
         match &self.failure {
             Some(failure) if failure.work == self.work && failure.at >= self.waited_since && failure.is_recent() => {
                 Err(failure.error.clone())
@@ -128,7 +128,7 @@ impl Lock {
     }
 
     /// Leaves the failure of the work to those that are waiting, when it is one of the server or the network.
-    pub fn record_failure(&mut self, error: &Error) {
+    fn record_failure(&mut self, error: &Error) {
         if let Kind::Network | Kind::Timeout | Kind::Refused { .. } | Kind::ForeignResponse { .. } = error.kind() {
             self.failure = Some(Failure { work: self.work.clone(), at: SystemTime::now(), error: error.clone() });
         }
@@ -147,6 +147,20 @@ impl Lock {
             file.write_all(&text)
         });
     }
+}
+
+/// Does work that other processes may be waiting for, under its lock where there is one. A failure is left to those that
+/// are waiting, and one that was left for this process takes the place of the work.
+///
+/// # Errors
+/// Those of the work.
+pub async fn share_failure<T>(
+    lock: &mut Option<Lock>,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let Some(lock) = lock else { return work.await };
+    lock.check_failure()?;
+    work.await.inspect_err(|error| lock.record_failure(error))
 }
 
 impl Drop for Lock {

@@ -129,8 +129,7 @@ pub fn directory(env: &Env) -> Option<PathBuf> {
 /// may hold them.
 ///
 /// # Errors
-/// A file cannot be removed. A directory is a symbolic link, or other users can write to it: nothing in it is removed, as
-/// nothing in it is ever read.
+/// A file cannot be removed. A directory is a symbolic link, or other users can write to it: nothing in it is removed.
 pub fn clear(home: &Path) -> io::Result<()> {
     for directory in KINDS.map(|kind| home.join(kind)) {
         match std::fs::symlink_metadata(&directory) {

@@ -16,7 +16,7 @@ use crate::endpoints::{Endpoints, Service};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Http, Response, new_idempotency_key};
-use crate::lock::Lock;
+use crate::lock::share_failure;
 use crate::log::Log;
 use crate::status::Code;
 use crate::store::Level;
@@ -291,9 +291,8 @@ impl<'a> TokenSource<'a> {
         if let Some(token) = self.cache.load(identity, Utc::now()).filter(is_usable) {
             return Ok(token);
         }
-        lock.as_ref().map_or(Ok(()), Lock::check_failure)?;
-        let token = obtain().await;
-        let token = token.inspect_err(|error| lock.iter_mut().for_each(|lock| lock.record_failure(error)))?;
+        // On the heap, since several futures would hold it.
+        let token = share_failure(&mut lock, Box::pin(obtain())).await?;
         self.cache.store(identity, &token);
         Ok(token)
     }

@@ -13,7 +13,7 @@ use super::min_ttl::{self, MinTtl};
 use crate::api::temporary_access_key::EphemeralKey;
 use crate::context::Context;
 use crate::error::Result;
-use crate::lock::Lock;
+use crate::lock::{Lock, share_failure};
 use crate::log::Log;
 use crate::store::{Level, Store};
 use crate::text::digest::fingerprint;
@@ -137,9 +137,7 @@ impl CachedKey {
         if let Some(cached) = self.load() {
             return Ok(cached);
         }
-        lock.as_ref().map_or(Ok(()), Lock::check_failure)?;
-        let key = issue.await;
-        let key = key.inspect_err(|error| lock.iter_mut().for_each(|lock| lock.record_failure(error)))?;
+        let key = share_failure(&mut lock, issue).await?;
         let now = Utc::now();
         let is_cached = is_same(&self.request).await
             && self.cache.store(&self.request, &key, now)
