@@ -18,6 +18,7 @@ mod http;
 mod input;
 mod interrupt;
 mod keys;
+mod lifetime;
 mod lock;
 mod log;
 mod message;

@@ -100,7 +100,7 @@ pub async fn list(client: &Client<'_>, owner: Option<&str>, page_size: &str, pag
     if !page_token.is_empty() {
         call = call.query("pageToken", page_token);
     }
-    client.page(call).await.map_err(|error| about_own_keys(error, owner, client, "list the keys of one", "list"))
+    client.accepted(call).await.map_err(|error| about_own_keys(error, owner, client, "list the keys of one", "list"))
 }
 
 /// An `AccessKey` by its resource ID, as received: `Get`.
@@ -159,7 +159,7 @@ pub async fn list_operations(client: &Client<'_>, id: &str, page_size: &str, pag
     if !page_token.is_empty() {
         call = call.query("pageToken", page_token);
     }
-    client.page(call).await
+    client.accepted(call).await
 }
 
 /// Explains why a call on the caller's own keys is refused: a person has none. `aim` is what the command `verb` does.

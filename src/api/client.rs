@@ -132,11 +132,11 @@ impl<'a> Client<'a> {
         self.send(call).await?.into_json().map_err(|error| self.explain(error, role))
     }
 
-    /// Makes a call of a `List` method and returns the response, which holds a page.
+    /// Makes a call and returns the response, which is not a refusal.
     ///
     /// # Errors
     /// The server refuses the call, or cannot be reached.
-    pub async fn page(&self, call: Call<'_>) -> Result<Response> {
+    pub async fn accepted(&self, call: Call<'_>) -> Result<Response> {
         let role = call.role;
         let response = self.send(call).await?;
         match response.refusal_error() {

@@ -65,7 +65,7 @@ pub async fn list(
     if !page_token.is_empty() {
         call = call.query("pageToken", page_token);
     }
-    client.page(call).await
+    client.accepted(call).await
 }
 
 /// The ID of the service account of this name in this folder; `origin` is where the folder comes from.

@@ -61,16 +61,17 @@ pub async fn assume_role(
     log: &Log,
 ) -> Result<EphemeralKey> {
     let send = async |time| http.send(signed(base, key, region, request, time)?.as_request()).await;
-    let now = Utc::now();
-    let answer = send(now).await?;
-    let answer = match answer.corrected_time(&[400, 401, 403], now) {
-        Some(time) => {
-            log.note("the clock of this machine differs from the server's; the server's time is used");
-            send(time).await?
-        }
-        None => answer,
+    let answer = send(Utc::now()).await?;
+    let Some(difference) = answer.clock.difference().filter(|_| matches!(answer.status, 400 | 401 | 403)) else {
+        return credentials(answer);
     };
-    credentials(answer)
+    match answer.clock.correction() {
+        Some(time) => {
+            log.note(&format!("{difference}; the server's time is used"));
+            credentials(send(time).await?)
+        }
+        None => credentials(answer).map_err(|error| error.hint(difference.hint())),
+    }
 }
 
 /// A request with its signature.
@@ -139,6 +140,7 @@ fn credentials(mut response: Response) -> Result<EphemeralKey> {
     if let Some(error) = refusal(&mut response, leaves.as_ref()) {
         return Err(error);
     }
+    let clock = response.clock;
     let key = leaves.and_then(|leaves| {
         let raw = json!({
             "accessKeyId": leaves.text("AccessKeyId")?,
@@ -146,7 +148,7 @@ fn credentials(mut response: Response) -> Result<EphemeralKey> {
             "sessionToken": leaves.text("SessionToken")?,
             "expiresAt": leaves.text("Expiration")?,
         });
-        EphemeralKey::parse(raw).ok()
+        EphemeralKey::parse(raw, |time| clock.lifetime_until(time)).ok()
     });
     key.ok_or_else(|| response.foreign_error())
 }

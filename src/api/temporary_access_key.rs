@@ -12,6 +12,7 @@ use super::{Call, Client, Scope, required};
 use crate::endpoints::Service;
 use crate::error::{Error, Result};
 use crate::http::Method;
+use crate::lifetime::Lifetime;
 use crate::message::{Field, Message};
 use crate::text::duration;
 
@@ -47,33 +48,32 @@ pub struct EphemeralKey {
     pub secret: SecretString,
     /// The token that every request is sent with.
     pub session_token: SecretString,
-    /// When the key expires.
+    /// When the key expires, by the server's clock.
     pub expires_at: DateTime<Utc>,
+    /// How long it is valid.
+    pub lifetime: Lifetime,
     /// The message as received, with the secrets.
     pub raw: Value,
 }
 
 impl EphemeralKey {
-    /// Reads the response to `CreateEphemeral`.
+    /// Reads the response to `CreateEphemeral`; `lifetime` says how long a key is valid that expires at that time.
     ///
     /// # Errors
     /// A field is missing or malformed: the key may exist all the same, and nobody has its secret.
-    pub fn parse(raw: Value) -> Result<Self> {
+    pub fn parse(raw: Value, lifetime: impl FnOnce(DateTime<Utc>) -> Lifetime) -> Result<Self> {
         let expires_at = DateTime::parse_from_rfc3339(required(&raw, "/expiresAt")?).map_err(|_| {
             Error::internal("the 'expiresAt' of the server's response is not a point in time").outcome_unknown()
         })?;
+        let expires_at = expires_at.to_utc();
         Ok(Self {
             access_key_id: required(&raw, "/accessKeyId")?.to_owned(),
             secret: required(&raw, "/secret")?.into(),
             session_token: required(&raw, "/sessionToken")?.into(),
-            expires_at: expires_at.to_utc(),
+            expires_at,
+            lifetime: lifetime(expires_at),
             raw,
         })
-    }
-
-    /// How long the key is still valid; zero when it has expired.
-    pub fn remaining(&self, now: DateTime<Utc>) -> Duration {
-        (self.expires_at - now).to_std().unwrap_or_default()
     }
 }
 
@@ -112,5 +112,7 @@ pub async fn create_ephemeral(client: &Client<'_>, request: &CreateEphemeral) ->
         .body(body)
         .makes_a_secret()
         .takes(role, Scope::account(request.subject_id.as_deref()));
-    EphemeralKey::parse(client.call(call).await?)
+    let response = client.accepted(call).await?;
+    let clock = response.clock;
+    EphemeralKey::parse(response.into_json()?, |time| clock.lifetime_until(time))
 }

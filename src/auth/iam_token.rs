@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::http::{Body, Http, Method, Request, Response};
+use crate::lifetime::Lifetime;
 use crate::message::{Field, Message};
 use crate::text::duration::CLOCK_TOLERANCE;
 
@@ -19,8 +20,8 @@ pub struct IamToken {
     pub value: SecretString,
     /// When it expires, as received; `None` for a token that was given rather than obtained.
     pub expires_at: Option<String>,
-    /// When it was obtained.
-    pub obtained_at: DateTime<Utc>,
+    /// How long it is valid; not known of one that was given.
+    pub lifetime: Lifetime,
     /// Until when it may be used from the cache, if not until it expires.
     pub cache_until: Option<DateTime<Utc>>,
     /// The ID of the subject that it was issued to, where the server was asked and the answer is cached.
@@ -32,13 +33,20 @@ pub struct IamToken {
 impl IamToken {
     /// A token that was given rather than obtained, so that it is not known when it expires.
     pub fn given(value: SecretString, now: DateTime<Utc>) -> Self {
-        Self { value, expires_at: None, obtained_at: now, cache_until: None, subject_id: None, cached: false }
+        Self {
+            value,
+            expires_at: None,
+            lifetime: Lifetime::unknown(now),
+            cache_until: None,
+            subject_id: None,
+            cached: false,
+        }
     }
 
     /// Whether it was obtained just now, so that there is none with a longer lifetime. One that was obtained in the
     /// future, before the clock was set back, is not.
     pub fn is_new(&self, now: DateTime<Utc>) -> bool {
-        (now - self.obtained_at).abs().to_std().is_ok_and(|age| age < CLOCK_TOLERANCE)
+        (now - self.lifetime.received_at).abs().to_std().is_ok_and(|age| age < CLOCK_TOLERANCE)
     }
 }
 
@@ -133,9 +141,13 @@ pub fn from_response(response: Response) -> Result<IamToken> {
         iam_token: SecretString,
         expires_at: Option<String>,
     }
+    let clock = response.clock;
     let wire = Wire::deserialize(response.into_json()?);
     let wire = wire.map_err(|_| Error::internal("the server's response holds no IAM token"))?;
-    let mut token = IamToken::given(checked(wire.iam_token)?, Utc::now());
+    let mut token = IamToken::given(checked(wire.iam_token)?, clock.received_at);
+    if let Some(time) = wire.expires_at.as_deref().and_then(|time| DateTime::parse_from_rfc3339(time).ok()) {
+        token.lifetime = clock.lifetime_until(time.to_utc());
+    }
     token.expires_at = wire.expires_at;
     Ok(token)
 }

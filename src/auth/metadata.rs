@@ -16,7 +16,7 @@ use super::iam_token::{self, IamToken};
 use super::token_cache::Identity;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Attempts, Http, Method, Request};
+use crate::http::{Attempts, Http, Method, Request, ServerClock};
 use crate::status::{Code, Status};
 
 const HOST: &str = "169.254.169.254";
@@ -63,12 +63,12 @@ impl Credential for Metadata {
         Box::pin(async move { Ok(Some(Identity { issuer: url(services.env), subject: self.name(services.env)? })) })
     }
 
-    fn obtain<'a>(&'a self, services: Services<'a>, now: DateTime<Utc>) -> LocalBoxFuture<'a, Result<IamToken>> {
+    fn obtain<'a>(&'a self, services: Services<'a>, _now: DateTime<Utc>) -> LocalBoxFuture<'a, Result<IamToken>> {
         Box::pin(async move {
             // On a machine that is not one of the cloud the error must not take long.
             let attempts = if self.not_set.is_some() { Attempts::AtMost(1) } else { services.http.attempts() };
             let direct = services.http.direct(attempts, CONNECT_TIMEOUT, READ_TIMEOUT);
-            request_token(&direct, &url(services.env), now).await
+            request_token(&direct, &url(services.env)).await
         })
     }
 
@@ -100,12 +100,12 @@ fn url(env: &Env) -> String {
 }
 
 /// Fails also when the response is from another cloud's service, which has the same address.
-async fn request_token(http: &Http, url: &str, now: DateTime<Utc>) -> Result<IamToken> {
+async fn request_token(http: &Http, url: &str) -> Result<IamToken> {
     let mut request = Request::new(Method::GET, url);
     request.headers.push(("metadata-flavor", "Google".to_owned()));
     let response = http.send(request).await?;
     match response.status {
-        200 => parse_token(response.body(), now),
+        200 => parse_token(response.body(), response.clock),
         status @ 500.. => {
             let message = format!("the metadata service responds with HTTP status {status}");
             let status = Status { code: Code::from_http(status), message, details: Vec::new() };
@@ -118,7 +118,7 @@ async fn request_token(http: &Http, url: &str, now: DateTime<Utc>) -> Result<Iam
     }
 }
 
-fn parse_token(body: &[u8], now: DateTime<Utc>) -> Result<IamToken> {
+fn parse_token(body: &[u8], clock: ServerClock) -> Result<IamToken> {
     #[derive(Deserialize)]
     struct Wire {
         access_token: SecretString,
@@ -130,20 +130,22 @@ fn parse_token(body: &[u8], now: DateTime<Utc>) -> Result<IamToken> {
     if wire.expires_in <= 0 {
         return Err(Error::new(Kind::NoCredentials, "the token that the metadata service responds with has expired"));
     }
-    let expires_at = TimeDelta::try_seconds(wire.expires_in).and_then(|lifetime| now.checked_add_signed(lifetime));
-    let expires_at = expires_at.ok_or_else(foreign)?.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let mut token = IamToken::given(value, now);
-    token.expires_at = Some(expires_at);
-    token.cache_until = Some(now + LONGEST_USE);
-    Ok(token)
+    let (expires_at, lifetime) = clock.lifetime_of(wire.expires_in).ok_or_else(foreign)?;
+    Ok(IamToken {
+        expires_at: Some(expires_at),
+        lifetime,
+        cache_until: Some(lifetime.received_at + LONGEST_USE),
+        ..IamToken::given(value, lifetime.received_at)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn now() -> DateTime<Utc> {
-        DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z").unwrap().to_utc()
+    fn now() -> ServerClock {
+        let now = DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z").unwrap().to_utc();
+        ServerClock::new(None, false, now)
     }
 
     #[test]

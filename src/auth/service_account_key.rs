@@ -66,21 +66,23 @@ impl Credential for ServiceAccountKey {
     fn obtain<'a>(&'a self, services: Services<'a>, now: DateTime<Utc>) -> LocalBoxFuture<'a, Result<IamToken>> {
         Box::pin(async move {
             let response = self.exchange(services, now).await?;
-            // A JWT is refused when the clock of this machine is wrong; it is then made once more with the server's time.
-            match response.corrected_time(&[401], now) {
+            // A JWT is refused when the local clock is wrong; it is then made once more with the server's time.
+            let Some(difference) = response.clock.difference().filter(|_| response.status == 401) else {
+                return iam_token::from_response(response);
+            };
+            match response.clock.correction() {
                 Some(time) => {
-                    services.log.note("the clock of this machine differs from the server's; the server's time is used");
+                    services.log.note(&format!("{difference}; the server's time is used"));
                     iam_token::from_response(self.exchange(services, time).await?)
                 }
-                None => iam_token::from_response(response),
+                None => iam_token::from_response(response).map_err(|error| error.hint(difference.hint())),
             }
         })
     }
 
     fn hint(&self, source: &Source) -> String {
         format!(
-            "the key {} of the service account {} ({source}) may have been deleted, or the clock of this machine may be \
-             wrong",
+            "the key {} of the service account {} ({source}) may have been deleted",
             self.id, self.service_account_id
         )
     }

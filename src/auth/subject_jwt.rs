@@ -40,7 +40,9 @@ impl SubjectJwt {
             None => "is not a JWT".to_owned(),
         })?;
         match claims.expires_at() {
-            Some(time) if time + CLOCK_TOLERANCE < now => Err(format!("expired at {}", format_time(time))),
+            Some(time) if time + CLOCK_TOLERANCE < now => {
+                Err(format!("expired at {}, and it is now {}", format_time(time), format_time(now)))
+            }
             _ => Ok(Self { value, claims }),
         }
     }
@@ -119,7 +121,10 @@ mod tests {
         let decode = |exp: &str, now: &str| SubjectJwt::decode(jwt(&format!("{{\"exp\":{exp}}}")), at(now)).map(drop);
         assert_eq!(decode("1767225600", "2026-01-01T00:01:00Z"), Ok(()));
         assert_eq!(decode("1767225600.5", "2026-01-01T00:01:00Z"), Ok(()));
-        assert_eq!(decode("1767225600", "2026-01-01T00:01:01Z"), Err("expired at 2026-01-01T00:00:00Z".to_owned()));
+        assert_eq!(
+            decode("1767225600", "2026-01-01T00:01:01Z"),
+            Err("expired at 2026-01-01T00:00:00Z, and it is now 2026-01-01T00:01:01Z".to_owned())
+        );
         assert_eq!(decode("\"soon\"", "2026-01-01T00:01:01Z"), Ok(()));
     }
 

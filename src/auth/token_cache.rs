@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::iam_token::IamToken;
 use crate::error::Result;
+use crate::lifetime::Lifetime;
 use crate::lock::Lock;
 use crate::log::Log;
 use crate::store::{Level, Store};
 use crate::text::digest::fingerprint;
-use crate::text::duration::CLOCK_TOLERANCE;
 
 /// A token that expires sooner than this is renewed, whatever its lifetime.
 const LEAST_REMAINING: Duration = Duration::from_secs(5 * 60);
@@ -54,7 +54,7 @@ struct Entry {
     identity: Identity,
     iam_token: String,
     expires_at: String,
-    obtained_at: DateTime<Utc>,
+    lifetime: Lifetime,
     #[serde(default, rename = "keep_until", skip_serializing_if = "Option::is_none")]
     cache_until: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +74,7 @@ impl TokenCache {
         usable.then(|| IamToken {
             value: entry.iam_token.into(),
             expires_at: Some(entry.expires_at),
-            obtained_at: entry.obtained_at,
+            lifetime: entry.lifetime,
             cache_until: entry.cache_until,
             subject_id: entry.subject_id,
             cached: true,
@@ -84,16 +84,19 @@ impl TokenCache {
     /// Caches a token that is known to expire; expired ones of all identities are removed.
     pub fn store(&self, identity: &Identity, token: &IamToken) {
         let Some(expires_at) = token.expires_at.clone() else { return };
+        if token.lifetime.granted.is_zero() {
+            return;
+        }
         let entry = Entry {
             identity: identity.clone(),
             iam_token: token.value.expose_secret().to_owned(),
             expires_at,
-            obtained_at: token.obtained_at,
+            lifetime: token.lifetime,
             cache_until: token.cache_until,
             subject_id: token.subject_id.clone(),
         };
         self.store.save(&identity.file_name(), &entry);
-        self.store.sweep(|entry: Entry| parse_time(&entry.expires_at).is_none_or(|time| time < token.obtained_at));
+        self.store.sweep(|entry: Entry| entry.lifetime.is_over(token.lifetime.received_at));
     }
 
     /// Adds to a cached token the subject that it was issued to; one that was cached since then stays as it is.
@@ -132,23 +135,13 @@ impl Identity {
 impl RequiredLifetime {
     /// Whether a token is valid for long enough.
     pub fn is_met(self, token: &IamToken, now: DateTime<Utc>) -> bool {
-        let Some(expires_at) = token.expires_at.as_deref().and_then(parse_time) else { return false };
-        if token.obtained_at > now + CLOCK_TOLERANCE {
-            // The clock was set back since then, so what is left of the token is not known.
-            return false;
-        }
-        let remaining = (expires_at - now).to_std().unwrap_or_default();
-        let lifetime = (expires_at - token.obtained_at).to_std().unwrap_or_default();
+        let lifetime = token.lifetime;
         match self {
-            Self::ForCalls => remaining >= (lifetime / 10).max(LEAST_REMAINING),
-            Self::ForExport => remaining >= (lifetime / 2).max(LEAST_REMAINING),
-            Self::AtLeast(required) => remaining >= required && Self::ForCalls.is_met(token, now),
+            Self::ForCalls => lifetime.exceeds((lifetime.granted / 10).max(LEAST_REMAINING), now),
+            Self::ForExport => lifetime.exceeds((lifetime.granted / 2).max(LEAST_REMAINING), now),
+            Self::AtLeast(required) => lifetime.exceeds(required, now) && Self::ForCalls.is_met(token, now),
         }
     }
-}
-
-fn parse_time(time: &str) -> Option<DateTime<Utc>> {
-    Some(DateTime::parse_from_rfc3339(time).ok()?.to_utc())
 }
 
 #[cfg(test)]
@@ -156,11 +149,12 @@ mod tests {
     use super::*;
 
     fn utc(time: &str) -> DateTime<Utc> {
-        parse_time(time).unwrap()
+        DateTime::parse_from_rfc3339(time).unwrap().to_utc()
     }
 
     fn token(value: &str, obtained: &str, expires: &str) -> IamToken {
-        IamToken { expires_at: Some(expires.to_owned()), ..IamToken::given(value.into(), utc(obtained)) }
+        let lifetime = Lifetime::until(utc(expires), None, utc(obtained));
+        IamToken { expires_at: Some(expires.to_owned()), lifetime, ..IamToken::given(value.into(), utc(obtained)) }
     }
 
     fn identity(subject: &str) -> Identity {
@@ -170,13 +164,13 @@ mod tests {
     #[test]
     fn a_token_is_renewed_in_the_last_tenth_of_its_lifetime_or_the_last_five_minutes() {
         let twelve_hours = token("t", "2026-01-01T00:00:00Z", "2026-01-01T12:00:00Z");
-        assert!(RequiredLifetime::ForCalls.is_met(&twelve_hours, utc("2026-01-01T10:48:00Z")));
-        assert!(!RequiredLifetime::ForCalls.is_met(&twelve_hours, utc("2026-01-01T10:48:01Z")));
-        assert!(RequiredLifetime::ForExport.is_met(&twelve_hours, utc("2026-01-01T06:00:00Z")));
-        assert!(!RequiredLifetime::ForExport.is_met(&twelve_hours, utc("2026-01-01T06:00:01Z")));
+        assert!(RequiredLifetime::ForCalls.is_met(&twelve_hours, utc("2026-01-01T10:47:59Z")));
+        assert!(!RequiredLifetime::ForCalls.is_met(&twelve_hours, utc("2026-01-01T10:48:00Z")));
+        assert!(RequiredLifetime::ForExport.is_met(&twelve_hours, utc("2026-01-01T05:59:59Z")));
+        assert!(!RequiredLifetime::ForExport.is_met(&twelve_hours, utc("2026-01-01T06:00:00Z")));
         let twenty_minutes = token("t", "2026-01-01T00:00:00Z", "2026-01-01T00:20:00Z");
-        assert!(RequiredLifetime::ForCalls.is_met(&twenty_minutes, utc("2026-01-01T00:15:00Z")));
-        assert!(!RequiredLifetime::ForCalls.is_met(&twenty_minutes, utc("2026-01-01T00:15:01Z")));
+        assert!(RequiredLifetime::ForCalls.is_met(&twenty_minutes, utc("2026-01-01T00:14:59Z")));
+        assert!(!RequiredLifetime::ForCalls.is_met(&twenty_minutes, utc("2026-01-01T00:15:00Z")));
         assert!(!RequiredLifetime::ForCalls.is_met(&twelve_hours, utc("2027-01-01T00:00:00Z")));
     }
 
@@ -184,8 +178,8 @@ mod tests {
     fn a_token_that_was_obtained_in_the_future_is_not_used() {
         let token = token("t", "2026-01-01T10:00:00Z", "2026-01-01T22:00:00Z");
         for required in [RequiredLifetime::ForCalls, RequiredLifetime::ForExport] {
-            assert!(required.is_met(&token, utc("2026-01-01T09:59:00Z")));
-            assert!(!required.is_met(&token, utc("2026-01-01T09:58:59Z")));
+            assert!(required.is_met(&token, utc("2026-01-01T10:00:00Z")));
+            assert!(!required.is_met(&token, utc("2026-01-01T09:59:59Z")));
         }
         assert!(token.is_new(utc("2026-01-01T09:59:30Z")) && token.is_new(utc("2026-01-01T10:00:30Z")));
         assert!(!token.is_new(utc("2026-01-01T09:58:30Z")) && !token.is_new(utc("2026-01-01T10:01:30Z")));
@@ -195,8 +189,8 @@ mod tests {
     fn a_longer_key_requires_a_longer_token() {
         let token = token("t", "2026-01-01T00:00:00Z", "2026-01-01T12:00:00Z");
         let required = RequiredLifetime::AtLeast(Duration::from_secs(6 * 3600));
-        assert!(required.is_met(&token, utc("2026-01-01T06:00:00Z")));
-        assert!(!required.is_met(&token, utc("2026-01-01T06:00:01Z")));
+        assert!(required.is_met(&token, utc("2026-01-01T05:59:59Z")));
+        assert!(!required.is_met(&token, utc("2026-01-01T06:00:00Z")));
     }
 
     #[test]

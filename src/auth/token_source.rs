@@ -282,7 +282,7 @@ impl<'a> TokenSource<'a> {
         let started_at = Utc::now();
         // A token that another process has obtained meanwhile is as good as one that this process would obtain.
         let is_usable = |token: &IamToken| {
-            required.is_met(token, started_at) || (token.obtained_at >= started_at && token.is_new(Utc::now()))
+            required.is_met(token, started_at) || (token.lifetime.received_at >= started_at && token.is_new(Utc::now()))
         };
         if let Some(token) = self.cache.load(identity, started_at).filter(is_usable) {
             return Ok(token);

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -18,7 +18,7 @@ use super::token_cache::Identity;
 use crate::endpoints::{Service, is_loopback};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Body, Http, Method, Request, Response, Url};
+use crate::http::{Body, Http, Method, Request, Response, ServerClock, Url};
 use crate::input::{self, Files};
 use crate::status::{Code, Status};
 use crate::text::digest::fingerprint;
@@ -133,9 +133,12 @@ impl WorkloadIdentity {
     /// The token that the provider issued to this job, decoded: the service does not get what cannot be one.
     async fn subject_token(&self, services: Services<'_>) -> Result<&SubjectJwt> {
         let read = async || {
+            let mut now = Utc::now();
             let token = match &self.subject_token {
                 SubjectToken::GithubActions => {
-                    github_token(self.audience.as_deref(), services.http, services.env).await?
+                    let (token, clock) = github_token(self.audience.as_deref(), services.http, services.env).await?;
+                    now = clock.time();
+                    token
                 }
                 SubjectToken::Variable(name) => from_variable(name, services.env)?,
                 SubjectToken::File(path) => {
@@ -145,7 +148,7 @@ impl WorkloadIdentity {
                 }
             };
             services.log.masks.add(&token);
-            SubjectJwt::decode(token, Utc::now())
+            SubjectJwt::decode(token, now)
                 .map_err(|problem| missing(&format!("the token of {} {problem}", self.subject_token)))
         };
         self.received.get_or_try_init(read).await
@@ -231,7 +234,7 @@ fn github_variable<'a>(name: &str, env: &'a Env) -> Result<&'a str> {
 }
 
 /// Source: docs.github.com, `actions/reference/security/oidc`.
-async fn github_token(audience: Option<&str>, http: &Http, env: &Env) -> Result<SecretString> {
+async fn github_token(audience: Option<&str>, http: &Http, env: &Env) -> Result<(SecretString, ServerClock)> {
     let mut url = github_variable(REQUEST_URL, env)?.to_owned();
     if Url::parse(&url).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url)) {
         let rule = "is a plain http URL of another machine, to which no token is sent; it must begin with https://";
@@ -246,9 +249,11 @@ async fn github_token(audience: Option<&str>, http: &Http, env: &Env) -> Result<
     let mut request = Request::new(Method::GET, &url);
     request.bearer = Some(&bearer);
     let about = |error: Error| error.context("cannot get a token from GitHub Actions");
-    let response = http.send(request).await.and_then(Response::into_json_of_another_service).map_err(about)?;
+    let response = http.send(request).await.map_err(about)?;
+    let clock = response.clock;
+    let response = response.into_json_of_another_service().map_err(about)?;
     let token = response["value"].as_str().ok_or_else(|| about(Error::internal("the response holds no token")))?;
-    Ok(token.into())
+    Ok((token.into(), clock))
 }
 
 /// Exchanges the provider's token for an IAM token of the service account.
@@ -264,10 +269,11 @@ async fn exchange(service_account_id: &str, subject_token: &SecretString, http: 
         field("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
     ]);
     let response = http.send(request).await?;
-    match oauth_refusal(&response) {
-        Some(error) => Err(error),
-        None => parse_token(&response.into_json()?, Utc::now()),
+    if let Some(error) = oauth_refusal(&response) {
+        return Err(error);
     }
+    let clock = response.clock;
+    parse_token(&response.into_json()?, clock)
 }
 
 /// A refusal in the form of RFC 6749, 5.2; the documentation does not say in which form refusals come.
@@ -290,13 +296,15 @@ fn oauth_refusal(response: &Response) -> Option<Error> {
     Some(Error::refused(Some(response.status), status).ids(response.ids.clone()))
 }
 
-fn parse_token(response: &Value, now: DateTime<Utc>) -> Result<IamToken> {
+fn parse_token(response: &Value, clock: ServerClock) -> Result<IamToken> {
     let token = response["access_token"].as_str();
     let token = token.ok_or_else(|| Error::internal("the server's response holds no IAM token"))?;
-    let mut token = IamToken::given(iam_token::checked(token.into())?, now);
-    let lifetime = response["expires_in"].as_i64().and_then(TimeDelta::try_seconds);
-    let expires_at = lifetime.and_then(|lifetime| now.checked_add_signed(lifetime));
-    token.expires_at = expires_at.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let mut token = IamToken::given(iam_token::checked(token.into())?, clock.received_at);
+    if let Some((expires_at, lifetime)) = response["expires_in"].as_i64().and_then(|seconds| clock.lifetime_of(seconds))
+    {
+        token.expires_at = Some(expires_at);
+        token.lifetime = lifetime;
+    }
     Ok(token)
 }
 

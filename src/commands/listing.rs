@@ -82,7 +82,7 @@ fn print_pages(
     next_tokens: &mpsc::Sender<String>,
 ) -> Result<Option<Printed>, Failure> {
     while let Some(response) = responses.blocking_recv() {
-        let page = printer.read(response.body()).map_err(|error| {
+        let page = printer.read(response.body(), response.clock.time()).map_err(|error| {
             Failure::Page(match error {
                 PageError::NotJson => response.foreign_error(),
                 PageError::NoItems(name) => Error::internal(format!("the server's response has no list '{name}'")),

@@ -99,6 +99,7 @@ pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::lifetime::Lifetime;
 
     pub(crate) fn storage() -> Storage {
         Storage { region: "ru-central1".into(), endpoint: "https://storage.yandexcloud.net".into() }
@@ -110,7 +111,7 @@ pub(crate) mod tests {
 
     fn expiring_at(time: &str) -> Credentials {
         let key = json!({"accessKeyId": "aje0", "secret": "YC+/s", "sessionToken": "s1.a==.b", "expiresAt": time});
-        Credentials::ephemeral(&EphemeralKey::parse(key).unwrap(), storage())
+        Credentials::ephemeral(&EphemeralKey::parse(key, Lifetime::unknown).unwrap(), storage())
     }
 
     pub(crate) fn permanent() -> Credentials {

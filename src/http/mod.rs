@@ -8,15 +8,17 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
+use chrono::Utc;
 use futures_util::future::{Either, select};
-use reqwest::header::LOCATION;
+use reqwest::header::{DATE, LOCATION};
 pub use reqwest::{Method, Url};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+pub use self::clock::ServerClock;
 use self::failure::Failure;
-use self::origin::Origin;
+use self::origin::{Origin, header_text};
 pub use self::request::{Body, Repeat, Request};
 use self::request::{PreparedRequest, host_and_port};
 pub use self::response::Response;
@@ -28,6 +30,7 @@ use crate::error::{RequestIds, Result};
 use crate::log::Log;
 use crate::text::form;
 
+mod clock;
 mod debug;
 mod failure;
 mod origin;
@@ -259,6 +262,9 @@ impl Http {
         }
         let status = response.status().as_u16();
         let headers = response.headers().clone();
+        let is_verified = self.options.verify && request.url.scheme() == "https";
+        let date = header_text(&headers, DATE.as_str()).and_then(retry::parse_http_date);
+        let clock = ServerClock::new(date, is_verified, Utc::now());
         let body = read_body(response, MAX_BODY, self.options.read_timeout, deadline).await;
         let body = body.map_err(|error| match error {
             BodyError::Connection(error) => failed(error),
@@ -269,10 +275,7 @@ impl Http {
         })?;
         let origin = Origin::new(&request.url, transport.proxy.as_ref());
         let unrepeatable = request.repeat == Repeat::Unprocessed;
-        let mut response = Response::new(status, headers, body, ids, origin, unrepeatable);
-        // The clock of a server that is not verified must not be used in the place of ours.
-        response.date = response.date.filter(|_| self.options.verify && request.url.scheme() == "https");
-        Ok(response)
+        Ok(Response::new(status, headers, body, ids, clock, origin, unrepeatable))
     }
 
     /// The first request to an origin is sent alone, so that those made at the same time share its connection: a TLS

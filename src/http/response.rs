@@ -3,18 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use http_body::Body as _;
 use reqwest::Version;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::clock::ServerClock;
 use super::origin::{Origin, header_text, is_html, status_text};
 use super::{REQUEST_ID, retry};
 use crate::error::{Error, RequestIds, Result};
 use crate::status::{Code, Status};
-use crate::text::duration::CLOCK_TOLERANCE;
 use crate::text::quote;
 
 /// The response to a request, whatever its status.
@@ -22,8 +21,8 @@ pub struct Response {
     pub status: u16,
     /// The IDs of the attempt that got this response.
     pub ids: RequestIds,
-    /// The server's clock, where it can be trusted: `None` when certificates are not verified.
-    pub date: Option<DateTime<Utc>>,
+    /// The server's clock.
+    pub clock: ServerClock,
     /// Whether the server may have processed an earlier attempt of the same request.
     pub resent: bool,
     headers: HeaderMap,
@@ -42,6 +41,7 @@ impl Response {
         headers: HeaderMap,
         body: Vec<u8>,
         ids: RequestIds,
+        clock: ServerClock,
         origin: Origin,
         unrepeatable: bool,
     ) -> Self {
@@ -53,8 +53,7 @@ impl Response {
             foreign_refusal.then(|| Status { code: Code::from_http(status), message, details: vec![] })
         });
         let ids = with_server_ids(ids, &headers, refusal.as_ref());
-        let date = header_text(&headers, DATE.as_str()).and_then(retry::parse_http_date);
-        Self { status, ids, date, resent: false, headers, body, refusal, foreign_refusal, origin, unrepeatable }
+        Self { status, ids, clock, resent: false, headers, body, refusal, foreign_refusal, origin, unrepeatable }
     }
 
     /// The body as received.
@@ -70,14 +69,6 @@ impl Response {
     /// Whether the API refused the token of the request.
     pub fn refuses_token(&self) -> bool {
         self.status == 401 && !self.foreign_refusal
-    }
-
-    /// The server's time, when it refused with one of these statuses and our clock differs by more than a minute, which
-    /// explains the refusal, and less than 25 hours: a larger difference is not trusted.
-    pub fn corrected_time(&self, refusals: &[u16], now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let theirs = self.date.filter(|_| refusals.contains(&self.status))?;
-        let skew = (theirs - now).abs().to_std().ok()?;
-        (skew > CLOCK_TOLERANCE && skew < Duration::from_secs(25 * 60 * 60)).then_some(theirs)
     }
 
     /// The body as JSON: an object, as every method of the API returns.
@@ -140,8 +131,11 @@ impl Response {
     }
 
     pub(super) fn requested_delay(&self) -> Option<Duration> {
-        let now = self.date.unwrap_or_else(Utc::now);
-        retry::requested_delay(header_text(&self.headers, RETRY_AFTER.as_str()), now, self.refusal.as_ref()?)
+        retry::requested_delay(
+            header_text(&self.headers, RETRY_AFTER.as_str()),
+            self.clock.time(),
+            self.refusal.as_ref()?,
+        )
     }
 
     /// The response of the last attempt. A refusal says when the server asks for a delay that is too long.
@@ -254,6 +248,10 @@ mod tests {
     use crate::error::Kind;
     use crate::http::origin::OriginProxy;
 
+    fn clock() -> ServerClock {
+        ServerClock::new(None, true, chrono::DateTime::UNIX_EPOCH)
+    }
+
     fn response(status: u16, headers: &[(&'static str, &str)], body: &str, unrepeatable: bool) -> Response {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         let ids = RequestIds {
@@ -262,7 +260,7 @@ mod tests {
             ..RequestIds::default()
         };
         let origin = Origin { host: "iam.example".into(), proxy: None };
-        Response::new(status, headers, body.into(), ids, origin, unrepeatable)
+        Response::new(status, headers, body.into(), ids, clock(), origin, unrepeatable)
     }
 
     fn server_request(headers: &[(&'static str, &str)], body: &str) -> Option<String> {
@@ -358,7 +356,7 @@ mod tests {
         let proxy = OriginProxy { address: "proxy.example:3128".into(), variable: "https_proxy" };
         let origin = Origin { host: "iam.example".into(), proxy: Some(proxy) };
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, "text/html".parse().unwrap())]);
-        let response = Response::new(200, headers, b"<html>".into(), RequestIds::default(), origin, false);
+        let response = Response::new(200, headers, b"<html>".into(), RequestIds::default(), clock(), origin, false);
         assert_eq!(
             response.into_json().unwrap_err().to_text(),
             "ERROR: iam.example returned 200 OK through the proxy proxy.example:3128 with a body of type text/html, \

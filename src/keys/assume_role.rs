@@ -1,6 +1,5 @@
 //! Temporary credentials from STS: the static key that signs, the call, and the cache.
 
-use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::cache::{CacheKey, CachedKey};
@@ -68,7 +67,6 @@ pub async fn assume_role(
     let base = context.endpoints()?.base(Service::Sts, &http).await?;
     let Signer { key, source } = signer;
     let assume = async {
-        let requested_at = Utc::now();
         let issued = sts::assume_role(&http, &base, key, &region, &request.call, &context.log).await;
         let issued = issued.map_err(|error| {
             let error = error.context("cannot get temporary credentials");
@@ -79,7 +77,7 @@ pub async fn assume_role(
                 _ => error,
             }
         })?;
-        request.min_ttl.map_or(Ok(()), |min_ttl| min_ttl.check(&issued, requested_at))?;
+        request.min_ttl.map_or(Ok(()), |min_ttl| min_ttl.check(&issued))?;
         Ok(issued)
     };
     let issued = if request.use_cache {

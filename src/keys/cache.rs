@@ -13,6 +13,7 @@ use super::min_ttl::{self, MinTtl};
 use crate::api::temporary_access_key::EphemeralKey;
 use crate::context::Context;
 use crate::error::Result;
+use crate::lifetime::Lifetime;
 use crate::lock::{Lock, share_failure};
 use crate::log::Log;
 use crate::store::{Level, Store};
@@ -47,6 +48,7 @@ struct Entry {
     request: CacheKey,
     /// `CreateEphemeralAccessKeyResponse`, as received.
     key: Value,
+    lifetime: Lifetime,
 }
 
 impl KeyCache {
@@ -55,18 +57,18 @@ impl KeyCache {
         Self { store: Store::keys(home) }
     }
 
-    /// A key that was issued for the same request, if its remaining lifetime is at least `min_ttl`.
+    /// A key that was issued for the same request, if its remaining lifetime exceeds `min_ttl`.
     pub fn load(&self, request: &CacheKey, min_ttl: Duration, now: DateTime<Utc>) -> Option<EphemeralKey> {
         let entry: Entry = self.store.load(&request.name())?;
-        let key = EphemeralKey::parse(entry.key).ok()?;
-        (entry.request == *request && key.remaining(now) >= min_ttl).then_some(key)
+        let key = EphemeralKey::parse(entry.key, |_| entry.lifetime).ok()?;
+        (entry.request == *request && key.lifetime.exceeds(min_ttl, now)).then_some(key)
     }
 
     /// Caches a key; expired ones are removed. Returns whether it was cached.
     pub fn store(&self, request: &CacheKey, key: &EphemeralKey, now: DateTime<Utc>) -> bool {
-        let is_saved = self.store.save(&request.name(), &Entry { request: request.clone(), key: key.raw.clone() });
-        self.store
-            .sweep(|entry: Entry| EphemeralKey::parse(entry.key).ok().is_none_or(|key| key.remaining(now).is_zero()));
+        let entry = Entry { request: request.clone(), key: key.raw.clone(), lifetime: key.lifetime };
+        let is_saved = !key.lifetime.granted.is_zero() && self.store.save(&request.name(), &entry);
+        self.store.sweep(|entry: Entry| entry.lifetime.is_over(now));
         is_saved
     }
 
@@ -141,7 +143,7 @@ impl CachedKey {
         let now = Utc::now();
         let is_cached = is_same(&self.request).await
             && self.cache.store(&self.request, &key, now)
-            && key.remaining(now) >= self.min_ttl;
+            && key.lifetime.exceeds(self.min_ttl, now);
         Ok(IssuedKey { key, is_cached })
     }
 
@@ -172,9 +174,9 @@ mod tests {
         }
     }
 
-    fn key(expires_at: &str) -> EphemeralKey {
+    fn key(issued_at: &str, expires_at: &str) -> EphemeralKey {
         let key = json!({"accessKeyId": "a", "secret": "s", "sessionToken": "t", "expiresAt": expires_at});
-        EphemeralKey::parse(key).unwrap()
+        EphemeralKey::parse(key, |time| Lifetime::until(time, None, at(issued_at))).unwrap()
     }
 
     fn id(key: Option<EphemeralKey>) -> Option<String> {
@@ -185,7 +187,7 @@ mod tests {
     fn a_key_is_served_while_its_remaining_lifetime_is_enough() {
         let home = tempfile::tempdir().unwrap();
         let cache = KeyCache::new(Some(home.path()));
-        cache.store(&request(), &key("2026-01-01T01:00:00.5Z"), at("2026-01-01T00:00:00Z"));
+        cache.store(&request(), &key("2026-01-01T00:00:00Z", "2026-01-01T01:00:00.5Z"), at("2026-01-01T00:00:00Z"));
         let floor = Duration::from_secs(16 * 60);
         assert_eq!(id(cache.load(&request(), floor, at("2026-01-01T00:44:00Z"))).as_deref(), Some("a"));
         assert_eq!(id(cache.load(&request(), floor, at("2026-01-01T00:44:01Z"))), None);
@@ -196,7 +198,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let cache = KeyCache::new(Some(home.path()));
         let now = at("2026-01-01T00:00:00Z");
-        cache.store(&request(), &key("2026-01-01T01:00:00Z"), now);
+        cache.store(&request(), &key("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"), now);
         let others = [
             CacheKey { identity: "x".into(), ..request() },
             CacheKey { endpoint: "x".into(), ..request() },
@@ -215,9 +217,9 @@ mod tests {
     fn expired_keys_are_removed_when_one_is_cached() {
         let home = tempfile::tempdir().unwrap();
         let cache = KeyCache::new(Some(home.path()));
-        cache.store(&request(), &key("2026-01-01T01:00:00Z"), at("2026-01-01T00:00:00Z"));
+        cache.store(&request(), &key("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"), at("2026-01-01T00:00:00Z"));
         let other = CacheKey { duration: None, ..request() };
-        cache.store(&other, &key("2026-01-01T09:00:00Z"), at("2026-01-01T02:00:00Z"));
+        cache.store(&other, &key("2026-01-01T02:00:00Z", "2026-01-01T09:00:00Z"), at("2026-01-01T02:00:00Z"));
         let files = std::fs::read_dir(home.path().join("keys")).unwrap();
         assert_eq!(files.count(), 1);
     }

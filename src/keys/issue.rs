@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 
 use super::cache::{CacheKey, CachedKey, IssuedKey};
 use super::min_ttl::MinTtl;
@@ -122,7 +122,6 @@ async fn issue_new(request: &KeyRequest, context: &Context<'_>) -> Result<Epheme
         // A key does not outlive the token that it is issued with, so a token that lasts long enough is obtained first.
         client.tokens().token(RequiredLifetime::AtLeast(lifetime)).await?;
     }
-    let requested_at = Utc::now();
     let advice =
         "a key may have been issued, and nobody has its secret; the key cannot be deleted and expires; run the \
                   command again for another one"
@@ -130,18 +129,18 @@ async fn issue_new(request: &KeyRequest, context: &Context<'_>) -> Result<Epheme
     let key = context.create_secret(advice, temporary_access_key::create_ephemeral(client, &call)).await;
     let key = key.map_err(|error| error.context("cannot issue an ephemeral key"))?;
     if let Some(min_ttl) = &request.min_ttl {
-        min_ttl.check(&key, requested_at)?;
+        min_ttl.check(&key)?;
     }
-    if let Some(note) = shortfall(&key, request.duration, Utc::now()) {
+    if let Some(note) = shortfall(&key, request.duration) {
         context.log.note(&note);
     }
     Ok(key)
 }
 
 /// What to say when the server granted a shorter lifetime than requested.
-fn shortfall(key: &EphemeralKey, requested: Option<Duration>, now: DateTime<Utc>) -> Option<String> {
+fn shortfall(key: &EphemeralKey, requested: Option<Duration>) -> Option<String> {
     let requested = requested?;
-    let granted = key.remaining(now);
+    let granted = key.lifetime.granted;
     (granted + CLOCK_TOLERANCE < requested).then(|| {
         let granted = Duration::from_secs(granted.as_secs());
         format!(
@@ -154,22 +153,24 @@ fn shortfall(key: &EphemeralKey, requested: Option<Duration>, now: DateTime<Utc>
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use serde_json::json;
 
     use super::*;
+    use crate::lifetime::Lifetime;
 
     #[test]
     fn a_lifetime_shorter_than_requested_is_noted() {
         let now = DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z").unwrap().to_utc();
-        let key = EphemeralKey::parse(json!({
+        let raw = json!({
             "accessKeyId": "a", "secret": "s", "sessionToken": "t", "expiresAt": "2026-01-01T00:30:00.5Z",
-        }));
-        let key = key.unwrap();
+        });
+        let key = EphemeralKey::parse(raw, |time| Lifetime::until(time, Some(now), now)).unwrap();
         assert_eq!(
-            shortfall(&key, Some(Duration::from_secs(3600)), now).unwrap(),
+            shortfall(&key, Some(Duration::from_secs(3600))).unwrap(),
             "requested a lifetime of 1h, granted 30m: a key does not outlive the IAM token it is issued with"
         );
-        assert_eq!(shortfall(&key, Some(Duration::from_secs(1800)), now), None);
-        assert_eq!(shortfall(&key, None, now), None);
+        assert_eq!(shortfall(&key, Some(Duration::from_secs(1800))), None);
+        assert_eq!(shortfall(&key, None), None);
     }
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
 use crate::api::temporary_access_key::EphemeralKey;
 use crate::error::{Error, Result};
 use crate::text::duration::{self, CLOCK_TOLERANCE};
@@ -72,12 +70,12 @@ impl MinTtl {
         }
     }
 
-    /// Checks a key that was issued at `now`.
+    /// Checks a new key.
     ///
     /// # Errors
     /// Its lifetime is shorter.
-    pub fn check(&self, key: &EphemeralKey, now: DateTime<Utc>) -> Result<()> {
-        let granted = key.remaining(now);
+    pub fn check(&self, key: &EphemeralKey) -> Result<()> {
+        let granted = key.lifetime.granted;
         if granted + CLOCK_TOLERANCE >= self.duration {
             return Ok(());
         }
@@ -110,9 +108,11 @@ fn too_short(what: &str, given: Duration) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use serde_json::json;
 
     use super::*;
+    use crate::lifetime::Lifetime;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -138,7 +138,7 @@ mod tests {
         let now = DateTime::parse_from_rfc3339("2026-01-01T00:00:00Z").unwrap().to_utc();
         let check = |expires_at: &str| {
             let key = json!({"accessKeyId": "a", "secret": "s", "sessionToken": "t", "expiresAt": expires_at});
-            min_ttl.check(&EphemeralKey::parse(key).unwrap(), now)
+            min_ttl.check(&EphemeralKey::parse(key, |time| Lifetime::until(time, Some(now), now)).unwrap())
         };
         assert!(check("2026-01-01T00:15:00Z").is_ok());
         assert!(check("2026-01-01T03:16:00+03:00").is_ok());

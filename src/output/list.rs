@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::ser::{Formatter as _, PrettyFormatter};
 
@@ -32,8 +33,8 @@ pub struct List {
     pub keep: Option<Keep>,
 }
 
-/// Whether an item, as received, is printed.
-pub type Keep = Box<dyn Fn(&Node<'_>) -> bool + Send>;
+/// Whether an item, as received at this time of the server, is printed.
+pub type Keep = Box<dyn Fn(&Node<'_>, DateTime<Utc>) -> bool + Send>;
 
 /// A list whose last page was printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,12 +131,12 @@ impl ListPrinter {
         Self { list, form, render, text: Vec::new(), write, count: 0, trail: PageTrail::default() }
     }
 
-    /// Reads a page and decides whether another one follows; nothing is printed yet, so that the next request can
-    /// travel meanwhile.
+    /// Reads a page that the server sent at `time` and decides whether another one follows; nothing is printed yet, so
+    /// that the next request can travel meanwhile.
     ///
     /// # Errors
     /// The body is not such a page.
-    pub fn read<'a>(&mut self, body: &'a [u8]) -> Result<Page<'a>, PageError> {
+    pub fn read<'a>(&mut self, body: &'a [u8], time: DateTime<Utc>) -> Result<Page<'a>, PageError> {
         let mut reader = serde_json::Deserializer::from_slice(body);
         let raw = PageSeed(self.list.items).deserialize(&mut reader).map_err(|_| PageError::NotJson)?;
         reader.end().map_err(|_| PageError::NotJson)?;
@@ -147,7 +148,7 @@ impl ListPrinter {
         };
         let received = nodes.len();
         if let Some(keep) = &self.list.keep {
-            nodes.retain(keep);
+            nodes.retain(|node| keep(node, time));
         }
         let token = raw.next.unwrap_or_default();
         let missing = self.list.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.count));

@@ -82,7 +82,7 @@ impl Shown for TestList {
             let is_last = position + 1 == self.pages.len();
             let token = if is_last { String::new() } else { format!("page {}", position + 1) };
             let body = json!({"things": page, "nextPageToken": token}).to_string();
-            let page = printer.read(body.as_bytes()).unwrap();
+            let page = printer.read(body.as_bytes(), chrono::DateTime::UNIX_EPOCH).unwrap();
             assert_eq!(printer.print(page)?.is_some(), is_last);
         }
         let text = written.borrow().clone();

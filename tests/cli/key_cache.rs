@@ -4,7 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value;
 use yc_emulator::{ADMIN_ID, BACKUP_ID, Emulator, Fault, NARROW_ID};
 
 use crate::load::{self, Figures};
@@ -20,15 +19,6 @@ fn entries(user: &User) -> Vec<PathBuf> {
     let Ok(directory) = fs::read_dir(user.cache_dir().join("keys")) else { return Vec::new() };
     let files = directory.map(|entry| entry.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect()
-}
-
-/// Lets the only cached key expire at this time.
-fn end_at(user: &User, end: chrono::DateTime<chrono::Utc>) {
-    let path = entries(user).remove(0);
-    let mut entry: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    entry["key"]["expiresAt"] = end.to_rfc3339().into();
-    user.write_file("entry", &entry.to_string());
-    fs::rename(user.home().join("entry"), path).unwrap();
 }
 
 #[test]
@@ -54,12 +44,12 @@ fn a_process_that_is_killed_while_it_issues_a_key_frees_the_others() {
 fn a_key_with_less_than_16_minutes_left_is_not_returned_again() {
     let user = User::signed_in();
     user.run(PROCESS).ok();
-    end_at(&user, chrono::Utc::now() + chrono::TimeDelta::minutes(17));
+    user.age_cache("keys", chrono::TimeDelta::minutes(43));
     user.run(PROCESS).ok();
     assert_eq!(issued(&user), 1);
     user.run(&format!("{PROCESS} --min-ttl 20m")).ok();
     assert_eq!(issued(&user), 2, "--min-ttl asks for more");
-    end_at(&user, chrono::Utc::now() + chrono::TimeDelta::minutes(15));
+    user.age_cache("keys", chrono::TimeDelta::minutes(45));
     user.run(PROCESS).ok();
     assert_eq!(issued(&user), 3);
 }

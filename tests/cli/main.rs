@@ -18,6 +18,7 @@ mod bad_input;
 #[cfg(unix)]
 mod broken_output;
 mod certificates;
+mod clocks;
 mod completion;
 mod config;
 mod debug_log;

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use chrono::{DateTime, TimeDelta};
 use tempfile::TempDir;
 use yc_emulator::{ADMIN_ID, EXTERNAL_AUDIENCE, EXTERNAL_ISSUER, Emulator, FOLDER_ID};
 
@@ -256,6 +257,29 @@ impl User {
     /// How often the emulator has seen a request with this method and path.
     pub fn count(&self, line: &str) -> usize {
         self.sent().iter().filter(|sent| *sent == line).count()
+    }
+}
+
+impl User {
+    /// Lets this much time pass for everything in a cache: `tokens` or `keys`. A negative time sets the clock back.
+    pub fn age_cache(&self, kind: &str, by: TimeDelta) {
+        self.edit_cache(kind, |entry| {
+            let received_at = &mut entry["lifetime"]["received_at"];
+            let time = DateTime::parse_from_rfc3339(received_at.as_str().unwrap()).unwrap();
+            *received_at = (time - by).to_rfc3339().into();
+        });
+    }
+
+    /// Changes every entry of a cache: `tokens` or `keys`.
+    pub fn edit_cache(&self, kind: &str, edit: impl Fn(&mut serde_json::Value)) {
+        for file in std::fs::read_dir(self.cache_dir().join(kind)).into_iter().flatten() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                let mut entry = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+                edit(&mut entry);
+                write_private(&path, entry.to_string().as_bytes());
+            }
+        }
     }
 }
 

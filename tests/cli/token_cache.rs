@@ -90,16 +90,7 @@ fn a_new_token_that_is_refused_as_well_is_an_error() {
 fn a_token_is_renewed_when_a_tenth_of_its_life_is_left_and_for_create_token_half() {
     let user = User::of(Emulator::builder().token_lifetime(Duration::from_secs(10 * 3600)).start()).with_key();
     user.run("iam create-token").ok();
-    let path = entries(&user).remove(0);
-    let age = |hours: i64| {
-        let mut entry: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        for field in ["expires_at", "obtained_at"] {
-            let time = chrono::DateTime::parse_from_rfc3339(entry[field].as_str().unwrap()).unwrap();
-            entry[field] = (time - chrono::TimeDelta::hours(hours)).to_rfc3339().into();
-        }
-        user.write_file("cache/tokens/entry", &entry.to_string());
-        fs::rename(user.cache_dir().join("tokens/entry"), &path).unwrap();
-    };
+    let age = |hours| user.age_cache("tokens", chrono::TimeDelta::hours(hours));
     age(6);
     user.run(ISSUE).ok();
     assert_eq!(exchanges(&user), 1, "4 of 10 hours are enough for a call");

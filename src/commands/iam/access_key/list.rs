@@ -45,7 +45,6 @@ const COLUMNS: &[Column] = &[
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let owner = args.owner.id(context).await?;
     let client = context.client()?;
-    let unused_since = args.unused_for.map(|unused| before(Utc::now(), unused));
     let call = async |page_size: &str, token: &str| access_key::list(client, owner.as_deref(), page_size, token).await;
     let list = List {
         message: &ACCESS_KEY,
@@ -53,10 +52,11 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
         items: "accessKeys",
         limit: args.paging.limit(),
         follow: !args.no_paginate,
-        keep: unused_since
-            .map(|time| -> Keep { Box::new(move |key| last_activity(key).is_some_and(|used| used <= time)) }),
+        keep: args.unused_for.map(|unused| -> Keep {
+            Box::new(move |key, now| last_activity(key).is_some_and(|used| used <= before(now, unused)))
+        }),
     };
-    let page_size = args.paging.page_size(unused_since.is_none());
+    let page_size = args.paging.page_size(args.unused_for.is_none());
     let about = |error: Error| error.context("cannot list access keys");
     listing::print(list, "keys", page_size, call, about, context).await?;
     Ok(Outcome::default())
