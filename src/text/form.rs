@@ -295,6 +295,8 @@ fn is_id(text: &str) -> bool {
 mod tests {
     use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
 
     use super::*;
 
@@ -393,15 +395,20 @@ mod tests {
         );
     }
 
-    proptest! {
-        #[test]
-        fn a_secret_of_40_random_characters_is_found(bytes in any::<[u8; 30]>(), around in "[a-z/]{0,20}") {
+    /// The rule is one of likelihood: about one random secret in 6,000 has too few changes of class.
+    #[test]
+    fn nearly_every_secret_of_40_random_characters_is_found() {
+        let mut runner = TestRunner::deterministic();
+        let secrets = (any::<[u8; 30]>(), "[a-z/]{0,20}");
+        let is_missed = |(bytes, around): ([u8; 30], String)| {
             let text = STANDARD.encode(bytes);
-            prop_assert!(secret_in(&text).is_some(), "{}", text);
-            let within = format!("{around}/{text}");
-            prop_assert!(secret_in(&within).is_some(), "{}", within);
-        }
+            secret_in(&text).is_none() || secret_in(&format!("{around}/{text}")).is_none()
+        };
+        let missed = (0..10_000).filter(|_| is_missed(secrets.new_tree(&mut runner).unwrap().current())).count();
+        assert!(missed < 10, "{missed}");
+    }
 
+    proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,60}|[A-Za-z0-9+/=._-]{0,80}") {
             let _ = (of(&text), secret_in(&text), assignment(&text), unquoted(&text));
