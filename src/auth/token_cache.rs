@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::iam_token::IamToken;
+use super::iam_token::{self, IamToken};
 use crate::error::Result;
 use crate::lifetime::Lifetime;
 use crate::lock::Lock;
@@ -71,8 +71,11 @@ impl TokenCache {
     pub fn load(&self, identity: &Identity, now: DateTime<Utc>) -> Option<IamToken> {
         let entry: Entry = self.store.load(&identity.file_name())?;
         let usable = entry.identity == *identity && entry.cache_until.is_none_or(|time| now < time);
-        usable.then(|| IamToken {
-            value: entry.iam_token.into(),
+        if !usable {
+            return None;
+        }
+        Some(IamToken {
+            value: iam_token::checked(entry.iam_token.into()).ok()?,
             expires_at: Some(entry.expires_at),
             lifetime: entry.lifetime,
             cache_until: entry.cache_until,
@@ -202,6 +205,16 @@ mod tests {
         assert!(cache.load(&identity("b"), utc("2026-01-01T00:00:00Z")).is_none());
         let elsewhere = Identity { issuer: "https://other".into(), ..identity("a") };
         assert!(cache.load(&elsewhere, utc("2026-01-01T00:00:00Z")).is_none());
+    }
+
+    #[test]
+    fn a_text_that_is_not_a_token_is_not_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = TokenCache::new(Some(directory.path()));
+        for text in ["", "t1.", "t1.a\nb", "other"] {
+            cache.store(&identity("a"), &token(text, "2026-01-01T00:00:00Z", "2026-01-01T12:00:00Z"));
+            assert!(cache.load(&identity("a"), utc("2026-01-01T00:00:00Z")).is_none(), "{text:?}");
+        }
     }
 
     #[test]
