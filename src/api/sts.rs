@@ -31,6 +31,9 @@ pub const ROLE_ARN_LENGTH: RangeInclusive<usize> = 20..=2048;
 /// Source: the same page.
 pub const ROLE_SESSION_NAME_LENGTH: RangeInclusive<usize> = 2..=64;
 
+/// A document with more elements than this is not a response of the service: one with credentials has about ten.
+const MAX_LEAVES: usize = 1000;
+
 const CONTENT_TYPE: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
 /// `AssumeRole`: the request.
@@ -174,7 +177,7 @@ fn refusal(response: &mut Response, leaves: Option<&Leaves>) -> Option<Error> {
 struct Leaves(Vec<(String, String)>);
 
 impl Leaves {
-    /// `None` when it is not XML.
+    /// `None` when it is not XML, or has more than [`MAX_LEAVES`] elements.
     fn read(xml: &[u8]) -> Option<Self> {
         let xml = std::str::from_utf8(xml).ok()?;
         let mut reader = Reader::from_str(xml);
@@ -186,6 +189,9 @@ impl Leaves {
                 Event::Start(_) => text = Some(String::new()),
                 Event::End(end) => {
                     if let Some(text) = text.take() {
+                        if leaves.len() == MAX_LEAVES {
+                            return None;
+                        }
                         leaves.push((end.local_name().into_inner().to_owned(), text));
                     }
                 }
@@ -258,6 +264,13 @@ mod tests {
         for no_xml in ["", "{}", "text", "<a>&unknown;</a>", "<a></b>"] {
             assert!(Leaves::read(no_xml.as_bytes()).is_none_or(|leaves| leaves.text("a").is_none()), "{no_xml}");
         }
+    }
+
+    #[test]
+    fn a_document_of_very_many_elements_is_not_read() {
+        let document = |leaves: usize| format!("<R>{}</R>", "<a>b</a>".repeat(leaves));
+        assert!(Leaves::read(document(MAX_LEAVES).as_bytes()).is_some());
+        assert!(Leaves::read(document(MAX_LEAVES + 1).as_bytes()).is_none());
     }
 
     proptest! {

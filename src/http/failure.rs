@@ -169,7 +169,15 @@ impl Failure {
     }
 
     pub(super) fn too_large(status: u16, host: &str, limit: usize) -> Self {
-        let message = format!("the response of {host} is larger than the limit of {} MiB", limit >> 20);
+        Self::unreadable(status, format!("the response of {host} is larger than the limit of {} MiB", limit >> 20))
+    }
+
+    pub(super) fn too_dense(status: u16, host: &str) -> Self {
+        Self::unreadable(status, format!("the response of {host} holds too many values for its size"))
+    }
+
+    /// The server has sent a response that is not read.
+    fn unreadable(status: u16, message: String) -> Self {
         let error = Error::refused(Some(status), Status { code: Code::Unknown, message, details: vec![] });
         Self { may_be_processed: true, ..Self::permanent(error) }
     }

@@ -272,6 +272,7 @@ impl Http {
             BodyError::TooSlow => Failure::too_slow(host, limit),
             BodyError::Incomplete => Failure::incomplete(host),
             BodyError::TooLarge => Failure::too_large(status, host, MAX_BODY),
+            BodyError::TooDense => Failure::too_dense(status, host),
         })?;
         let origin = Origin::new(&request.url, transport.proxy.as_ref());
         let unrepeatable = request.repeat == Repeat::Unprocessed;

@@ -207,6 +207,8 @@ pub(super) enum BodyError {
     /// It ended before its end.
     Incomplete,
     TooLarge,
+    /// It would take much more memory than its size.
+    TooDense,
 }
 
 /// Reads a body of at most `limit` bytes that has no longer pause than this and is complete at the deadline.
@@ -235,7 +237,24 @@ pub(super) async fn read_body(
         Some(length) => body.len() == length,
         None => response.version() != Version::HTTP_2 || reqwest::Body::from(response).is_end_stream(),
     };
-    if is_complete { Ok(body) } else { Err(BodyError::Incomplete) }
+    if !is_complete {
+        return Err(BodyError::Incomplete);
+    }
+    if is_dense(&body) { Err(BodyError::TooDense) } else { Ok(body) }
+}
+
+/// Whether a large body would take many times its size in memory once it is parsed: `[0],` takes ninety times its
+/// length. A list of the API takes about three times its size, and a page of it is smaller than what is looked at here.
+fn is_dense(body: &[u8]) -> bool {
+    const LARGE: usize = 2 << 20;
+    // About what a value, an array and an object take in memory, besides their text.
+    let needed = |byte| match byte {
+        b',' => 80,
+        b'[' => 300,
+        b'{' => 900,
+        _ => 0,
+    };
+    body.len() > LARGE && body.iter().map(|byte| needed(*byte)).sum::<usize>() > 4 * body.len()
 }
 
 #[cfg(test)]

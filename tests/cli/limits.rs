@@ -3,7 +3,7 @@
 
 use std::process::Stdio;
 
-use yc_emulator::ADMIN_ID;
+use yc_emulator::{ADMIN_ID, Fault};
 
 use crate::programs::require_program;
 use crate::support::{Ran, User};
@@ -135,6 +135,48 @@ fn a_limit_of_the_memory_costs_neither_a_key_nor_a_filter() {
     ] {
         let ran = shell(&user, &format!("ulimit -v 250000; exec yc-rs {line}"));
         ran.ok();
+    }
+}
+
+/// An object of 8 MiB whose unknown field holds this text again and again.
+fn large_object(open: &str, item: &str, close: &str) -> String {
+    let mut body = format!("{{\"id\":\"aje\",\"new\":{open}");
+    let room = (8 << 20) - body.len() - close.len() - 2;
+    body.push_str(&item.repeat(room / item.len() - 1));
+    body.push_str(item.trim_end_matches([',', ' ']));
+    body + close + "}"
+}
+
+#[test]
+fn a_response_takes_less_than_twelve_times_its_size_in_memory() {
+    let user = user();
+    let lines = [
+        "iam access-key get aje --format json",
+        "iam access-key get aje --jq .id",
+        "iam access-key list",
+        "sts assume-role --region ru-central1",
+    ];
+    let bodies = [
+        large_object("[", "0,", "]"),
+        large_object("[", "0,                  ", "]"),
+        large_object("[", "[0],", "]"),
+        large_object("[", "[[[[0]]]],", "]"),
+        large_object("[", &format!("[0],{}", " ".repeat(91)), "]"),
+        large_object("[", "{\"a\":0},", "]"),
+        large_object("[", &format!("{{\"a\":0}},{}", " ".repeat(238)), "]"),
+        large_object("{", "\"a\":0,", "}"),
+        large_object("\"", "\\u0001", "\""),
+        format!("<R>{}</R>", "<a>b</a>".repeat(1_000_000)),
+    ];
+    for (number, body) in bodies.iter().enumerate() {
+        for line in lines {
+            user.cloud.fault("*", Fault::answer(200, "application/json", body));
+            // Besides, the program takes 40 MiB, and the allocator reserves 64 MiB for a thread.
+            let limit = 12 * (body.len() >> 10) + (128 << 10);
+            let ran = shell(&user, &format!("ulimit -v {limit}; exec yc-rs {line} >out"));
+            let is_whole = ran.code == 0 && ran.err.is_empty();
+            assert!(is_whole || ran.code == 1 && ran.err.starts_with("ERROR: "), "{number} {line}: {ran:?}");
+        }
     }
 }
 
