@@ -36,10 +36,7 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The directory cannot be written, or the disk is full. What is there is not a file, or its owner cannot be kept.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let directory = parent_directory(path);
-    remove_temporary(directory, LONGEST_WRITE);
-    // In the same directory, since only a rename within one file system is atomic.
-    let file = temporary(directory)?;
+    let file = temporary(path)?;
     file.as_file().write_all(content)?;
     persist(file, path)
 }
@@ -61,7 +58,7 @@ impl Replacement {
         if path.exists() {
             replace_by_copy(path)?;
         }
-        let file = temporary(parent_directory(path))?;
+        let file = temporary(path)?;
         file.as_file().write_all(&vec![b'\n'; size])?;
         file.as_file().sync_all()?;
         Ok(Self { file, path: path.to_owned() })
@@ -81,7 +78,7 @@ impl Replacement {
 
 fn replace_by_copy(path: &Path) -> io::Result<()> {
     let metadata = fs::metadata(path)?;
-    let file = temporary(parent_directory(path))?;
+    let file = temporary(path)?;
     file.as_file().write_all(&fs::read(path)?)?;
     file.as_file().set_permissions(metadata.permissions())?;
     file.as_file().set_modified(metadata.modified()?)?;
@@ -118,7 +115,11 @@ fn keep_owner(_file: &File, _replaced: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
-fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
+/// Makes the file that replaces this one: in the same directory, since only a rename within one file system is atomic.
+/// What processes that were killed have left there is removed.
+fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    let directory = parent_directory(path);
+    remove_temporary(directory, LONGEST_WRITE);
     tempfile::Builder::new().prefix(TEMPORARY.0).suffix(TEMPORARY.1).tempfile_in(directory)
 }
 

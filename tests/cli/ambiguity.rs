@@ -75,6 +75,12 @@ fn nothing_is_sent_again_when_the_response_to_a_processed_request_is_of_no_use()
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn lost_responses_make_no_second_key() {
+    assert_eq!(crate::crashes::lost_replies(40), 0);
+}
+
 #[test]
 fn refusals_and_lost_connections_that_may_hide_a_key_leave_it_open_too() {
     let refusal = |code, http| Fault::status(code, "something broke").http(http).into();

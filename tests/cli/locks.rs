@@ -15,6 +15,9 @@ use std::sync::{
     mpsc::{Receiver, Sender, channel},
 };
 
+use rustix::process::Signal;
+
+use crate::crashes;
 use crate::support::{Ran, User};
 use crate::terminal::terminal;
 
@@ -160,6 +163,26 @@ fn processes_that_wait_for_one_that_fails_take_its_failure_and_later_ones_do_not
         user.run(line).failed(5);
         assert_eq!(count.load(Ordering::SeqCst), 2, "{line}");
     }
+}
+
+#[test]
+fn processes_behind_one_that_is_stopped_name_it_after_30_seconds() {
+    let longest = crashes::stopped_holder(3);
+    assert!(longest.as_secs() >= 30, "{longest:?}");
+}
+
+#[test]
+fn processes_that_are_killed_leave_files_that_can_be_read_and_nothing_after_one_more_write() {
+    let left = crashes::end_writers(Signal::KILL, 48);
+    assert!(left.ended > 0, "{left:?}");
+    assert_eq!(left.after_a_write, 0, "{left:?}");
+}
+
+#[test]
+fn processes_that_are_ended_by_sigterm_leave_no_temporary_file() {
+    let left = crashes::end_writers(Signal::TERM, 48);
+    assert!(left.ended > 0, "{left:?}");
+    assert_eq!(left.at_once, 0, "{left:?}");
 }
 
 #[cfg(unix)]

@@ -21,6 +21,8 @@ mod certificates;
 mod clocks;
 mod completion;
 mod config;
+#[cfg(unix)]
+mod crashes;
 mod debug_log;
 mod docs;
 #[cfg(unix)]

@@ -11,23 +11,30 @@
     reason = "a panic is a failed check, and the figures are the output"
 )]
 
+#[cfg(unix)]
+#[path = "../cli/crashes.rs"]
+mod crashes;
 #[path = "../cli/load.rs"]
 mod load;
 #[path = "../cli/support.rs"]
 #[expect(dead_code, reason = "shared with the tests of the program, which use all of it")]
 mod support;
+#[cfg(unix)]
+mod unavailable;
 
 use std::time::Instant;
 
 use load::Figures;
+#[cfg(unix)]
+use rustix::process::Signal;
 
 /// A name, and the check for a number of processes that is scaled.
 type Check = (&'static str, usize, fn(usize) -> Figures);
 
 const CHECKS: &[Check] = &[
-    ("one exchange for processes without a token", 100, load::one_exchange),
+    ("one exchange for processes without a token", 300, load::one_exchange),
     ("exchange after its process was killed", 100, load::exchange_after_a_kill),
-    ("one key for processes without a key", 100, load::one_key),
+    ("one key for processes without a key", 300, load::one_key),
     ("key after its process was killed", 100, load::key_after_a_kill),
     ("20 writers of one AWS credentials file", 50, |rounds| load::writers_of_aws_profiles(20, rounds)),
     ("writers of one config.toml", 300, load::writers_of_the_configuration),
@@ -48,6 +55,32 @@ fn main() {
         all = Figures { processes: all.processes + figures.processes, calls: all.calls + figures.calls };
     }
     print("all", all, started);
+    #[cfg(unix)]
+    failures(scale);
+}
+
+/// What processes that are killed, stopped or refused leave, and how long others wait for them.
+#[cfg(unix)]
+fn failures(scale: f64) {
+    for (name, signal, full) in [("SIGKILL", Signal::KILL, 1500), ("SIGTERM", Signal::TERM, 400)] {
+        let processes = scaled(full, scale);
+        let left = crashes::end_writers(signal, processes);
+        println!(
+            "{name} in {processes} writers, of which it ended {}: 0 unreadable files, 0 lost entries, 0 stuck locks; {} \
+             temporary files, {} after one more write",
+            left.ended, left.at_once, left.after_a_write
+        );
+        assert!(left.after_a_write == 0 && (signal == Signal::KILL || left.at_once == 0), "{left:?}");
+    }
+    let calls = scaled(400, scale);
+    let duplicates = crashes::lost_replies(calls);
+    println!("{calls} lost responses: {duplicates} duplicate keys");
+    assert_eq!(duplicates, 0);
+    let multiple = unavailable::multiple_of_one_process(20);
+    println!("20 processes on a server that is unavailable: {multiple:.2} times as long as one");
+    assert!(multiple <= 2.0, "{multiple}");
+    let longest = crashes::stopped_holder(20);
+    println!("longest wait of 20 processes behind a stopped one: {:.1} s", longest.as_secs_f64());
 }
 
 /// This share of a number, rounded; at least two processes compete.
