@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use yc_emulator::{ADMIN_ID, Emulator, Fault, Hold};
 
-use crate::route::{CREATE, DELETE, EXCHANGE, GET, ISSUE, LIST, OPERATION};
+use crate::route::{CREATE, DELETE, EXCHANGE, GET, ISSUE, KEYS, LIST, OPERATION};
 use crate::support::{Ran, User};
 
 /// A signal that interrupts a command, the exit status for it, and the message.
@@ -132,7 +132,9 @@ fn an_interrupted_delete_names_every_key_in_flight_or_not_started() {
 fn an_interrupted_delete_names_the_operation_of_one_key_and_the_other_key() {
     let user = User::signed_in();
     let started = user.cloud.add_access_key(ADMIN_ID, "").id;
-    let (deleting, polling) = (user.cloud.hold(DELETE), user.cloud.hold(OPERATION));
+    // Either key may be the first that arrives.
+    let deleting = user.cloud.hold(&format!("DELETE {KEYS}/ajeother"));
+    let polling = user.cloud.hold(OPERATION);
     let child = user.start(format!("iam access-key delete ajeother {started}").split(' '));
     deleting.wait_until_arrived();
     polling.wait_until_arrived();
