@@ -276,6 +276,10 @@ pub(crate) fn check_url(endpoint: &str) -> Result<String, String> {
     if endpoint.contains(['?', '#']) {
         return Err("must not have a query or a fragment".to_owned());
     }
+    // A URL parser drops them.
+    if endpoint.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(format!("is {}, but must not have white space or control characters", quote::value(endpoint)));
+    }
     let refused = |problem: &str| Err(format!("is {}, {problem}", quote::value(endpoint)));
     let url = match Url::parse(endpoint) {
         Ok(url) => url,
@@ -331,6 +335,14 @@ mod tests {
         let endpoints = resolve(None, &[("YC_ENDPOINT", "api.yandexcloud.kz:443")], "endpoint = 'x'").unwrap();
         assert_eq!(endpoints.installation.as_deref(), Some("https://api.yandexcloud.kz"));
         assert_eq!(resolve(None, &[], "endpoint = 'x:1'").unwrap().installation.as_deref(), Some("https://x:1"));
+    }
+
+    #[test]
+    fn what_a_url_parser_would_drop_is_refused() {
+        for endpoint in ["https://host\u{3}", "https://ho\tst", "https://host /", "https://host\n.example"] {
+            let rule = check_url(endpoint).unwrap_err();
+            assert!(rule.ends_with("but must not have white space or control characters"), "{rule}");
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub mod credentials;
 mod endpoints;
 pub mod env;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[path = "../tests/fuzz/targets/mod.rs"]
+pub mod fuzzing;
 mod http;
 mod input;
 mod interrupt;

@@ -138,7 +138,7 @@ fn form(request: &AssumeRole) -> String {
 }
 
 /// Reads the credentials, or why there are none, from a response.
-fn credentials(mut response: Response) -> Result<EphemeralKey> {
+pub(crate) fn credentials(mut response: Response) -> Result<EphemeralKey> {
     let leaves = Leaves::read(response.body());
     if let Some(error) = refusal(&mut response, leaves.as_ref()) {
         return Err(error);

@@ -14,9 +14,12 @@ pub fn path(env: &Env) -> Option<PathBuf> {
     env.home.as_ref().map(|home| home.join(".config/yandex-cloud/config.yaml"))
 }
 
-/// Parses the file's text, which has the shape of `config.toml`: `current` and `profiles`. The error is
-/// `:LINE:COLUMN: reason` and quotes nothing of the text, which may hold a secret.
-pub(super) fn parse(text: &str) -> Result<Table, String> {
+/// Parses the file's text, which has the shape of `config.toml`: `current` and `profiles`.
+///
+/// # Errors
+/// The text is not YAML of that shape; the message is `:LINE:COLUMN: reason` and quotes nothing of the text, which may
+/// hold a secret.
+pub fn parse(text: &str) -> Result<Table, String> {
     let text = text.strip_prefix(super::BOM).unwrap_or(text);
     let root: Json = serde_saphyr::from_str(text).map_err(|error| {
         let position = error.location().map(|at| format!(":{}:{}", at.line(), at.column())).unwrap_or_default();

@@ -33,6 +33,8 @@ use crate::text::form;
 mod clock;
 mod debug;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod origin;
 mod proxy;
 mod request;

@@ -112,7 +112,7 @@ pub enum PageError {
 
 impl ListPrinter {
     /// `process` runs the filter on each item where it can be, or on the whole list.
-    pub(super) fn new(list: List, render: Arc<Render>, process: Option<FilterProcess>, write: Write) -> Self {
+    pub(crate) fn new(list: List, render: Arc<Render>, process: Option<FilterProcess>, write: Write) -> Self {
         let spelling = render.format.spelling();
         let each = render.filter.as_ref().and_then(Filter::per_item);
         let form = match (process, &render.filter, each, render.format) {

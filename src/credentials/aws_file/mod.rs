@@ -19,6 +19,8 @@ pub use self::findings::Lifetime;
 use self::findings::{FileKind, TOKENS};
 use self::ini::Document;
 pub use self::writer::ProfileWriter;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::writer::with_profile;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::input;

@@ -113,7 +113,7 @@ impl ProfileWriter {
 }
 
 /// The content with the credentials in the profile, and everything else as it was.
-pub(super) fn with_profile(
+pub(crate) fn with_profile(
     content: &[u8],
     profile: &str,
     credentials: &Credentials,

@@ -21,7 +21,7 @@ use crate::input::{self, Files};
 use crate::text::quote;
 
 mod problem;
-mod roots;
+pub(super) mod roots;
 #[cfg(test)]
 pub(super) mod tests;
 

@@ -80,7 +80,7 @@ fn default_roots() -> Vec<RootSource> {
 }
 
 /// The names, as DER without the outer tag and length, that the certificates of a chain have as their issuers.
-pub(super) struct Issuers<'a>(pub(super) Vec<&'a [u8]>);
+pub(in crate::http) struct Issuers<'a>(pub(in crate::http) Vec<&'a [u8]>);
 
 impl Issuers<'_> {
     /// Whether one of them is the subject of this certificate, as DER.
@@ -120,23 +120,23 @@ pub(super) fn pem_text(bytes: Vec<u8>) -> Vec<u8> {
 
 /// A certificate in a PEM text, from behind its first line.
 #[derive(Clone, Copy)]
-pub(super) struct PemBlock<'a>(&'a [u8]);
+pub(in crate::http) struct PemBlock<'a>(&'a [u8]);
 
 impl<'a> PemBlock<'a> {
-    pub(super) fn all(text: &'a [u8]) -> impl Iterator<Item = Self> {
+    pub(in crate::http) fn all(text: &'a [u8]) -> impl Iterator<Item = Self> {
         const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
         memmem::find_iter(text, BEGIN).map(|at| Self(&text[at + BEGIN.len()..]))
     }
 
     /// The certificate; `None` when this is not well-formed.
-    pub(super) fn certificate(self) -> Option<CertificateDer<'static>> {
+    pub(in crate::http) fn certificate(self) -> Option<CertificateDer<'static>> {
         let end = memmem::find(self.0, b"-----END CERTIFICATE-----")?;
         let base64: Vec<u8> = self.0[..end].iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         BASE64_STANDARD.decode(base64).ok().map(Into::into)
     }
 
     /// The certificate if its subject is among the issuers.
-    pub(super) fn certificate_if_among(self, issuers: &Issuers<'_>) -> Option<CertificateDer<'static>> {
+    pub(in crate::http) fn certificate_if_among(self, issuers: &Issuers<'_>) -> Option<CertificateDer<'static>> {
         // Where the layout is not the usual one, the certificate is decoded to see its names.
         if let Some(pem) = PemLines::new(self.0)
             && let Some(names) = NamePositions::find(&pem)
@@ -233,14 +233,14 @@ impl NamePositions {
 
 /// The two names in a certificate, as DER without the outer tag and length.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct CertificateNames<'a> {
+pub(in crate::http) struct CertificateNames<'a> {
     pub(super) issuer: &'a [u8],
-    pub(super) subject: &'a [u8],
+    pub(in crate::http) subject: &'a [u8],
 }
 
 impl<'a> CertificateNames<'a> {
     /// Reads the names out of a certificate, which may be cut off behind them; `None` when it is not well-formed.
-    pub(super) fn read(certificate: &'a [u8]) -> Option<Self> {
+    pub(in crate::http) fn read(certificate: &'a [u8]) -> Option<Self> {
         let names = NamePositions::find(&certificate)?;
         Some(Self { issuer: certificate.get(names.issuer)?, subject: certificate.get(names.subject)? })
     }
