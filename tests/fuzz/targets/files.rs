@@ -61,7 +61,7 @@ fn edit_configuration(input: &[u8]) -> String {
     };
     // A line break is added to a last line without one, of both kinds of line breaks one is kept, and a header may lose
     // spaces.
-    let printed = |text: &str| text.split_whitespace().collect::<String>();
+    let printed = |text: &str| text.replace('\u{feff}', "").split_whitespace().collect::<String>();
     assert_eq!(printed(&document.to_text()), printed(&text));
     if let Err(error) = before.profile(Some("p")) {
         return error.to_string();
