@@ -544,3 +544,22 @@ fn a_change_that_replaces_no_private_key_makes_no_copy() {
     user.run("config unset service-account-key").ok();
     assert!(!user.config_dir().join("config.toml.bak").exists());
 }
+
+#[test]
+fn a_profile_in_braces_can_be_edited() {
+    let user = User::new();
+    let key = user.cloud.admin_key().file();
+    for profile in ["p = { folder-name = 'f', }", "p = { endpoints = {}, folder-name = 'f' }", "p = {}"] {
+        for head in ["current = 'p'\nprofiles.", "current = 'p'\n[profiles]\n"] {
+            user.configure(&format!("{head}{profile}\n"));
+            user.run("config set endpoints.iam https://iam.example").ok();
+            user.run("config set folder-id b1g").ok();
+            assert_eq!(user.run_with_input(["config", "set", "service-account-key", "-"], &key).code, 0, "{profile}");
+            assert_eq!(user.run("config get endpoints.iam").ok(), "https://iam.example\n", "{profile}");
+            assert_eq!(user.run("config get folder-id").ok(), "b1g\n", "{profile}");
+            user.run("config unset endpoints.iam").ok();
+            assert!(user.run("config list").ok().contains("private_key: "), "{profile}");
+            assert_eq!(user.run("config profile create q").code, 0, "{profile}");
+        }
+    }
+}

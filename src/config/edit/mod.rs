@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use toml::Value;
-use toml_edit::{DocumentMut, Item, Table};
+use toml_edit::{DocumentMut, InlineTable, Item, Table};
 
 use super::{BOM, Config, FILE, invalid_file, read_if_present, with_position, yc};
 use crate::env::Env;
@@ -213,8 +213,10 @@ impl Document {
         let item = self.profile(profile)?;
         let mut parent = &mut *item;
         for (depth, key) in above.iter().enumerate() {
+            // Within braces only braces are possible.
+            let empty = if parent.is_value() { toml_edit::value(InlineTable::new()) } else { toml_edit::table() };
             let table = parent.as_table_like_mut().ok_or_else(|| not_a_table(&path[..depth].join(".")))?;
-            parent = table.entry(key).or_insert(Item::Table(Table::new()));
+            parent = table.entry(key).or_insert(empty);
         }
         if !parent.is_table_like() {
             return Err(not_a_table(&above.join(".")));
