@@ -15,7 +15,7 @@ use crate::http::{Http, Method, Request, Response, Url};
 use crate::lock::share_failure;
 use crate::store::{Level, Store};
 use crate::text::digest::fingerprint;
-use crate::text::{form, quote};
+use crate::text::{form, host, quote};
 
 /// A service of the cloud that this program calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -276,6 +276,7 @@ pub(crate) fn check_url(endpoint: &str) -> Result<String, String> {
     if endpoint.contains(['?', '#']) {
         return Err("must not have a query or a fragment".to_owned());
     }
+    host::check_ascii(endpoint)?;
     // A URL parser drops them.
     if endpoint.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(format!("is {}, but must not have white space or control characters", quote::value(endpoint)));

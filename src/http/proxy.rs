@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::secret::Masks;
+use crate::text::host;
 
 /// `HTTP_PROXY` is not read: only endpoints of this machine and of the metadata service have plain http, and neither
 /// is reached through a proxy.
@@ -82,6 +83,7 @@ impl Proxy {
 
 fn parse_url(value: &str) -> Result<Url, String> {
     let value = value.trim();
+    host::check_ascii(value).map_err(|rule| format!("it {rule}"))?;
     let url = if value.contains("://") { Url::parse(value) } else { Url::parse(&format!("http://{value}")) };
     let url = url.map_err(|error| error.to_string())?;
     match url.scheme() {

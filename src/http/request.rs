@@ -7,8 +7,7 @@ use serde_json::Value;
 use super::{IDEMPOTENCY_KEY, Method, REQUEST_ID, TRACE_ID, Url, debug, new_idempotency_key};
 use crate::error::{Error, Result};
 use crate::log::Log;
-use crate::text::percent;
-use crate::text::quote;
+use crate::text::{host, percent, quote};
 
 #[derive(Clone)]
 pub struct Request<'a> {
@@ -91,6 +90,7 @@ impl PreparedRequest {
     /// # Errors
     /// The URL is malformed, or a header has characters that cannot be sent.
     pub(super) fn new(request: Request<'_>, trace_id: &str, log: &Log) -> Result<Self> {
+        host::check_ascii(request.url).map_err(|rule| Error::usage(format!("{} {rule}", quote::value(request.url))))?;
         let url = Url::parse(request.url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())

@@ -4,6 +4,7 @@ pub mod digest;
 pub mod duration;
 pub mod escape;
 pub mod form;
+pub mod host;
 pub mod ids;
 pub mod page_trail;
 pub mod path;

@@ -458,3 +458,43 @@ fn a_region_that_is_not_known_is_an_error_for_what_needs_one() {
         user.run(line).ok();
     }
 }
+
+#[test]
+fn a_host_that_is_not_ascii_is_refused_with_the_form_to_write() {
+    let rule = "must have a host in ASCII; write пример.рф as xn--e1afmkfd.xn--p1ai";
+    let list = "iam access-key list";
+    let user = User::signed_in();
+    let refused = |user: &User, line: &str| {
+        let error = user.run(line).failed(2);
+        assert!(error.contains(rule), "{line}: {error}");
+        assert_eq!(user.sent(), [""; 0]);
+    };
+    refused(&user, &format!("{list} --endpoint пример.рф:443"));
+    for (variable, value) in [
+        ("YC_ENDPOINT", "пример.рф"),
+        ("YC_ENDPOINT_URL_IAM", "https://пример.рф/a"),
+        ("YC_ENDPOINT_URL_STORAGE", "https://пример.рф"),
+        ("HTTPS_PROXY", "http://user:secret@пример.рф:3128"),
+    ] {
+        let mut user = User::new().with_token();
+        if variable == "HTTPS_PROXY" {
+            user = user.over_https();
+        }
+        user.set(variable, value);
+        let storage = variable.ends_with("STORAGE");
+        refused(&user, if storage { "iam access-key exec --region ru-central1 -- true" } else { list });
+    }
+    let mut user = User::new();
+    user.set("YC_METADATA_ADDR", "пример.рф");
+    assert!(user.run(list).failed(3).contains(rule));
+    let user = User::signed_in();
+    for (key, value) in [("endpoint", "пример.рф:443"), ("endpoints.iam", "https://пример.рф")] {
+        refused(&user, &format!("config set {key} {value}"));
+    }
+    let mut user = User::new().with_token();
+    user.unset("YC_ENDPOINT_URL_IAM");
+    user.use_profile("endpoints.iam = 'https://пример.рф'");
+    assert!(user.run(list).failed(2).contains(rule));
+    user.use_profile("endpoints.iam = 'https://xn--e1afmkfd.xn--p1ai.invalid'");
+    assert_eq!(user.run(&format!("{list} --retry 0")).code, 5);
+}

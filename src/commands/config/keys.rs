@@ -20,8 +20,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::input;
 use crate::output::Format;
-use crate::text::ids;
-use crate::text::quote;
+use crate::text::{host, ids, quote};
 
 /// A key that `config set` accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -319,6 +318,7 @@ fn endpoint(text: &str) -> Result<Value, String> {
     if text.contains("://") {
         return endpoints::check_url(text).map(|_| text.into());
     }
+    host::check_ascii(text)?;
     if text.contains(['/', '?', '#', '@']) || endpoints::check_url(&format!("https://{text}")).is_err() {
         return Err(format!("is {}, but must be HOST:PORT or a URL", quote::value(text)));
     }
