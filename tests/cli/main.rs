@@ -32,6 +32,7 @@ mod errors;
 #[cfg(unix)]
 mod exec;
 mod export;
+mod features;
 #[cfg(unix)]
 mod flags;
 mod foreign_responses;
