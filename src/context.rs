@@ -231,6 +231,15 @@ impl<'a> Context<'a> {
         self.in_progress.watch(Stage::Delivering, advice, work).await
     }
 
+    /// Does work that another command can go on with. When it is interrupted, or cannot reach the server, the error gives
+    /// `advice` on how.
+    ///
+    /// # Errors
+    /// Those of the work itself.
+    pub async fn resumable<T>(&self, advice: String, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.in_progress.watch(Stage::Repeatable, advice, work).await
+    }
+
     /// Sets the access keys to delete: an interruption names each one that [`Context::confirm_deletion`] did not.
     pub fn set_deletions(&self, ids: &[String]) {
         self.in_progress.set_deletions(ids);

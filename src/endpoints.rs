@@ -30,8 +30,10 @@ pub enum Service {
     Auth,
     /// Temporary credentials for a static key.
     Sts,
-    /// Object Storage, which this program does not call itself.
+    /// Object Storage.
     Storage,
+    /// Secrets with versions: Lockbox.
+    Lockbox,
 }
 
 /// The configuration of a service.
@@ -43,7 +45,7 @@ struct ServiceInfo {
     built_in: &'static str,
 }
 
-const SERVICES: [ServiceInfo; 6] = [
+const SERVICES: [ServiceInfo; 7] = [
     ServiceInfo {
         service: Service::Iam,
         key: "iam",
@@ -79,6 +81,12 @@ const SERVICES: [ServiceInfo; 6] = [
         key: "storage",
         variable: "YC_ENDPOINT_URL_STORAGE",
         built_in: "https://storage.yandexcloud.net",
+    },
+    ServiceInfo {
+        service: Service::Lockbox,
+        key: "lockbox",
+        variable: "YC_ENDPOINT_URL_LOCKBOX",
+        built_in: "https://lockbox.api.cloud.yandex.net",
     },
 ];
 

@@ -24,6 +24,8 @@ pub struct Env {
     pub config_dir: Option<PathBuf>,
     /// The directory of the operating system for caches, e.g. `~/.cache`.
     pub cache_dir: Option<PathBuf>,
+    /// The directory of the operating system for what has to survive between runs, e.g. `~/.local/state`.
+    pub state_dir: Option<PathBuf>,
     /// Which of the standard streams are terminals.
     pub terminal: Terminal,
     /// Whether standard output can be written.
@@ -97,6 +99,7 @@ impl Env {
             home: dirs::home_dir(),
             config_dir: dirs::config_dir(),
             cache_dir: dirs::cache_dir(),
+            state_dir: dirs::state_dir().or_else(dirs::data_local_dir),
             terminal: Terminal {
                 stdin: std::io::stdin().is_terminal(),
                 stdout: std::io::stdout().is_terminal(),
@@ -122,7 +125,7 @@ impl Env {
             plain::check_controls(value)
                 .map_err(|rule| Error::usage(format!("the environment variable {name} {rule}")))?;
         }
-        for name in [CONFIG_DIR, CACHE_DIR] {
+        for name in [CONFIG_DIR, CACHE_DIR, STATE_DIR] {
             self.var(name).map_or(Ok(()), |path| self.path_of(name, path.as_ref()).map(drop))?;
         }
         Ok(())
@@ -136,6 +139,11 @@ impl Env {
     /// The directory of the program's caches: `$YC_RS_CACHE_DIR`, or `yc-rs` in the system's directory.
     pub fn cache_home(&self) -> Option<PathBuf> {
         self.own_directory(CACHE_DIR, self.cache_dir.as_deref())
+    }
+
+    /// The directory of the program's state: `$YC_RS_STATE_DIR`, or `yc-rs` in the system's directory.
+    pub fn state_home(&self) -> Option<PathBuf> {
+        self.own_directory(STATE_DIR, self.state_dir.as_deref())
     }
 
     fn own_directory(&self, variable: &str, system: Option<&Path>) -> Option<PathBuf> {
@@ -175,6 +183,8 @@ impl Env {
 const CONFIG_DIR: &str = "YC_RS_CONFIG_DIR";
 /// The variable of the directory of the caches.
 const CACHE_DIR: &str = "YC_RS_CACHE_DIR";
+/// The variable of the directory of the state.
+const STATE_DIR: &str = "YC_RS_STATE_DIR";
 
 /// Whether the program may read a variable of this name.
 fn is_ours(name: &str) -> bool {

@@ -15,11 +15,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use tempfile::TempDir;
-use yc_emulator::{ADMIN_ID, CLOUD_ID, Emulator, FOLDER_ID};
+use yc_emulator::{ADMIN_ID, BACKUP_ID, CLOUD_ID, Emulator, FOLDER_ID};
 use yc_rs::env::Env;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let emulator = Emulator::start();
+    emulator.add_access_key_as("ajeoldkey00000000001", BACKUP_ID, "nightly backup");
     let directory = TempDir::with_prefix("yc-rs-sandbox-")?;
     let variables = set_up(&emulator, directory.path())?;
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -63,9 +64,10 @@ fn set_up(emulator: &Emulator, directory: &Path) -> Result<BTreeMap<String, Stri
     let mut variables = BTreeMap::from([
         ("YC_RS_CONFIG_DIR".to_owned(), path(directory)),
         ("YC_RS_CACHE_DIR".to_owned(), path(&directory.join("cache"))),
+        ("YC_RS_STATE_DIR".to_owned(), path(&directory.join("state"))),
         ("YC_CA_BUNDLE".to_owned(), path(&ca_bundle)),
     ]);
-    for service in ["IAM", "OPERATION", "RESOURCE_MANAGER", "AUTH", "STS", "STORAGE"] {
+    for service in ["IAM", "OPERATION", "RESOURCE_MANAGER", "AUTH", "STS", "STORAGE", "LOCKBOX"] {
         variables.insert(format!("YC_ENDPOINT_URL_{service}"), emulator.https_url().to_owned());
     }
     Ok(variables)

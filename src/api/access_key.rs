@@ -7,7 +7,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::operation::Operation;
-use super::{Call, Client, Role, Scope, required, segment};
+use super::pages::{MAX_PAGE_SIZE, Pages};
+use super::{Call, Client, Role, Scope, required, segment, text};
 use crate::endpoints::Service;
 use crate::error::{Error, Result};
 use crate::http::{Method, Response};
@@ -101,6 +102,42 @@ pub async fn list(client: &Client<'_>, owner: Option<&str>, page_size: &str, pag
         call = call.query("pageToken", page_token);
     }
     client.accepted(call).await.map_err(|error| about_own_keys(error, owner, client, "list the keys of one", "list"))
+}
+
+/// A static access key as the API describes it, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessKey {
+    /// The resource ID.
+    pub id: String,
+    /// The key ID: `YCA…`.
+    pub key_id: String,
+    /// The ID of the service account that it belongs to.
+    pub service_account_id: String,
+    /// The description, which may be empty.
+    pub description: String,
+}
+
+impl AccessKey {
+    /// Reads an `AccessKey` as received.
+    pub fn parse(raw: &Value) -> Self {
+        Self {
+            id: text(raw, "id"),
+            key_id: text(raw, "keyId"),
+            service_account_id: text(raw, "serviceAccountId"),
+            description: text(raw, "description"),
+        }
+    }
+}
+
+/// All keys of a service account: `List`.
+///
+/// # Errors
+/// The server refuses, or cannot be reached.
+pub async fn all(client: &Client<'_>, owner: &str) -> Result<Vec<AccessKey>> {
+    let call = async |page_size: &str, token: &str| list(client, Some(owner), page_size, token).await?.into_json();
+    let pages =
+        Pages { call, items: "accessKeys", limit: usize::MAX, page_size: MAX_PAGE_SIZE, follow: true, keep: &|_| true };
+    Ok(pages.collect().await?.items.iter().map(AccessKey::parse).collect())
 }
 
 /// An `AccessKey` by its resource ID, as received: `Get`.

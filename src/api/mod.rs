@@ -4,13 +4,16 @@ pub mod access_key;
 mod client;
 pub mod cloud;
 pub mod folder;
+pub mod lockbox;
 mod lookup;
 pub mod operation;
 pub mod pages;
 pub mod service_account;
 pub mod sigv4;
+pub mod storage;
 pub mod sts;
 pub mod temporary_access_key;
+mod xml;
 
 use serde_json::Value;
 

@@ -80,6 +80,8 @@ pub enum Kind {
     Output,
     /// The requested information cannot be determined.
     Unknown,
+    /// Something else has changed what the work depends on, or is at work on the same.
+    Conflict,
     /// The command of `exec` cannot be run; the exit status is the one that a shell returns.
     NotRun(u8),
     /// The program or the machine failed.
@@ -295,6 +297,7 @@ impl Error {
             | Kind::ForeignResponse { .. }
             | Kind::Output
             | Kind::Unknown
+            | Kind::Conflict
             | Kind::Internal => 1,
             Kind::Refused { status, .. } if status.is_quota() => 1,
             // Whatever the body says: the HTTP status decides whether a request is sent again.
@@ -327,6 +330,7 @@ impl Error {
             Kind::Timeout => "TIMEOUT",
             Kind::Interrupted | Kind::Terminated | Kind::HungUp => "INTERRUPTED",
             Kind::Unknown => "UNKNOWN",
+            Kind::Conflict => "CONFLICT",
             Kind::Output | Kind::Internal => "INTERNAL",
         }
     }

@@ -7,6 +7,8 @@ pub mod deliver;
 pub mod issue;
 pub mod min_ttl;
 pub mod policy;
+pub mod rotate;
+pub mod rotation_marker;
 pub mod session_name;
 pub mod static_key;
 pub mod storage;

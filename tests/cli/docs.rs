@@ -364,6 +364,8 @@ fn reader() -> User {
         user.set(name, key.id);
     }
     user.set("SERVICE_ACCOUNT_ID", BACKUP_ID);
+    let url = user.cloud.http_url().to_owned();
+    user.set("YC_ENDPOINT_URL_STORAGE", url);
     let id = user.cloud.add_access_key(BACKUP_ID, "").id;
     let operation = user.run_args(["iam", "access-key", "delete", &id, "--async", "--jq", ".id"]).ok();
     user.set("OPERATION_ID", operation.trim());

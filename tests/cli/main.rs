@@ -60,6 +60,8 @@ mod proxies;
 #[cfg(unix)]
 mod request_files;
 mod retries;
+#[cfg(target_os = "linux")]
+mod rotate;
 mod route;
 mod secrets;
 mod settings;

@@ -25,8 +25,9 @@ pub fn multiple_of_one_process(processes: usize) -> f64 {
         }
         started.elapsed().as_secs_f64()
     };
-    let alone = time(1).max(time(1));
-    time(processes) / alone
+    // Whatever else the machine does makes it longer, so that the shortest of three is the figure.
+    let multiple = || time(processes) / time(1).max(time(1));
+    [multiple(), multiple(), multiple()].into_iter().fold(f64::INFINITY, f64::min)
 }
 
 /// Answers one request with 503, as soon as it is read.

@@ -102,6 +102,15 @@ impl AwsFiles {
         incomplete.ok_or_else(|| self.no_profile(profile))
     }
 
+    /// The key in a profile of the credentials file alone; `None` when it has no such profile.
+    ///
+    /// # Errors
+    /// The file cannot be read, or AWS SDKs disagree on what is in the profile.
+    pub fn stored(&self, profile: &str) -> Result<Option<ProfileKey>> {
+        read_key(&self.credentials, FileKind::Credentials, profile)
+            .map_err(|problem| Error::usage(self.describe(&problem)))
+    }
+
     fn no_profile(&self, profile: &str) -> Error {
         let content = match input::regular_file(&self.credentials, input::LARGE_LIMIT) {
             Ok(content) => content,

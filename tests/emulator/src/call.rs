@@ -201,7 +201,7 @@ fn read(route: &Route, arrival: &Arrival, identity: Identity) -> Result<Call, St
     match route.body {
         Body::Json(expected) => {
             check_content_type(route, &head.headers, &mut violations);
-            let body = read_json(body, &mut violations);
+            let body = read_json(body, expected, &mut violations);
             check_fields(expected, &body, "field", &mut violations);
             fields.extend(body);
         }
@@ -227,10 +227,11 @@ fn read(route: &Route, arrival: &Arrival, identity: Identity) -> Result<Call, St
 fn read_path(route: &Route, path: &str, violations: &mut Violations) -> BTreeMap<&'static str, String> {
     let mut parts = BTreeMap::new();
     for (template, segment) in route.path.split('/').zip(path.split('/')) {
-        let Some(name) = route::placeholder(template) else {
+        let Some((name, verb)) = route::placeholder(template) else {
             continue;
         };
-        let decoded = percent_decode_str(segment).decode_utf8_lossy().into_owned();
+        let decoded =
+            percent_decode_str(segment.strip_suffix(verb).unwrap_or(segment)).decode_utf8_lossy().into_owned();
         if let Err(reason) = field::id(&decoded) {
             violations.add(name, reason);
         }
@@ -287,7 +288,7 @@ fn read_form(body: &Bytes, violations: &mut Violations) -> BTreeMap<String, Stri
     }
 }
 
-fn read_json(body: &Bytes, violations: &mut Violations) -> BTreeMap<String, String> {
+fn read_json(body: &Bytes, expected: &[Field], violations: &mut Violations) -> BTreeMap<String, String> {
     let object = match json::parse(body) {
         Ok(Value::Object(object)) => object,
         Ok(_) => {
@@ -304,6 +305,9 @@ fn read_json(body: &Bytes, violations: &mut Violations) -> BTreeMap<String, Stri
         match value {
             Value::String(text) => {
                 fields.insert(name, text);
+            }
+            list @ Value::Array(_) if expected.iter().any(|field| field.is_list && field.name == name) => {
+                fields.insert(name, list.to_string());
             }
             other => violations.add(&name, format!("must be a string, not {other}")),
         }

@@ -7,21 +7,28 @@ use serde_json::{Map, Value};
 /// What a field's text is held against.
 pub(crate) type Check = fn(&str) -> Result<(), String>;
 
-/// A query parameter or a field of a JSON body. Every field of these services is text in JSON.
+/// A query parameter or a field of a JSON body. Nearly every field of these
+/// services is text in JSON.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) required: bool,
     pub(crate) check: Check,
+    /// Whether it is a list; its text is then the JSON.
+    pub(crate) is_list: bool,
 }
 
 impl Field {
     pub(crate) const fn optional(name: &'static str, check: Check) -> Self {
-        Self { name, required: false, check }
+        Self { name, required: false, check, is_list: false }
     }
 
     pub(crate) const fn required(name: &'static str, check: Check) -> Self {
-        Self { name, required: true, check }
+        Self { name, required: true, check, is_list: false }
+    }
+
+    pub(crate) const fn list(name: &'static str, check: Check) -> Self {
+        Self { name, required: false, check, is_list: true }
     }
 }
 

@@ -77,6 +77,7 @@ pub use fault::{Fault, Hold, Refusal};
 pub use issuer::{EXTERNAL_AUDIENCE, EXTERNAL_ISSUER, ExternalToken, GITHUB_ISSUER};
 pub use record::Request;
 pub use services::github::{GITHUB_AUDIENCE, GITHUB_SUBJECT};
+pub use services::lockbox::{LockboxSecret, LockboxVersion};
 pub use services::resource_manager::{Cloud, Folder};
 pub use services::sts::StsKey;
 pub use state::{
@@ -385,6 +386,13 @@ impl Emulator {
     /// Adds a static key, past any quota.
     pub fn add_access_key(&self, service_account_id: &str, description: &str) -> AccessKey {
         self.shared.state().add_access_key(service_account_id, description, self.now())
+    }
+
+    /// The same for a key with this resource ID.
+    pub fn add_access_key_as(&self, id: &str, service_account_id: &str, description: &str) -> AccessKey {
+        let made = self.add_access_key(service_account_id, description);
+        self.change_key(&made.id, |key| id.clone_into(&mut key.id));
+        AccessKey { id: id.to_owned(), ..made }
     }
 
     /// The static keys in the order in which they were made.

@@ -137,15 +137,16 @@ pub(crate) fn same_path(template: &str, path: &str) -> bool {
     loop {
         match (left.next(), right.next()) {
             (None, None) => return true,
-            (Some(a), Some(b)) if a == b || placeholder(a).is_some() && !b.is_empty() => {}
+            (Some(a), Some(b))
+                if a == b || placeholder(a).is_some_and(|(_, verb)| b.len() > verb.len() && b.ends_with(verb)) => {}
             _ => return false,
         }
     }
 }
 
-/// The name between the braces of a template's segment.
-pub(crate) fn placeholder(segment: &str) -> Option<&str> {
-    segment.strip_prefix('{')?.strip_suffix('}')
+/// The name between the braces of a template's segment, and what follows them: a verb with its colon, or nothing.
+pub(crate) fn placeholder(segment: &str) -> Option<(&str, &str)> {
+    segment.strip_prefix('{')?.split_once('}')
 }
 
 #[cfg(test)]

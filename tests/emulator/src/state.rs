@@ -1,6 +1,7 @@
 //! The state of the cloud: accounts, rights, tokens, keys, operations.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,6 +14,7 @@ use crate::authorized_key::{AuthorizedKey, PrivateKey};
 use crate::call::Call;
 use crate::reply::Reply;
 use crate::services::federation::Federation;
+use crate::services::lockbox::{LockboxSecret, LockboxVersion};
 use crate::services::metadata::Machine;
 use crate::services::operation;
 use crate::services::resource_manager::{Cloud, Folder};
@@ -160,7 +162,7 @@ pub enum Grant {
     Test,
 }
 
-/// A long operation on an access key.
+/// A long operation on an access key, or on a secret of Lockbox.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Operation {
@@ -174,7 +176,7 @@ pub struct Operation {
     pub created_by: String,
     /// When it last changed.
     pub modified_at: DateTime<Utc>,
-    /// The key that it works on.
+    /// The access key, or the secret of Lockbox, that it works on.
     pub access_key_id: String,
     /// Whether it has ended.
     pub done: bool,
@@ -192,6 +194,7 @@ pub struct Operation {
 pub(crate) enum Change {
     Update { description: String },
     Delete,
+    AddVersion(LockboxVersion),
 }
 
 /// The kind of message that [`Emulator::extra_fields`](crate::Emulator::extra_fields) adds to.
@@ -278,6 +281,11 @@ pub(crate) struct State {
     pub(crate) federations: Vec<Federation>,
     pub(crate) github_request_token: String,
     pub(crate) sts_keys: Vec<StsKey>,
+    pub(crate) secrets: Vec<LockboxSecret>,
+    /// How many lists still lack the keys that were made after the lag was set, which begins at this serial number.
+    pub(crate) list_lag: (usize, u64),
+    /// How many requests to the storage still find their key unknown.
+    pub(crate) storage_lag: AtomicUsize,
     /// Whether impersonation is refused for all service accounts, whatever rights there are.
     pub(crate) impersonation_denied: bool,
     extra_fields: HashMap<Message, Map<String, Value>>,
@@ -314,6 +322,9 @@ impl State {
             federations: Vec::new(),
             github_request_token: shape::request_token(),
             sts_keys: Vec::new(),
+            secrets: Vec::new(),
+            list_lag: (0, 0),
+            storage_lag: AtomicUsize::new(0),
             impersonation_denied: false,
             extra_fields: HashMap::new(),
             rights: [ADMIN_ID, USER_ID].map(|id| (id.to_owned(), Rights::Everything)).into(),
@@ -528,6 +539,7 @@ impl State {
         let description = match change {
             Change::Update { .. } => "Update access key",
             Change::Delete => "Delete access key",
+            Change::AddVersion(_) => "Add version",
         };
         let error = (!self.operation_failures.is_empty()).then(|| self.operation_failures.remove(0));
         let mut operation = Operation {
@@ -581,7 +593,7 @@ impl State {
         value.into()
     }
 
-    fn next_serial(&mut self) -> u64 {
+    pub(crate) fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
     }

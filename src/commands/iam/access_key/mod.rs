@@ -7,6 +7,7 @@ mod get;
 mod issue_ephemeral;
 mod list;
 mod list_operations;
+mod rotate;
 mod update;
 
 use clap::Subcommand;
@@ -39,6 +40,11 @@ pub enum Command {
     ListOperations(Deferred<list_operations::Args>),
     /// Issue an ephemeral access key and print its secret and session token
     IssueEphemeral(Box<Deferred<issue_ephemeral::Args>>),
+    /// Replace a static access key
+    ///
+    /// Creates a key for the same service account, shows that the storage accepts it, delivers it to a profile of the AWS
+    /// CLI, a file, a secret of Lockbox or a command, and deletes the old key.
+    Rotate(Box<Deferred<rotate::Args>>),
     /// Run a command with an ephemeral access key in its environment
     Exec(Box<Deferred<exec::Args>>),
 }
@@ -56,6 +62,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
         Command::Delete(Deferred(args)) => delete::run(args, context).await,
         Command::ListOperations(Deferred(args)) => list_operations::run(args, context).await,
         Command::IssueEphemeral(args) => issue_ephemeral::run(args.0, context).await,
+        Command::Rotate(args) => rotate::run(args.0, context).await,
         Command::Exec(args) => exec::run(args.0, context).await,
     }
 }

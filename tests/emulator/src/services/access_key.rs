@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::Emulator;
 use crate::call::Call;
 use crate::clock;
 use crate::field::{self, Field};
@@ -32,9 +33,26 @@ pub(crate) const ROUTES: &[Route] = &[
         .query(&[Field::optional("pageSize", field::page_size), Field::optional("pageToken", field::page_token)]),
 ];
 
+/// Lists that are behind.
+impl Emulator {
+    /// Lets the keys that are made from now on be missing in this many lists.
+    pub fn set_list_lag(&self, lists: usize) {
+        let mut state = self.shared.state();
+        let newest = state.next_serial();
+        state.list_lag = (lists, newest);
+    }
+}
+
 fn list(state: &mut State, call: &Call) -> Result<Reply, Status> {
     let owner = state.account_for(call, "serviceAccountId")?;
-    let keys = state.access_keys.iter().filter(|key| key.service_account_id == owner);
+    let newest = match &mut state.list_lag {
+        (0, _) => u64::MAX,
+        (left, newest) => {
+            *left -= 1;
+            *newest
+        }
+    };
+    let keys = state.access_keys.iter().filter(|key| key.service_account_id == owner && key.serial <= newest);
     state.page(call, "accessKeys", keys.map(|key| (key.serial, key)), |key| message(state, key, false))
 }
 

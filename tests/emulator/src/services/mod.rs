@@ -8,10 +8,12 @@ pub(crate) mod federation;
 pub(crate) mod github;
 mod iam_token;
 mod jwt;
+pub(crate) mod lockbox;
 pub(crate) mod metadata;
 pub(crate) mod operation;
 pub(crate) mod resource_manager;
 mod service_account;
+mod storage;
 pub(crate) mod sts;
 mod temporary_access_key;
 mod userinfo;
@@ -30,4 +32,6 @@ pub(crate) const ROUTES: &[&[Route]] = &[
     userinfo::ROUTES,
     github::ROUTES,
     sts::ROUTES,
+    storage::ROUTES,
+    lockbox::ROUTES,
 ];

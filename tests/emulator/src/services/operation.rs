@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::clock;
 use crate::reply::Reply;
 use crate::route::Route;
-use crate::services::access_key;
+use crate::services::{access_key, lockbox};
 use crate::state::{Change, Message, Operation, State};
 use crate::status::{NOT_FOUND, Status};
 
@@ -37,6 +37,14 @@ pub(crate) fn finish(state: &mut State, operation: &mut Operation, now: DateTime
     if operation.error.is_some() {
         return;
     }
+    if let Change::AddVersion(version) = &operation.change {
+        let secret = state.secrets.iter_mut().find(|secret| secret.id == operation.access_key_id);
+        if let Some(secret) = secret {
+            secret.versions.push(version.clone());
+            operation.response = Some(lockbox::message(&secret.id, version));
+        }
+        return;
+    }
     let id = &operation.access_key_id;
     let Some(at) = state.access_keys.iter().position(|key| key.id == *id) else {
         operation.error = Some((NOT_FOUND, format!("Access key {id} not found")));
@@ -51,6 +59,7 @@ pub(crate) fn finish(state: &mut State, operation: &mut Operation, now: DateTime
             state.access_keys.remove(at);
             json!({})
         }
+        Change::AddVersion(_) => json!({}),
     });
 }
 
@@ -59,15 +68,22 @@ pub(crate) fn message(state: &State, operation: &Operation) -> Value {
     let (metadata, response) = match operation.change {
         Change::Update { .. } => ("UpdateAccessKeyMetadata", "yandex.cloud.iam.v1.awscompatibility.AccessKey"),
         Change::Delete => ("DeleteAccessKeyMetadata", "google.protobuf.Empty"),
+        Change::AddVersion(_) => ("AddVersionMetadata", "yandex.cloud.lockbox.v1.Version"),
     };
-    let metadata = format!("yandex.cloud.iam.v1.awscompatibility.{metadata}");
+    let (package, details) = match &operation.change {
+        Change::AddVersion(version) => {
+            ("lockbox.v1", json!({"secretId": operation.access_key_id, "versionId": version.id}))
+        }
+        _ => ("iam.v1.awscompatibility", json!({"accessKeyId": operation.access_key_id})),
+    };
+    let metadata = format!("yandex.cloud.{package}.{metadata}");
     let mut fields = Map::new();
     fields.insert("id".to_owned(), operation.id.clone().into());
     fields.insert("description".to_owned(), operation.description.clone().into());
     fields.insert("createdAt".to_owned(), clock::in_seconds(operation.created_at).into());
     fields.insert("createdBy".to_owned(), operation.created_by.clone().into());
     fields.insert("modifiedAt".to_owned(), clock::in_seconds(operation.modified_at).into());
-    fields.insert("metadata".to_owned(), any(state, &metadata, &json!({"accessKeyId": operation.access_key_id})));
+    fields.insert("metadata".to_owned(), any(state, &metadata, &details));
     if operation.done {
         fields.insert("done".to_owned(), true.into());
     }
