@@ -376,7 +376,7 @@ mod tests {
         let rule = "is 'x', which is not a URL (relative URL without a base); write https://HOST[:PORT]";
         assert_eq!(error, format!("'profiles.p.endpoints.iam' {rule}"));
         let error = resolve(None, &[], "endpoints.aim = 'https://x'").unwrap_err().to_string();
-        let rule = "is not a service; the services are iam, operation, resource-manager, auth, sts, storage";
+        let rule = "is not a service; the services are iam, operation, resource-manager, auth, sts, storage, lockbox";
         assert_eq!(error, format!("'profiles.p.endpoints.aim' {rule}"));
     }
 }

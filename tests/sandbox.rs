@@ -20,7 +20,7 @@ use yc_rs::env::Env;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let emulator = Emulator::start();
-    emulator.add_access_key_as("ajeoldkey00000000001", BACKUP_ID, "nightly backup");
+    add_keys(&emulator);
     let directory = TempDir::with_prefix("yc-rs-sandbox-")?;
     let variables = set_up(&emulator, directory.path())?;
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -43,6 +43,23 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let env = Env { vars, home: Some(directory.path().into()), terminal: process.terminal, ..Env::default() };
     let command_line: Vec<OsString> = std::iter::once("yc-rs".into()).chain(arguments).collect();
     Ok(ExitCode::from(yc_rs::run(&command_line, &env)))
+}
+
+/// Adds keys to find: an old one in use, an old one without use, one that was never used, and a new one.
+fn add_keys(emulator: &Emulator) {
+    let ago = |days: i64| emulator.now() - chrono::TimeDelta::days(days);
+    for (id, description, created, used) in [
+        ("ajeoldkey00000000001", "nightly backup", 412, Some(0)),
+        ("ajeunused00000000001", "migration of 2024", 600, Some(230)),
+        ("ajenever000000000001", "test", 120, None),
+        ("ajenewkey00000000001", "uploads", 3, Some(1)),
+    ] {
+        emulator.add_access_key_as(id, BACKUP_ID, description);
+        emulator.set_created(id, ago(created));
+        if let Some(days) = used {
+            emulator.set_last_used(id, ago(days));
+        }
+    }
 }
 
 /// Writes a configuration with a service account's key, and returns the variables that point at it and at the emulator.

@@ -2,6 +2,8 @@
 //!
 //! Source: `yandex/cloud/iam/v1/awscompatibility/access_key_service.proto` and `access_key.proto`.
 
+use std::cell::Cell;
+
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -115,6 +117,19 @@ pub struct AccessKey {
     pub service_account_id: String,
     /// The description, which may be empty.
     pub description: String,
+    /// When it was created, as RFC 3339.
+    pub created_at: String,
+    /// When it was last used, as RFC 3339; empty when no use is recorded.
+    pub last_used_at: String,
+}
+
+/// All keys of a service account.
+#[derive(Debug)]
+pub struct AccessKeys {
+    /// The keys.
+    pub keys: Vec<AccessKey>,
+    /// The time of the server.
+    pub time: DateTime<Utc>,
 }
 
 impl AccessKey {
@@ -125,6 +140,8 @@ impl AccessKey {
             key_id: text(raw, "keyId"),
             service_account_id: text(raw, "serviceAccountId"),
             description: text(raw, "description"),
+            created_at: text(raw, "createdAt"),
+            last_used_at: text(raw, "lastUsedAt"),
         }
     }
 }
@@ -133,11 +150,17 @@ impl AccessKey {
 ///
 /// # Errors
 /// The server refuses, or cannot be reached.
-pub async fn all(client: &Client<'_>, owner: &str) -> Result<Vec<AccessKey>> {
-    let call = async |page_size: &str, token: &str| list(client, Some(owner), page_size, token).await?.into_json();
+pub async fn all(client: &Client<'_>, owner: &str) -> Result<AccessKeys> {
+    let time = Cell::new(Utc::now());
+    let call = async |page_size: &str, token: &str| {
+        let response = list(client, Some(owner), page_size, token).await?;
+        time.set(response.clock.time());
+        response.into_json()
+    };
     let pages =
         Pages { call, items: "accessKeys", limit: usize::MAX, page_size: MAX_PAGE_SIZE, follow: true, keep: &|_| true };
-    Ok(pages.collect().await?.items.iter().map(AccessKey::parse).collect())
+    let keys = pages.collect().await?.items.iter().map(AccessKey::parse).collect();
+    Ok(AccessKeys { keys, time: time.get() })
 }
 
 /// An `AccessKey` by its resource ID, as received: `Get`.

@@ -1,14 +1,23 @@
-//! `FolderService`: finding a folder by its name.
+//! `FolderService`: folders of a cloud.
 //!
 //! Source: `yandex/cloud/resourcemanager/v1/folder_service.proto`.
 
 use serde_json::Value;
 
 use super::lookup::{Lookup, name_filter};
-use super::{Call, Client, Scope};
+use super::{Call, Client, Scope, segment};
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::http::Method;
+
+/// A folder by its ID: `Get`.
+///
+/// # Errors
+/// The text cannot be an ID, the server refuses, or cannot be reached.
+pub async fn get(client: &Client<'_>, id: &str) -> Result<Value> {
+    let path = format!("/resource-manager/v1/folders/{}", segment(id)?);
+    client.call(Call::new(Service::ResourceManager, Method::GET, path)).await
+}
 
 /// A page of the folders of a cloud; an empty filter stands for none: `List`.
 ///

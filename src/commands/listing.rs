@@ -2,7 +2,9 @@
 
 use std::pin::pin;
 
+use chrono::Utc;
 use futures_util::future::{Either, select};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::context::Context;
@@ -64,6 +66,23 @@ pub async fn print(
         }
         (None, Ok(_)) => Ok(()),
     }
+}
+
+/// Prints a list whose items are here, as received from a server or in the same form.
+///
+/// # Errors
+/// The filter fails, or standard output cannot be written.
+pub async fn print_items(list: List, items: &[Value], context: &Context<'_>) -> Result<()> {
+    let printer = context.printer.clone();
+    let (filter, _running) = context.printer.start_list_filter()?;
+    let body = json!({ list.items: items }).to_string();
+    let print = move || -> Result<()> {
+        let mut printer = printer.list(list, filter);
+        let page = printer.read(body.as_bytes(), Utc::now());
+        let page = page.map_err(|error| Error::internal(format!("the list is malformed: {error:?}")))?;
+        printer.print(page).map(drop)
+    };
+    Printer::on_thread(print)?.await?
 }
 
 /// Why a list was not printed to its end.

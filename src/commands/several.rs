@@ -1,19 +1,11 @@
 //! Commands on several IDs: several requests at once, and what they result in.
 
-use futures_util::{StreamExt, stream};
-
 use crate::error::{Error, Result};
-
-/// The maximum number of requests in flight.
-const MAX_IN_FLIGHT: usize = 8;
+use crate::keys::concurrent;
 
 /// Runs the work for every ID, several at once, and returns the results in the order of the IDs.
 pub async fn for_each<T>(ids: &[String], work: impl AsyncFn(&str) -> Result<T>) -> Vec<Result<T>> {
-    let work = &work;
-    let numbered = stream::iter(ids).enumerate().map(|(position, id)| async move { (position, work(id).await) });
-    let mut results: Vec<_> = numbered.buffer_unordered(MAX_IN_FLIGHT).collect().await;
-    results.sort_by_key(|(position, _)| *position);
-    results.into_iter().map(|(_, result)| result).collect()
+    concurrent::for_each(ids, async |id: &String| work(id).await).await
 }
 
 /// What succeeded and what failed.

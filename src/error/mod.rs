@@ -82,6 +82,8 @@ pub enum Kind {
     Unknown,
     /// Something else has changed what the work depends on, or is at work on the same.
     Conflict,
+    /// A check found something, as it was asked to.
+    Findings,
     /// The command of `exec` cannot be run; the exit status is the one that a shell returns.
     NotRun(u8),
     /// The program or the machine failed.
@@ -298,6 +300,7 @@ impl Error {
             | Kind::Output
             | Kind::Unknown
             | Kind::Conflict
+            | Kind::Findings
             | Kind::Internal => 1,
             Kind::Refused { status, .. } if status.is_quota() => 1,
             // Whatever the body says: the HTTP status decides whether a request is sent again.
@@ -331,6 +334,7 @@ impl Error {
             Kind::Interrupted | Kind::Terminated | Kind::HungUp => "INTERRUPTED",
             Kind::Unknown => "UNKNOWN",
             Kind::Conflict => "CONFLICT",
+            Kind::Findings => "FINDINGS",
             Kind::Output | Kind::Internal => "INTERNAL",
         }
     }

@@ -2,8 +2,11 @@
 //! stream but through [`Context`](crate::context::Context).
 
 pub mod assume_role;
+pub mod audit;
 pub mod cache;
+pub mod concurrent;
 pub mod deliver;
+pub mod find;
 pub mod issue;
 pub mod min_ttl;
 pub mod policy;
@@ -12,3 +15,4 @@ pub mod rotation_marker;
 pub mod session_name;
 pub mod static_key;
 pub mod storage;
+pub mod walk;

@@ -95,9 +95,10 @@ pub fn about_key(error: Error, verb: &str, id: &str) -> Error {
             _ => error,
         };
     }
+    let command = if verb == "list the operations on" { "list-operations" } else { verb };
     let advice = format!(
-        "{id} looks like the key ID of S3, but this command takes the ID of the resource; find it with: \
-         yc-rs iam access-key list --service-account-id <ID> --jq '.[] | select(.key_id == \"{id}\") | .id'"
+        "{id} looks like the key ID of S3, but this command takes the ID of the resource; to name the key by its key ID, \
+         type: yc-rs iam access-key {command} --key-id {id}"
     );
     match error.code() {
         // No role lets the caller see a key that does not exist.

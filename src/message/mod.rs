@@ -40,6 +40,8 @@ pub enum FieldKind {
     Map,
     /// A message, or a list of them.
     Message(&'static Message),
+    /// A value that is shown even if it is 0, false or empty.
+    Always,
 }
 
 /// How field names are spelt.
@@ -67,6 +69,10 @@ impl Field {
         Self { name, kind: FieldKind::Map }
     }
 
+    pub const fn always(name: &'static str) -> Self {
+        Self { name, kind: FieldKind::Always }
+    }
+
     /// A message within a message.
     pub const fn message(name: &'static str, message: &'static Message) -> Self {
         Self { name, kind: FieldKind::Message(message) }
@@ -92,14 +98,17 @@ impl Message {
         let mut fields = Fields::with_capacity(received.len());
         for (name, value) in received {
             let position = self.fields.iter().position(|field| is_spelling_of(field.name, &name));
-            let shown = match position.map(|position| &self.fields[position].kind) {
+            let kind = position.map(|position| &self.fields[position].kind);
+            let shown = match kind {
                 Some(FieldKind::Map) => value,
                 // Every message of the API that has labels has a map of them.
                 None if name == "labels" => value,
                 Some(FieldKind::Message(message)) => message.document(value, spelling),
-                Some(FieldKind::Scalar | FieldKind::Timestamp) | None => ANY.document(value, spelling),
+                Some(FieldKind::Scalar | FieldKind::Timestamp | FieldKind::Always) | None => {
+                    ANY.document(value, spelling)
+                }
             };
-            if !is_default(&shown) {
+            if !is_default(&shown) || kind == Some(&FieldKind::Always) {
                 let name = match (position, spelling) {
                     (Some(position), Spelling::Snake) => Cow::Borrowed(self.fields[position].name),
                     _ => spelling.convert(name),

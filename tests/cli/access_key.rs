@@ -521,7 +521,7 @@ mod get {
             user.cloud.clear_requests();
             let message = user.run(&format!("iam access-key {line}")).failed(4);
             let hint = message.lines().find(|line| line.starts_with("hint: ")).unwrap_or_default();
-            assert!(hint.contains(&key.key_id) && hint.contains("iam access-key list"), "{message}");
+            assert!(hint.contains(&key.key_id) && hint.contains("--key-id"), "{message}");
             assert_eq!(user.sent().len(), 1, "it must not guess: {line}");
         }
         assert_eq!(user.cloud.access_keys().len(), 1);

@@ -363,6 +363,9 @@ fn reader() -> User {
         let key = user.cloud.add_access_key(id, "");
         user.set(name, key.id);
     }
+    let s3_key = user.cloud.add_access_key(BACKUP_ID, "");
+    user.set("S3_KEY_ID", s3_key.key_id);
+    user.set("CLOUD_ID", CLOUD_ID);
     user.set("SERVICE_ACCOUNT_ID", BACKUP_ID);
     let url = user.cloud.http_url().to_owned();
     user.set("YC_ENDPOINT_URL_STORAGE", url);

@@ -98,7 +98,7 @@ mod text {
         let user = User::signed_in();
         let error = user.run("iam access-key get YCAJEsomekey").failed(4);
         let last = error.lines().last().unwrap();
-        assert!(last.starts_with("hint: ") && last.contains("yc-rs iam access-key list"), "{error}");
+        assert!(last.starts_with("hint: ") && last.contains("yc-rs iam access-key get --key-id"), "{error}");
         assert_eq!(error.matches("hint:").count(), 1);
     }
 

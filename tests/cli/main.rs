@@ -11,6 +11,8 @@
 mod access_key;
 mod ambiguity;
 mod architecture;
+#[cfg(unix)]
+mod audit;
 mod auth;
 #[cfg(unix)]
 mod aws_files;
@@ -46,6 +48,7 @@ mod input_files;
 mod interrupts;
 mod jq;
 mod key_cache;
+mod key_id;
 #[cfg(target_os = "linux")]
 mod limits;
 mod load;

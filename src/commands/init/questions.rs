@@ -148,7 +148,7 @@ pub(super) async fn folder(document: &Document, setup: &Setup, local: &Local<'_>
     let cloud_id = if let Some(id) = given {
         Some(id.to_owned())
     } else {
-        let page = async |size: &str, token: &str| cloud::list(client, size, token).await;
+        let page = async |size: &str, token: &str| cloud::list(client, None, size, token).await;
         resource("cloud", &visible("clouds", page).await?).await?
     };
     let folders = match &cloud_id {

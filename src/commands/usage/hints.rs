@@ -27,8 +27,23 @@ impl Misunderstood<'_> {
         match (self.unknown_command(), self.unknown_flag()) {
             (Some(name), _) => self.known_command(path, name),
             (None, Some(flag)) => self.known_flag(path, flag),
-            (None, None) => None,
+            (None, None) => self.account_without_key(path),
         }
+    }
+
+    /// The flags that say where a key is looked for select no keys.
+    fn account_without_key(&self, path: &[&str]) -> Option<String> {
+        let ["iam", "access-key", "get" | "delete" | "list-operations"] = path else { return None };
+        let flags = ["--service-account-name", "--service-account-id"];
+        let given = |flag: &&str| super::early_texts(self.args, flag).next().is_some();
+        let flag = flags.into_iter().find(given).filter(|_| self.error.kind() == ErrorKind::MissingRequiredArgument)?;
+        let name = if flag == "--service-account-name" { "<NAME>" } else { "<ID>" };
+        let value = self.value_of(flag).unwrap_or(name);
+        Some(format!(
+            "this command takes the IDs of access keys; to list the keys of the service account, type: {} iam access-key \
+             list {flag} {value}",
+            self.program
+        ))
     }
 
     fn known_command(&self, path: &[&str], name: &str) -> Option<String> {
@@ -59,17 +74,6 @@ impl Misunderstood<'_> {
     fn known_flag(&self, path: &[&str], flag: &str) -> Option<String> {
         let program = &self.program;
         match (path, flag) {
-            (
-                ["iam", "access-key", "get" | "update" | "delete" | "list-operations"],
-                "--service-account-name" | "--service-account-id",
-            ) => {
-                let name = if flag == "--service-account-name" { "<NAME>" } else { "<ID>" };
-                let value = self.value_of(flag).unwrap_or(name);
-                Some(format!(
-                    "this command takes the IDs of access keys; to list the keys of the service account, type: \
-                     {program} iam access-key list {flag} {value}"
-                ))
-            }
             (["iam", "access-key", "get" | "update" | "delete" | "list-operations"], "--name") => Some(format!(
                 "access keys have no names; to list the IDs of the keys of a service account, type: {program} iam \
                  access-key list --service-account-name <NAME>"

@@ -18,7 +18,7 @@ pub async fn abandon(old_id: &str, context: &Context<'_>) -> Result<()> {
     let (journal, entry) = run::take(old_id, context)?;
     run::check_endpoint(&journal, context).await?;
     let client = context.client()?;
-    let keys = access_key::all(client, &journal.service_account_id).await?;
+    let keys = access_key::all(client, &journal.service_account_id).await?.keys;
     let may_be_used = journal.step == Step::Delivering && journal.destination.is_command();
     let kept: Option<AccessKey> = match (journal.step, &journal.new_id) {
         (Step::Delivered | Step::Deleted, Some(id)) => keys.iter().find(|key| key.id == *id).cloned(),

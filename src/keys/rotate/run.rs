@@ -336,7 +336,7 @@ impl Rotation<'_, '_> {
     }
 
     async fn keys(&self) -> Result<Vec<AccessKey>> {
-        access_key::all(self.context.client()?, &self.journal.service_account_id).await
+        Ok(access_key::all(self.context.client()?, &self.journal.service_account_id).await?.keys)
     }
 
     fn write(&mut self, step: Step, new_id: Option<String>) -> Result<()> {

@@ -88,6 +88,8 @@ mod tests {
             key_id: format!("YCA{number}"),
             service_account_id: "ajeaccount".into(),
             description: marker.map_or_else(String::new, |marker| marker.append_to("d")),
+            created_at: String::new(),
+            last_used_at: String::new(),
         }
     }
 

@@ -82,8 +82,8 @@ pub use services::resource_manager::{Cloud, Folder};
 pub use services::sts::StsKey;
 pub use state::{
     ADMIN_ID, ADMIN_KEY_ID, AccessKey, BACKUP_ID, CLOUD_ID, CLOUD_NAME, EphemeralKey, FOLDER_ID, FOLDER_NAME, Grant,
-    Message, NARROW_ID, NARROW_KEY_ID, OAUTH_TOKEN, OTHER_FOLDER_ID, OTHER_FOLDER_NAME, Operation, REMOTE_ID,
-    ServiceAccount, Token, USER_ID,
+    Message, NARROW_ID, NARROW_KEY_ID, OAUTH_TOKEN, ORGANIZATION_ID, OTHER_FOLDER_ID, OTHER_FOLDER_NAME, Operation,
+    REMOTE_ID, ServiceAccount, Token, USER_ID,
 };
 
 use clock::Clock;
@@ -118,6 +118,13 @@ impl Builder {
     #[must_use]
     pub fn page_size(mut self, items: usize) -> Self {
         self.settings.page_size = items.max(1);
+        self
+    }
+
+    /// Sets how long every request takes at least. Default: no time.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.settings.latency = latency;
         self
     }
 
@@ -405,6 +412,18 @@ impl Emulator {
         self.change_key(id, |key| key.created_at = time);
     }
 
+    /// Sets when a service account last authenticated.
+    pub fn set_last_authenticated(&self, id: &str, time: DateTime<Utc>) {
+        let mut state = self.shared.state();
+        let account = state.service_accounts.iter_mut().find(|account| account.id == id);
+        account.expect("a known service account").last_authenticated_at = Some(time);
+    }
+
+    /// Refuses to list the keys of a service account, or the accounts of a folder, whoever asks.
+    pub fn make_unreadable(&self, id: &str) {
+        self.shared.state().unreadable.insert(id.to_owned());
+    }
+
     /// Sets when a key was last used.
     pub fn set_last_used(&self, id: &str, time: DateTime<Utc>) {
         self.change_key(id, |key| key.last_used_at = Some(time));
@@ -447,6 +466,11 @@ impl Emulator {
     /// The requests since the start or the last [`clear_requests`](Self::clear_requests), in the order of arrival.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.log().requests()
+    }
+
+    /// The most requests that were in flight at once since the start.
+    pub fn most_in_flight(&self) -> usize {
+        self.shared.most_in_flight()
     }
 
     /// How many TCP connections these requests came on.

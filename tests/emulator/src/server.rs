@@ -37,6 +37,31 @@ pub(crate) struct Shared {
     faults: Mutex<Faults>,
     log: Mutex<Log>,
     connections: AtomicUsize,
+    in_flight: InFlight,
+}
+
+/// How many requests are being responded to.
+#[derive(Debug, Default)]
+struct InFlight {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// A request that is being responded to.
+struct Responding<'a>(&'a InFlight);
+
+impl InFlight {
+    fn enter(&self) -> Responding<'_> {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        Responding(self)
+    }
+}
+
+impl Drop for Responding<'_> {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Shared {
@@ -47,7 +72,12 @@ impl Shared {
             faults: Mutex::default(),
             log: Mutex::default(),
             connections: AtomicUsize::new(0),
+            in_flight: InFlight::default(),
         }
+    }
+
+    pub(crate) fn most_in_flight(&self) -> usize {
+        self.in_flight.most.load(Ordering::SeqCst)
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -155,6 +185,11 @@ where
 
 async fn respond(shared: &Shared, line: &Arc<Line>, request: hyper::Request<Incoming>) -> Response<Payload> {
     let (head, body) = request.into_parts();
+    let _responding = shared.in_flight.enter();
+    let latency = shared.state().settings.latency;
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
     let connection = *line.number.get_or_init(|| shared.connections.fetch_add(1, Ordering::SeqCst) + 1);
     let refusal = call::admit(&mut shared.state(), &head).err();
     let trouble = match refusal {

@@ -24,6 +24,8 @@ use crate::status::{PERMISSION_DENIED, Status};
 
 /// The cloud of the seeded folders, `cloud`; its quota is counted over all accounts.
 pub const CLOUD_ID: &str = "b1gcloud000000000001";
+/// The organization of all clouds.
+pub const ORGANIZATION_ID: &str = "bpforganization00001";
 /// The name of [`CLOUD_ID`].
 pub const CLOUD_NAME: &str = "cloud";
 /// The folder of the seeded accounts [`ADMIN_ID`], [`NARROW_ID`] and [`BACKUP_ID`].
@@ -67,6 +69,8 @@ pub struct ServiceAccount {
     pub created_at: DateTime<Utc>,
     /// Free-form labels, in order.
     pub labels: Vec<(String, String)>,
+    /// When it last authenticated.
+    pub last_authenticated_at: Option<DateTime<Utc>>,
     pub(crate) serial: u64,
 }
 
@@ -228,6 +232,8 @@ pub(crate) struct Caller {
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) page_size: usize,
+    /// How long every request takes at least.
+    pub(crate) latency: Duration,
     pub(crate) operation_polls: u32,
     pub(crate) token_lifetime: Duration,
     pub(crate) access_key_quota: usize,
@@ -241,6 +247,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             page_size: 2,
+            latency: Duration::ZERO,
             operation_polls: 2,
             // Source: IAM docs, IAM token.
             token_lifetime: Duration::from_secs(12 * 3600),
@@ -275,6 +282,8 @@ pub(crate) struct State {
     pub(crate) operations: Vec<Operation>,
     pub(crate) operation_failures: Vec<(u32, String)>,
     pub(crate) request_ids: HashSet<String>,
+    /// Service accounts and folders that may not be read.
+    pub(crate) unreadable: HashSet<String>,
     /// What discovery lists, where a test has set it.
     pub(crate) endpoints: Option<Vec<(String, String)>>,
     pub(crate) machine: Machine,
@@ -317,6 +326,7 @@ impl State {
             operations: Vec::new(),
             operation_failures: Vec::new(),
             request_ids: HashSet::new(),
+            unreadable: HashSet::new(),
             endpoints: None,
             machine: Machine::default(),
             federations: Vec::new(),
@@ -349,7 +359,13 @@ impl State {
 
     pub(crate) fn add_cloud(&mut self, id: &str, name: &str, now: DateTime<Utc>) {
         let serial = self.next_serial();
-        self.clouds.push(Cloud { id: id.to_owned(), name: name.to_owned(), created_at: now, serial });
+        self.clouds.push(Cloud {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            created_at: now,
+            organization_id: ORGANIZATION_ID.to_owned(),
+            serial,
+        });
     }
 
     pub(crate) fn add_folder(&mut self, id: &str, cloud_id: &str, name: &str, now: DateTime<Utc>) {
@@ -379,6 +395,7 @@ impl State {
             description: String::new(),
             created_at: now,
             labels: Vec::new(),
+            last_authenticated_at: None,
             serial,
         });
     }

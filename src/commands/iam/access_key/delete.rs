@@ -2,7 +2,7 @@
 
 use super::messages;
 use crate::api::operation::OPERATION;
-use crate::commands::args::key_selector::Keys;
+use crate::commands::args::key_selector::{Keys, SearchArgs};
 use crate::commands::{Outcome, several};
 use crate::context::Context;
 use crate::error::Result;
@@ -13,6 +13,8 @@ use crate::keys::static_key;
 pub struct Args {
     #[command(flatten)]
     keys: Keys,
+    #[command(flatten)]
+    search: SearchArgs,
     /// Print the operations at once instead of waiting for them
     #[arg(long)]
     r#async: bool,
@@ -23,7 +25,7 @@ pub struct Args {
 /// # Errors
 /// An ID is malformed, or the only key could not be deleted.
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
-    let ids = args.keys.ids()?;
+    let ids = args.keys.ids(args.search, context).await?;
     context.set_deletions(&ids);
     let failures = if args.r#async {
         let start = async |id: &str| static_key::start_delete(id, context).await;

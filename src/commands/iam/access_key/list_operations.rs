@@ -2,7 +2,7 @@
 
 use crate::api::access_key;
 use crate::api::operation::OPERATION;
-use crate::commands::args::key_selector::OneKey;
+use crate::commands::args::key_selector::{OneKey, SearchArgs};
 use crate::commands::args::paging::Paging;
 use crate::commands::{Outcome, listing};
 use crate::context::Context;
@@ -17,6 +17,8 @@ use crate::output::{Cell, Column};
 pub struct Args {
     #[command(flatten)]
     key: OneKey,
+    #[command(flatten)]
+    search: SearchArgs,
     #[command(flatten)]
     paging: Paging,
 }
@@ -44,7 +46,7 @@ fn status(operation: &Node<'_>) -> String {
 /// # Errors
 /// The ID is malformed, the server refuses, or cannot be reached.
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
-    let id = args.key.id()?;
+    let id = args.key.id(args.search, context).await?;
     let client = context.client()?;
     let call = async |page_size: &str, token: &str| access_key::list_operations(client, &id, page_size, token).await;
     let list = List {

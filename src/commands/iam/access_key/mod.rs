@@ -1,5 +1,6 @@
 //! `iam access-key`: one file a command.
 
+mod audit;
 mod create;
 mod delete;
 mod exec;
@@ -40,6 +41,8 @@ pub enum Command {
     ListOperations(Deferred<list_operations::Args>),
     /// Issue an ephemeral access key and print its secret and session token
     IssueEphemeral(Box<Deferred<issue_ephemeral::Args>>),
+    /// Find unused and old access keys
+    Audit(Box<Deferred<audit::Args>>),
     /// Replace a static access key
     ///
     /// Creates a key for the same service account, shows that the storage accepts it, delivers it to a profile of the AWS
@@ -62,6 +65,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
         Command::Delete(Deferred(args)) => delete::run(args, context).await,
         Command::ListOperations(Deferred(args)) => list_operations::run(args, context).await,
         Command::IssueEphemeral(args) => issue_ephemeral::run(args.0, context).await,
+        Command::Audit(args) => audit::run(args.0, context).await,
         Command::Rotate(args) => rotate::run(args.0, context).await,
         Command::Exec(args) => exec::run(args.0, context).await,
     }

@@ -10,6 +10,7 @@ use super::{access_key, description};
 use crate::api::access_key::ACCESS_KEY;
 use crate::api::lockbox::MAX_ENTRY;
 use crate::commands::Outcome;
+use crate::commands::args::key_selector::SearchArgs;
 use crate::context::Context;
 use crate::credentials::aws_file::{AwsFiles, check_profile_name};
 use crate::error::{Error, Result};
@@ -28,6 +29,8 @@ use crate::text::{duration, ids, quote};
 pub struct Args {
     #[command(flatten)]
     rotation: RotationArgs,
+    #[command(flatten)]
+    search: SearchArgs,
     /// Write the new key to this profile of the AWS CLI
     #[arg(long, value_name = "NAME", value_parser = check_profile_name, conflicts_with_all = OTHERS)]
     aws_profile: Option<String>,
@@ -73,6 +76,9 @@ struct RotationArgs {
     /// The same as a flag
     #[arg(long, value_name = "ID", alias = "access-key-id")]
     id: Option<String>,
+    /// Key ID that S3 requests are signed with, e.g. YCAJE123
+    #[arg(long, value_name = "KEY-ID")]
+    key_id: Option<String>,
     /// Go on with an unfinished rotation, or with all but those of a command
     #[arg(long, value_name = "ACCESS-KEY-ID", num_args = 0..=1, default_missing_value = "")]
     resume: Option<String>,
@@ -125,7 +131,7 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
         (_, Some(id)) => return print(resume(id, context).await?, context).await,
         _ => {}
     }
-    let request = request(args, context)?;
+    let request = request(args, context).await?;
     print(start(request, context).await?, context).await
 }
 
@@ -134,9 +140,9 @@ async fn print(key: Value, context: &Context<'_>) -> Result<Outcome> {
     Ok(Outcome::default())
 }
 
-fn request(args: Args, context: &Context<'_>) -> Result<Request> {
-    let old_id =
-        ids::parse_id(&args.rotation.access_key_id.or(args.rotation.id).unwrap_or_default()).map_err(Error::usage)?;
+async fn request(args: Args, context: &Context<'_>) -> Result<Request> {
+    let given = args.rotation.access_key_id.or(args.rotation.id);
+    given.as_deref().map_or(Ok(()), ids::check_id).map_err(Error::usage)?;
     let mut destinations = Vec::new();
     if let Some(profile) = args.aws_profile {
         let files = AwsFiles::locate(args.aws_credentials_file.as_deref(), context.env)?;
@@ -174,6 +180,12 @@ fn request(args: Args, context: &Context<'_>) -> Result<Request> {
     };
     let limit = args.verify_timeout.unwrap_or(DEFAULT_VERIFY_TIMEOUT);
     let verification = if args.no_verify { Verification::Skip } else { Verification::Seconds(limit.as_secs().max(1)) };
+    let old_id = if let Some(key_id) = args.rotation.key_id {
+        args.search.find(&key_id, context).await?
+    } else {
+        args.search.reject()?;
+        given.unwrap_or_default()
+    };
     Ok(Request { old_id, description: args.description, keep_old: args.keep_old, verification, destination })
 }
 

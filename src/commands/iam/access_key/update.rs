@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{access_key, description, operation};
 use crate::commands::Outcome;
+use crate::commands::args::key_selector::SearchArgs;
 use crate::commands::args::request_file::{ExampleArgs, FileArg, RequestFields};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -19,6 +20,11 @@ pub struct Args {
     /// The same as a flag
     #[arg(long, value_name = "ID", alias = "access-key-id")]
     id: Option<String>,
+    /// Key ID that S3 requests are signed with, e.g. YCAJE123
+    #[arg(long, value_name = "KEY-ID", conflicts_with_all = ["access_key_id", "id"])]
+    key_id: Option<String>,
+    #[command(flatten)]
+    search: SearchArgs,
     /// New description; an empty one removes it
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = description)]
     description: Option<String>,
@@ -65,10 +71,14 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let file = args.file.read::<Fields>(context).await?;
     let id = file.or("access_key_id", args.access_key_id.or(args.id), |file| &file.access_key_id, ids::parse_id)?;
     id.as_deref().map_or(Ok(()), ids::check_id).map_err(Error::usage)?;
-    let id = id.ok_or_else(|| {
-        Error::usage("no key is named: ACCESS-KEY-ID is missing")
-            .hint("give it: yc-rs iam access-key update <ACCESS-KEY-ID>")
-    })?;
+    let by_key_id = args.key_id.filter(|_| id.is_none());
+    if by_key_id.is_none() {
+        args.search.reject()?;
+    }
+    if id.is_none() && by_key_id.is_none() {
+        return Err(Error::usage("no key is named: ACCESS-KEY-ID is missing")
+            .hint("give it: yc-rs iam access-key update <ACCESS-KEY-ID>"));
+    }
     if file.fields.update_mask.as_deref().is_some_and(|mask| !mask.is_empty() && mask != "description") {
         return Err(file.invalid("update_mask", "it must be 'description', the only field that can be changed"));
     }
@@ -78,6 +88,10 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let description = args.description.or(in_file).ok_or_else(|| {
         Error::usage("no description is given").hint("give --description TEXT; an empty one removes the description")
     })?;
+    let id = match by_key_id {
+        Some(key_id) => args.search.find(&key_id, context).await?,
+        None => id.unwrap_or_default(),
+    };
     let output = if args.r#async {
         operation(static_key::start_update(&id, &description, context).await?.raw)
     } else {

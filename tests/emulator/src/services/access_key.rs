@@ -11,7 +11,7 @@ use crate::reply::Reply;
 use crate::route::Route;
 use crate::services::operation;
 use crate::state::{AccessKey, CLOUD_ID, Change, Message, State};
-use crate::status::{RESOURCE_EXHAUSTED, Status};
+use crate::status::{PERMISSION_DENIED, RESOURCE_EXHAUSTED, Status};
 
 const KEYS: &str = "/iam/aws-compatibility/v1/accessKeys";
 const KEY: &str = "/iam/aws-compatibility/v1/accessKeys/{accessKeyId}";
@@ -45,6 +45,9 @@ impl Emulator {
 
 fn list(state: &mut State, call: &Call) -> Result<Reply, Status> {
     let owner = state.account_for(call, "serviceAccountId")?;
+    if state.unreadable.contains(&owner) {
+        return Err(Status::new(PERMISSION_DENIED, "Permission denied"));
+    }
     let newest = match &mut state.list_lag {
         (0, _) => u64::MAX,
         (left, newest) => {

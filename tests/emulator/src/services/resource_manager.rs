@@ -20,6 +20,7 @@ pub(crate) const ROUTES: &[Route] = &[
         Field::optional("pageSize", field::page_size),
         Field::optional("pageToken", field::page_token),
         Field::optional("filter", field::name_filter),
+        Field::optional("organizationId", field::id),
     ]),
     Route::get("/resource-manager/v1/clouds/{cloudId}", get_cloud),
     Route::get("/resource-manager/v1/folders", list_folders).query(&[
@@ -41,6 +42,8 @@ pub struct Cloud {
     pub name: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// The organization that it belongs to.
+    pub organization_id: String,
     pub(crate) serial: u64,
 }
 
@@ -104,7 +107,9 @@ impl Emulator {
 fn list_clouds(state: &mut State, call: &Call) -> Result<Reply, Status> {
     let sees_all = state.may_do_everything(&call.caller().subject_id);
     let name = field::filtered_name(call.field("filter"));
+    let organization = call.field("organizationId");
     let clouds = state.clouds.iter().filter(|cloud| sees_all && name.is_none_or(|name| cloud.name == name));
+    let clouds = clouds.filter(|cloud| organization.is_empty() || cloud.organization_id == organization);
     state.page(call, "clouds", clouds.map(|cloud| (cloud.serial, cloud)), |cloud| cloud_message(state, cloud))
 }
 
@@ -145,6 +150,7 @@ fn cloud_message(state: &State, cloud: &Cloud) -> Value {
     fields.insert("id".to_owned(), cloud.id.clone().into());
     fields.insert("createdAt".to_owned(), clock::in_seconds(cloud.created_at).into());
     fields.insert("name".to_owned(), cloud.name.clone().into());
+    fields.insert("organizationId".to_owned(), cloud.organization_id.clone().into());
     state.with_extra_fields(Message::Cloud, fields)
 }
 

@@ -23,7 +23,7 @@ pub(crate) const ROUTES: &[Route] = &[
 
 fn list(state: &mut State, call: &Call) -> Result<Reply, Status> {
     let folder_id = call.field("folderId");
-    if !state.may_do_everything(&call.caller().subject_id) {
+    if !state.may_do_everything(&call.caller().subject_id) || state.unreadable.contains(folder_id) {
         return Err(Status::new(PERMISSION_DENIED, "Permission denied"));
     }
     if !state.folders.iter().any(|folder| folder.id == folder_id) {
@@ -53,6 +53,9 @@ fn message(state: &State, account: &ServiceAccount) -> Value {
     }
     if !account.labels.is_empty() {
         fields.insert("labels".to_owned(), labels(&account.labels));
+    }
+    if let Some(time) = account.last_authenticated_at {
+        fields.insert("lastAuthenticatedAt".to_owned(), clock::in_seconds(time).into());
     }
     fields.insert("status".to_owned(), "ACTIVE".into());
     state.with_extra_fields(Message::ServiceAccount, fields)
