@@ -3,27 +3,30 @@
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
+use clap::ArgMatches;
+
 use crate::commands::Outcome;
 use crate::commands::args::delivery::RegionArg;
 use crate::commands::args::ephemeral::EphemeralArgs;
 use crate::commands::args::reject_format_flags;
 use crate::context::Context;
 use crate::credentials::{Credentials, environment};
+use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::keys::issue;
 use crate::keys::storage::storage;
 use crate::process::{self, CannotRun};
 use crate::text::quote;
 
-/// Run a command with an ephemeral access key in its environment
+/// Run a command, or your shell, with an ephemeral access key in its environment
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     key: EphemeralArgs,
     #[command(flatten)]
     region: RegionArg,
-    /// The command and its arguments, behind `--`
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// The command and its arguments, behind `--` [default: your shell, `$SHELL`]
+    #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
@@ -32,8 +35,9 @@ pub struct Args {
 /// # Errors
 /// No key can be had, or the command cannot be run.
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
-    let [program, arguments @ ..] = &args.command[..] else { return Err(Error::usage("no command is given")) };
     reject_format_flags("exec", context)?;
+    let words = command_or_shell(args.command, context.env)?;
+    let [program, arguments @ ..] = &words[..] else { return Err(Error::internal("the command has no words")) };
     let request = args.key.request(false, context).await?;
     let path = context.env.path.as_deref();
     process::find_program(program, path).map_err(|reason| cannot_run(program, path, &reason))?;
@@ -54,6 +58,30 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
             Err(Error::new(kind, message).hint(SHELL_HINT).urgent_hint(&advice))
         }
     }
+}
+
+/// Whether a command line that is understood names no command for `exec`.
+pub fn names_no_command(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some(("exec", exec)) => !exec.contains_id("command"),
+        Some((_, deeper)) => names_no_command(deeper),
+        None => false,
+    }
+}
+
+/// The command with its arguments; without one, the shell of the user.
+///
+/// # Errors
+/// There is neither.
+fn command_or_shell(command: Vec<OsString>, env: &Env) -> Result<Vec<OsString>> {
+    if !command.is_empty() {
+        return Ok(command);
+    }
+    let shell = env.var("SHELL").ok_or_else(|| {
+        Error::usage("no command is given, and SHELL, which names your shell, is not set")
+            .hint("to run a command, type: yc-rs exec -- COMMAND")
+    })?;
+    Ok(vec![shell.into()])
 }
 
 const SHELL_HINT: &str =

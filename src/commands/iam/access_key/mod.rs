@@ -2,7 +2,7 @@
 
 mod create;
 mod delete;
-mod exec;
+pub(in crate::commands) mod exec;
 mod get;
 mod issue_ephemeral;
 mod list;
@@ -39,7 +39,7 @@ pub enum Command {
     ListOperations(Deferred<list_operations::Args>),
     /// Issue an ephemeral access key and print its secret and session token
     IssueEphemeral(Box<Deferred<issue_ephemeral::Args>>),
-    /// Run a command with an ephemeral access key in its environment
+    /// Run a command, or your shell, with an ephemeral access key in its environment
     Exec(Box<Deferred<exec::Args>>),
 }
 
