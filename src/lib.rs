@@ -68,7 +68,7 @@ pub fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     match Env::from_process() {
         Ok(env) => {
-            process::catch_file_size_signal(env.ignored.file_size);
+            process::catch_file_size_signal(|signal| env.ignored.contains(signal));
             // A script that completes a command line gets its answer before anything else can be printed.
             let answered = commands::completion::answer(&args, &env)
                 .or_else(|| jq_process::run_if_requested(&args, &env))

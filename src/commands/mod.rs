@@ -75,6 +75,8 @@ pub enum Remote {
     Operation(Deferred<operation::Command>),
     /// Run a command, or your shell, with an ephemeral access key (short for iam access-key exec)
     Exec(Box<Deferred<iam::access_key::exec::Args>>),
+    /// Serve a key that is renewed, as a container credentials endpoint (short for iam access-key serve)
+    Serve(Box<Deferred<iam::access_key::serve::Args>>),
 }
 
 /// How a command ended, after its result was delivered.
@@ -137,5 +139,6 @@ pub async fn run(command: Remote, context: &Context<'_>) -> Result<Outcome> {
         Remote::Sts(Deferred(command)) => Box::pin(sts::run(command, context)).await,
         Remote::Operation(Deferred(command)) => operation::run(command, context).await,
         Remote::Exec(args) => Box::pin(iam::access_key::exec::run(args.0, context)).await,
+        Remote::Serve(args) => Box::pin(iam::access_key::serve::run(args.0, context)).await,
     }
 }

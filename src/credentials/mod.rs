@@ -1,8 +1,10 @@
 //! A key in the hands of a client: the variables, forms and files that S3 clients and shells read.
 
 pub mod aws_file;
+pub mod endpoint;
 pub mod environment;
 pub mod forms;
+pub mod renewal;
 
 use chrono::SecondsFormat;
 use secrecy::{ExposeSecret, SecretString};
@@ -109,9 +111,17 @@ pub(crate) mod tests {
         expiring_at("2025-12-16T09:23:51.383485065+03:00")
     }
 
-    fn expiring_at(time: &str) -> Credentials {
+    pub(crate) fn temporary_key() -> EphemeralKey {
+        key_expiring_at("2025-12-16T09:23:51.383485065+03:00")
+    }
+
+    fn key_expiring_at(time: &str) -> EphemeralKey {
         let key = json!({"accessKeyId": "aje0", "secret": "YC+/s", "sessionToken": "s1.a==.b", "expiresAt": time});
-        Credentials::ephemeral(&EphemeralKey::parse(key, Lifetime::unknown).unwrap(), storage())
+        EphemeralKey::parse(key, Lifetime::unknown).unwrap()
+    }
+
+    fn expiring_at(time: &str) -> Credentials {
+        Credentials::ephemeral(&key_expiring_at(time), storage())
     }
 
     pub(crate) fn permanent() -> Credentials {

@@ -33,6 +33,7 @@ use crate::text::form;
 mod clock;
 mod debug;
 mod failure;
+pub mod loopback;
 mod origin;
 mod proxy;
 mod request;

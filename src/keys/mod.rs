@@ -7,6 +7,7 @@ pub mod deliver;
 pub mod issue;
 pub mod min_ttl;
 pub mod policy;
+pub mod refresh;
 pub mod session_name;
 pub mod static_key;
 pub mod storage;

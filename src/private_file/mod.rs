@@ -79,6 +79,35 @@ impl Replacement {
     }
 }
 
+/// A file of the mode 0600 that does not exist yet, prepared so that it appears at once and whole.
+#[derive(Debug)]
+pub struct NewFile {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Writes the content beside the path.
+    ///
+    /// # Errors
+    /// The directory cannot be written, or the disk is full.
+    pub fn prepare(path: &Path, content: &[u8]) -> io::Result<Self> {
+        let file = temporary(parent_directory(path))?;
+        file.as_file().write_all(content)?;
+        file.as_file().sync_all()?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// Lets the file appear.
+    ///
+    /// # Errors
+    /// There is one of this name by now.
+    pub fn commit(self) -> io::Result<()> {
+        self.file.persist_noclobber(&self.path)?;
+        Ok(())
+    }
+}
+
 fn replace_by_copy(path: &Path) -> io::Result<()> {
     let metadata = fs::metadata(path)?;
     let file = temporary(parent_directory(path))?;
@@ -187,6 +216,18 @@ mod tests {
         assert_eq!(mode(path.parent().unwrap()).unwrap() & 0o777, 0o700);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         assert!(is_own(&path) && !others_can_read(&path));
+    }
+
+    #[test]
+    fn a_new_file_appears_whole_and_never_in_the_place_of_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let [first, second] = [b"first", b"other"].map(|content| NewFile::prepare(&path, content).unwrap());
+        assert!(!path.exists());
+        first.commit().unwrap();
+        assert_eq!(second.commit().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!((fs::read(&path).unwrap(), mode(&path).unwrap() & 0o777), (b"first".to_vec(), 0o600));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]

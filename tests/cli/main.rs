@@ -59,6 +59,8 @@ mod request_files;
 mod retries;
 mod route;
 mod secrets;
+#[cfg(unix)]
+mod serve;
 mod settings;
 mod source;
 mod sources;

@@ -7,6 +7,7 @@ mod get;
 mod issue_ephemeral;
 mod list;
 mod list_operations;
+pub(in crate::commands) mod serve;
 mod update;
 
 use clap::Subcommand;
@@ -41,6 +42,8 @@ pub enum Command {
     IssueEphemeral(Box<Deferred<issue_ephemeral::Args>>),
     /// Run a command, or your shell, with an ephemeral access key in its environment
     Exec(Box<Deferred<exec::Args>>),
+    /// Serve an ephemeral access key that is renewed to S3 clients, as a container credentials endpoint
+    Serve(Box<Deferred<serve::Args>>),
 }
 
 /// Runs one of the commands.
@@ -57,6 +60,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
         Command::ListOperations(Deferred(args)) => list_operations::run(args, context).await,
         Command::IssueEphemeral(args) => issue_ephemeral::run(args.0, context).await,
         Command::Exec(args) => exec::run(args.0, context).await,
+        Command::Serve(args) => serve::run(args.0, context).await,
     }
 }
 
