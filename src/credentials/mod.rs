@@ -52,6 +52,18 @@ pub struct Variable<'a> {
 pub const CONFLICTING_VARIABLES: [&str; 5] =
     ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"];
 
+impl Storage {
+    /// The variables that AWS SDKs read.
+    pub fn variables(&self) -> [Variable<'_>; 3] {
+        let set = |name, value| Variable { name, value: Some(value) };
+        [
+            set("AWS_REGION", &self.region),
+            set("AWS_DEFAULT_REGION", &self.region),
+            set("AWS_ENDPOINT_URL_S3", &self.endpoint),
+        ]
+    }
+}
+
 impl Credentials {
     /// A key that expires.
     pub fn ephemeral(key: &EphemeralKey, storage: Storage) -> Self {
@@ -78,14 +90,15 @@ impl Credentials {
     /// The variables that AWS SDKs read, in the order in which they are printed.
     pub fn variables(&self) -> [Variable<'_>; 7] {
         let set = |name, value| Variable { name, value: Some(value) };
+        let [region, default_region, endpoint] = self.storage.variables();
         [
             set("AWS_ACCESS_KEY_ID", &self.access_key_id),
             set("AWS_SECRET_ACCESS_KEY", self.secret.expose_secret()),
             Variable { name: "AWS_SESSION_TOKEN", value: self.session_token.as_ref().map(ExposeSecret::expose_secret) },
             Variable { name: "AWS_CREDENTIAL_EXPIRATION", value: self.expires_at.as_deref() },
-            set("AWS_REGION", &self.storage.region),
-            set("AWS_DEFAULT_REGION", &self.storage.region),
-            set("AWS_ENDPOINT_URL_S3", &self.storage.endpoint),
+            region,
+            default_region,
+            endpoint,
         ]
     }
 

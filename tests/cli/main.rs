@@ -29,6 +29,8 @@ mod endpoints;
 mod errors;
 #[cfg(unix)]
 mod exec;
+#[cfg(unix)]
+mod exec_refresh;
 mod export;
 #[cfg(unix)]
 mod flags;

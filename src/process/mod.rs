@@ -1,5 +1,8 @@
 //! This process, its threads, and those that it starts: core dumps, and a command that replaces it.
 
+#[cfg(unix)]
+pub mod child;
+
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
