@@ -88,7 +88,9 @@ impl Renewal {
     /// What a request gets now.
     pub fn answer(&self, now: Duration) -> Answer {
         let is_awaited = self.is_running || now >= self.next_start();
-        if self.left(now) < self.min_ttl && is_awaited { Answer::KeyAfterAttempt } else { self.answer_at_once(now) }
+        let at_once = self.answer_at_once(now);
+        let is_good_enough = at_once == Answer::Key && self.left(now) >= self.min_ttl;
+        if is_awaited && !is_good_enough { Answer::KeyAfterAttempt } else { at_once }
     }
 
     /// What a request gets that does not wait any longer.
@@ -180,6 +182,16 @@ mod tests {
         assert_eq!(renewal.answer(2 * HOUR), Answer::Key);
     }
 
+    #[test]
+    fn a_minimum_below_a_minute_does_not_refuse_a_request_at_the_start_of_the_renewal() {
+        let mut renewal = Renewal::new(SECOND, 63 * SECOND, Duration::ZERO);
+        assert_eq!(renewal.next_start(), 3 * SECOND);
+        assert_eq!(renewal.answer(2 * SECOND), Answer::Key);
+        assert_eq!(renewal.answer(3 * SECOND), Answer::KeyAfterAttempt);
+        renewal.start();
+        assert_eq!(renewal.answer(3 * SECOND), Answer::KeyAfterAttempt);
+    }
+
     #[derive(Debug, Clone, Copy)]
     struct Step {
         takes: u64,
@@ -222,6 +234,8 @@ mod tests {
                     for answer in [renewal.answer(at), renewal.answer_at_once(at)] {
                         prop_assert!(answer != Answer::Key || at + RESERVE < expires_at);
                     }
+                    // While an attempt runs, it is waited for.
+                    prop_assert!(renewal.answer(at) != Answer::Unavailable);
                     let has_minimum = at + min_ttl <= expires_at && at + RESERVE < expires_at;
                     prop_assert!(!has_minimum || renewal.answer(at) == Answer::Key);
                 }

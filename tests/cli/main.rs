@@ -57,6 +57,8 @@ mod output;
 mod programs;
 mod proxies;
 #[cfg(unix)]
+mod refresh_docs;
+#[cfg(unix)]
 mod request_files;
 mod retries;
 mod route;
