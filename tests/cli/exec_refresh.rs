@@ -15,7 +15,7 @@ use crate::programs::require_program;
 use crate::route::ISSUE;
 use crate::serve::{Endpoint, eventually};
 use crate::support::{Ran, User};
-use crate::terminal::terminal;
+use crate::terminal::{Stream, at_terminal, terminal};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -140,6 +140,29 @@ fn the_key_is_renewed_while_the_command_runs() {
     let ran = Ran::of(child);
     assert_eq!((ran.code, ran.err.as_str()), (3, ""));
     assert!(endpoint.is_gone());
+}
+
+#[test]
+fn without_a_command_the_shell_of_the_user_is_started() {
+    let mut user = User::signed_in();
+    write_script(&user, "shell", &format!("#!/bin/sh\n{PRINT_ENDPOINT}\n"));
+    user.set("SHELL", user.home().join("shell").to_str().unwrap().to_owned());
+    assert!(endpoint(user.run("exec --refresh").ok().trim_end()).is_gone());
+}
+
+#[test]
+fn a_lifetime_that_makes_many_keys_is_noted_on_a_terminal() {
+    let user = User::signed_in();
+    let run =
+        |duration| at_terminal(Stream::Err, &user, &["exec", "--refresh", "--duration", duration, "--", "/bin/true"]);
+    assert_eq!(
+        run("16m").err,
+        "note: a key with a lifetime of 16m is renewed every minute; with a --duration of at least 21m it is not\n"
+    );
+    run("21m").ok();
+    user.cloud.set_ephemeral_key_lifetime(40 * MINUTE);
+    let note = "note: requested a lifetime of 1h, granted ";
+    assert!(run("1h").err.starts_with(note), "{}", run("1h").err);
 }
 
 #[test]

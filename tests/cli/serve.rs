@@ -281,6 +281,25 @@ fn without_the_service_the_old_key_is_served_until_its_last_minute_and_then_none
 }
 
 #[test]
+fn a_failure_that_repeats_secrets_shows_none() {
+    let user = User::signed_in();
+    user.cloud.set_ephemeral_key_lifetime(64 * SECOND);
+    let served = Served::start(&user, "--min-ttl 1s --retry 1");
+    for _ in 0..100 {
+        user.cloud.fault(ISSUE, Fault::EchoSecrets);
+    }
+    eventually("the failure is told", || served.endpoint.get().1["message"].to_string().contains("cannot be renewed"));
+    let shown = format!("{:?}", served.endpoint.get());
+    user.cloud.forget_faults();
+    let token = served.endpoint.token.clone();
+    let warnings = served.stop_with_warnings();
+    assert!(shown.contains("****") && warnings.contains("****"), "{shown} {warnings}");
+    for secret in [&user.cloud.tokens()[0].value, &user.cloud.ephemeral_keys()[0].secret, &token] {
+        assert!(!shown.contains(&secret[..16]) && !warnings.contains(&secret[..16]), "{shown} {warnings}");
+    }
+}
+
+#[test]
 fn a_token_that_was_revoked_is_replaced_by_the_next_attempt() {
     let user = User::new().with_key();
     user.cloud.set_ephemeral_key_lifetime(64 * SECOND);
