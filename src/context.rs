@@ -44,6 +44,7 @@ pub struct Context<'a> {
     token: OnceCell<SecretString>,
     stdin_taken_by: Cell<Option<&'static str>>,
     in_progress: InProgress,
+    handles_interruptions: Cell<bool>,
 }
 
 impl<'a> Context<'a> {
@@ -61,6 +62,7 @@ impl<'a> Context<'a> {
             token: OnceCell::new(),
             stdin_taken_by: Cell::new(None),
             in_progress: InProgress::default(),
+            handles_interruptions: Cell::new(false),
         }
     }
 
@@ -240,6 +242,16 @@ impl<'a> Context<'a> {
         self.in_progress.watch(Stage::Repeatable, advice, work).await
     }
 
+    /// Takes note that the secret that was created is held by this process for others, and is not lost any more.
+    pub fn confirm_delivery(&self) {
+        self.in_progress.confirm_delivery();
+    }
+
+    /// From now on neither signals nor `--timeout` end the command, which looks after signals itself.
+    pub fn handle_interruptions(&self) {
+        self.handles_interruptions.set(true);
+    }
+
     /// Sets the access keys to delete: an interruption names each one that [`Context::confirm_deletion`] did not.
     pub fn set_deletions(&self, ids: &[String]) {
         self.in_progress.set_deletions(ids);
@@ -279,10 +291,14 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The error for a command that is interrupted, with the advice on all work in progress.
-    pub fn interrupted(&self, kind: Kind, message: &str) -> Error {
+    /// The error for a command that is interrupted, with the advice on all work in progress; `None` when the command
+    /// goes on.
+    pub fn interrupted(&self, kind: Kind, message: &str) -> Option<Error> {
+        if self.handles_interruptions.get() {
+            return None;
+        }
         let awaits_secret = self.client.get().is_some_and(Client::awaits_unrepeatable);
-        self.in_progress.interrupted(kind, message, awaits_secret)
+        Some(self.in_progress.interrupted(kind, message, awaits_secret))
     }
 }
 

@@ -36,19 +36,18 @@ pub struct Env {
     pub ignored: IgnoredSignals,
 }
 
-/// Which of the signals that end a program are ignored, as SIGINT is in the background of a shell and SIGHUP after
-/// `nohup`.
+/// Which signals are ignored, as SIGINT is in the background of a shell and SIGHUP after `nohup`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each signal")]
 pub struct IgnoredSignals {
-    /// SIGINT.
-    pub interrupt: bool,
-    /// SIGTERM.
-    pub terminate: bool,
-    /// SIGHUP.
-    pub hang_up: bool,
-    /// SIGXFSZ, which ends a program that writes more than the limit of the size of a file.
-    pub file_size: bool,
+    /// A bit for each signal; the lowest is signal 1.
+    mask: u64,
+}
+
+impl IgnoredSignals {
+    /// Whether this signal is ignored.
+    pub fn contains(self, signal: i32) -> bool {
+        u32::try_from(signal - 1).ok().and_then(|bit| self.mask.checked_shr(bit)).is_some_and(|mask| mask & 1 == 1)
+    }
 }
 
 /// Whether standard output could be written when the program was started.
@@ -199,8 +198,7 @@ fn ignored_signals() -> IgnoredSignals {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
         u64::from_str_radix(mask.trim(), 16).ok()
     });
-    let ignores = |number: u32| mask.is_some_and(|mask| mask & (1 << (number - 1)) != 0);
-    IgnoredSignals { interrupt: ignores(2), terminate: ignores(15), hang_up: ignores(1), file_size: ignores(25) }
+    IgnoredSignals { mask: mask.unwrap_or_default() }
 }
 
 /// How standard output is. The standard library opens the null device for reading and writing in the place of one that
@@ -232,6 +230,13 @@ fn standard_output() -> StandardOutput {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signal_is_ignored_when_its_bit_is_set() {
+        let ignored = IgnoredSignals { mask: 0b11 | 1 << 63 };
+        let found: Vec<_> = (-1..=70).filter(|signal| ignored.contains(*signal)).collect();
+        assert_eq!(found, [1, 2, 64]);
+    }
 
     #[test]
     fn an_empty_variable_counts_as_not_set() {

@@ -77,11 +77,25 @@ impl InProgress {
                 }
             }
         }
+        self.remove_finished();
         result.map_err(|error| match error.kind() {
             _ if error.is_outcome_unknown() || stage == Stage::Delivering => error.urgent_hint(advice),
             Kind::Timeout | Kind::Network if stage == Stage::Repeatable => error.hint(advice),
             _ => error,
         })
+    }
+
+    /// Takes note that the secret that was created is where it belongs, and is not lost any more.
+    pub fn confirm_delivery(&self) {
+        self.work.borrow_mut().iter_mut().for_each(|work| _ = work.take_if(|work| work.stage == Stage::Delivering));
+        set_advice_of_panic(None);
+        self.remove_finished();
+    }
+
+    /// A command that runs for days must not collect what it has done. The places of other work stay.
+    fn remove_finished(&self) {
+        let mut work = self.work.borrow_mut();
+        while work.pop_if(|work| work.is_none()).is_some() {}
     }
 
     /// Sets the access keys to delete, each of which is named when the command is interrupted before
@@ -120,57 +134,67 @@ impl InProgress {
 }
 
 /// Lets the work run until it is done, a signal arrives (SIGINT, SIGTERM, SIGHUP), or `timeout` has passed;
-/// `interrupted` makes the error for the latter two.
+/// `interrupted` makes the error for the latter two, or `None` when the work goes on regardless.
 ///
 /// # Errors
 /// Those of the work, or that of `interrupted`; signals cannot be listened for.
 pub async fn until_interrupted<T>(
     timeout: Option<Duration>,
     ignored: IgnoredSignals,
-    interrupted: impl Fn(Kind, &str) -> Error,
+    interrupted: impl Fn(Kind, &str) -> Option<Error>,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let work = pin!(work);
+    let mut work = pin!(work);
     let mut signal = pin!(signal(ignored));
-    let by_signal = |signal: Result<Kind>| {
-        let kind = signal?;
-        let message = kind.interruption();
-        Err(interrupted(kind, message))
+    let by_signal = |signal: Result<Kind>| match signal {
+        Ok(kind) => {
+            let message = kind.interruption();
+            interrupted(kind, message)
+        }
+        Err(error) => Some(error),
     };
     let limited = async {
-        match timeout {
+        let Some(limit) = timeout else { return work.await };
+        if let Ok(result) = tokio::time::timeout(limit, work.as_mut()).await {
+            return result;
+        }
+        let message = format!("not done within the {} of --timeout", duration::human(limit));
+        match interrupted(Kind::Timeout, &message) {
+            Some(error) => Err(error),
             None => work.await,
-            Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-                let message = format!("not done within the {} of --timeout", duration::human(limit));
-                Err(interrupted(Kind::Timeout, &message))
-            }),
         }
     };
     // Signals are listened for from the first moment; a result that is there wins over them all the same.
-    if let Some(signal) = poll_immediate(signal.as_mut()).await {
-        return by_signal(signal);
+    if let Some(error) = poll_immediate(signal.as_mut()).await.and_then(by_signal) {
+        return Err(error);
     }
     match select(pin!(limited), signal).await {
         Either::Left((result, _)) => result,
-        Either::Right((signal, _)) => by_signal(signal),
+        Either::Right((signal, limited)) => match by_signal(signal) {
+            Some(error) => Err(error),
+            None => limited.await,
+        },
     }
 }
 
-/// Waits for a signal that ends the command. One that is ignored is not listened for, so that it stays ignored, also in
-/// a command that takes the place of this process.
+/// Waits for a signal that ends the command: SIGINT, SIGTERM or SIGHUP. One that is ignored is not listened for, so that
+/// it stays ignored, also in a command that takes the place of this process.
+///
+/// # Errors
+/// Signals cannot be listened for.
 #[cfg(unix)]
-async fn signal(ignored: IgnoredSignals) -> Result<Kind> {
+pub async fn signal(ignored: IgnoredSignals) -> Result<Kind> {
     use std::task::Poll;
 
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut streams = Vec::new();
-    for (kind, signal_kind, is_ignored) in [
-        (Kind::Interrupted, SignalKind::interrupt(), ignored.interrupt),
-        (Kind::Terminated, SignalKind::terminate(), ignored.terminate),
-        (Kind::HungUp, SignalKind::hangup(), ignored.hang_up),
+    for (kind, signal_kind) in [
+        (Kind::Interrupted, SignalKind::interrupt()),
+        (Kind::Terminated, SignalKind::terminate()),
+        (Kind::HungUp, SignalKind::hangup()),
     ] {
-        if !is_ignored {
+        if !ignored.contains(signal_kind.as_raw_value()) {
             streams.push((kind, signal(signal_kind).map_err(|error| cannot_listen(&error))?));
         }
     }
@@ -181,8 +205,12 @@ async fn signal(ignored: IgnoredSignals) -> Result<Kind> {
     .await
 }
 
+/// Waits for Ctrl-C.
+///
+/// # Errors
+/// Signals cannot be listened for.
 #[cfg(not(unix))]
-async fn signal(_: IgnoredSignals) -> Result<Kind> {
+pub async fn signal(_: IgnoredSignals) -> Result<Kind> {
     tokio::signal::ctrl_c().await.map(|()| Kind::Interrupted).map_err(|error| cannot_listen(&error))
 }
 

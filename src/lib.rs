@@ -71,7 +71,7 @@ pub fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     match Env::from_process() {
         Ok(env) => {
-            process::catch_file_size_signal(env.ignored.file_size);
+            process::catch_file_size_signal(|signal| env.ignored.contains(signal));
             // A script that completes a command line gets its answer before anything else can be printed.
             let answered = commands::completion::answer(&args, &env)
                 .or_else(|| jq_process::run_if_requested(&args, &env))
@@ -211,5 +211,6 @@ fn block_on<T>(context: &Context<'_>, work: impl Future<Output = Result<T>>) -> 
     let result = runtime.block_on(work);
     // A name resolution or a filter that was given up on may still be running on a thread of its own.
     runtime.shutdown_background();
+    private_file::wait_for_writes();
     result
 }

@@ -13,14 +13,23 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use yc_emulator::{ADMIN_ID, BACKUP_ID, CLOUD_ID, Emulator, FOLDER_ID};
 use yc_rs::env::Env;
 
+/// The variable with the longest lifetime of an ephemeral key in seconds, to try what renews keys.
+const KEY_LIFETIME: &str = "SANDBOX_KEY_LIFETIME";
+
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let emulator = Emulator::start();
     add_keys(&emulator);
+    let process = Env::from_process()?;
+    if let Some(seconds) = process.var(KEY_LIFETIME) {
+        let seconds = seconds.parse().map_err(|_| format!("{KEY_LIFETIME} is not a number of seconds: {seconds}"))?;
+        emulator.set_ephemeral_key_lifetime(Duration::from_secs(seconds));
+    }
     let directory = TempDir::with_prefix("yc-rs-sandbox-")?;
     let variables = set_up(&emulator, directory.path())?;
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -34,7 +43,6 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         serve(&emulator, &variables)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let process = Env::from_process()?;
     let mut vars = variables;
     // The command sees how to draw on the terminal and where programs are.
     for name in ["TERM", "COLORTERM", "NO_COLOR", "COLUMNS", "PATH"] {

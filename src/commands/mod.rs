@@ -20,6 +20,7 @@ pub mod version;
 use std::ffi::OsString;
 use std::mem::ManuallyDrop;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::settings::GlobalFlags;
@@ -72,6 +73,10 @@ pub enum Remote {
     /// Manage long-running operations
     #[command(subcommand)]
     Operation(Deferred<operation::Command>),
+    /// Run a command, or your shell, with an ephemeral access key (short for iam access-key exec)
+    Exec(Box<Deferred<iam::access_key::exec::Args>>),
+    /// Serve a key that is renewed, as a container credentials endpoint (short for iam access-key serve)
+    Serve(Box<Deferred<iam::access_key::serve::Args>>),
 }
 
 /// How a command ended, after its result was delivered.
@@ -107,8 +112,18 @@ pub fn parse(args: &[OsString], color: bool) -> Result<(GlobalFlags, Command), c
     // The tree is large, and the process ends soon: freeing it would cost time alone.
     let mut tree = ManuallyDrop::new(Cli::command().color(choice));
     let mut matches = tree.try_get_matches_from_mut(args)?;
+    if args.last().is_some_and(|last| last == "--") && iam::access_key::exec::names_no_command(&matches) {
+        return Err(missing_command());
+    }
     let flags = global_flags(&matches)?;
     Ok((flags, Cli::from_arg_matches_mut(&mut matches)?.command))
+}
+
+/// The error for `exec --` with nothing behind it, which is more likely a variable that is empty than a wish for a shell.
+fn missing_command() -> clap::Error {
+    let mut error = clap::Error::new(ErrorKind::MissingRequiredArgument);
+    error.insert(ContextKind::InvalidArg, ContextValue::Strings(vec!["<COMMAND>...".to_owned()]));
+    error
 }
 
 /// Runs a command that calls the API.
@@ -123,5 +138,7 @@ pub async fn run(command: Remote, context: &Context<'_>) -> Result<Outcome> {
         Remote::Iam(Deferred(command)) => Box::pin(iam::run(command, context)).await,
         Remote::Sts(Deferred(command)) => Box::pin(sts::run(command, context)).await,
         Remote::Operation(Deferred(command)) => operation::run(command, context).await,
+        Remote::Exec(args) => Box::pin(iam::access_key::exec::run(args.0, context)).await,
+        Remote::Serve(args) => Box::pin(iam::access_key::serve::run(args.0, context)).await,
     }
 }

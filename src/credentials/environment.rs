@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use super::{CONFLICTING_VARIABLES, Credentials};
+use secrecy::ExposeSecret;
+
+use super::endpoint::Endpoint;
+use super::{CONFLICTING_VARIABLES, Credentials, Storage};
 use crate::auth::sign_in::CREDENTIAL_VARIABLES;
 use crate::env::Env;
 
@@ -23,6 +26,16 @@ const TURNED_OFF: [&str; 3] =
 
 /// Has the command run with these credentials and no others.
 pub fn set(command: &mut Command, credentials: &Credentials, env: &Env) {
+    remove_competing(command, env);
+    for variable in credentials.variables() {
+        match variable.value {
+            Some(value) => command.env(variable.name, value),
+            None => command.env_remove(variable.name),
+        };
+    }
+}
+
+fn remove_competing(command: &mut Command, env: &Env) {
     let prefixed = env.vars.keys().map(String::as_str).filter(|name| name.starts_with(COMPETING_PREFIX));
     for name in CONFLICTING_VARIABLES.into_iter().chain(COMPETING).chain(prefixed) {
         command.env_remove(name);
@@ -30,11 +43,38 @@ pub fn set(command: &mut Command, credentials: &Credentials, env: &Env) {
     for name in TURNED_OFF {
         command.env(name, "false");
     }
-    for variable in credentials.variables() {
-        match variable.value {
-            Some(value) => command.env(variable.name, value),
-            None => command.env_remove(variable.name),
-        };
+}
+
+/// More variables that AWS SDKs would take other credentials from, since they look for a container credentials endpoint
+/// after all others.
+///
+/// Source: AWS SDKs and Tools Reference Guide, "Credential provider chain"; botocore, `credentials.py`,
+/// `create_credential_resolver`, for `AWS_CREDENTIAL_FILE`.
+const BEFORE_ENDPOINT: [&str; 5] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_CREDENTIAL_FILE",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+];
+
+/// Variables that name the files in which AWS SDKs look for credentials.
+const FILES: [&str; 2] = ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"];
+
+/// Has the command take its credentials from this endpoint and from nowhere else.
+pub fn set_endpoint(command: &mut Command, endpoint: &Endpoint, storage: &Storage, env: &Env) {
+    remove_competing(command, env);
+    for name in BEFORE_ENDPOINT {
+        command.env_remove(name);
+    }
+    for name in FILES {
+        command.env(name, if cfg!(windows) { "NUL" } else { "/dev/null" });
+    }
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
+    command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url());
+    command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", endpoint.token().expose_secret());
+    for variable in storage.variables() {
+        command.env(variable.name, variable.value.unwrap_or_default());
     }
 }
 

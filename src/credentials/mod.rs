@@ -1,8 +1,10 @@
 //! A key in the hands of a client: the variables, forms and files that S3 clients and shells read.
 
 pub mod aws_file;
+pub mod endpoint;
 pub mod environment;
 pub mod forms;
+pub mod renewal;
 
 use chrono::SecondsFormat;
 use secrecy::{ExposeSecret, SecretString};
@@ -50,6 +52,18 @@ pub struct Variable<'a> {
 pub const CONFLICTING_VARIABLES: [&str; 5] =
     ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"];
 
+impl Storage {
+    /// The variables that AWS SDKs read.
+    pub fn variables(&self) -> [Variable<'_>; 3] {
+        let set = |name, value| Variable { name, value: Some(value) };
+        [
+            set("AWS_REGION", &self.region),
+            set("AWS_DEFAULT_REGION", &self.region),
+            set("AWS_ENDPOINT_URL_S3", &self.endpoint),
+        ]
+    }
+}
+
 impl Credentials {
     /// A key that expires.
     pub fn ephemeral(key: &EphemeralKey, storage: Storage) -> Self {
@@ -76,14 +90,15 @@ impl Credentials {
     /// The variables that AWS SDKs read, in the order in which they are printed.
     pub fn variables(&self) -> [Variable<'_>; 7] {
         let set = |name, value| Variable { name, value: Some(value) };
+        let [region, default_region, endpoint] = self.storage.variables();
         [
             set("AWS_ACCESS_KEY_ID", &self.access_key_id),
             set("AWS_SECRET_ACCESS_KEY", self.secret.expose_secret()),
             Variable { name: "AWS_SESSION_TOKEN", value: self.session_token.as_ref().map(ExposeSecret::expose_secret) },
             Variable { name: "AWS_CREDENTIAL_EXPIRATION", value: self.expires_at.as_deref() },
-            set("AWS_REGION", &self.storage.region),
-            set("AWS_DEFAULT_REGION", &self.storage.region),
-            set("AWS_ENDPOINT_URL_S3", &self.storage.endpoint),
+            region,
+            default_region,
+            endpoint,
         ]
     }
 
@@ -109,9 +124,17 @@ pub(crate) mod tests {
         expiring_at("2025-12-16T09:23:51.383485065+03:00")
     }
 
-    fn expiring_at(time: &str) -> Credentials {
+    pub(crate) fn temporary_key() -> EphemeralKey {
+        key_expiring_at("2025-12-16T09:23:51.383485065+03:00")
+    }
+
+    fn key_expiring_at(time: &str) -> EphemeralKey {
         let key = json!({"accessKeyId": "aje0", "secret": "YC+/s", "sessionToken": "s1.a==.b", "expiresAt": time});
-        Credentials::ephemeral(&EphemeralKey::parse(key, Lifetime::unknown).unwrap(), storage())
+        EphemeralKey::parse(key, Lifetime::unknown).unwrap()
+    }
+
+    fn expiring_at(time: &str) -> Credentials {
+        Credentials::ephemeral(&key_expiring_at(time), storage())
     }
 
     pub(crate) fn permanent() -> Credentials {

@@ -319,7 +319,8 @@ impl Error {
         self.exit_code() == 5
     }
 
-    fn code_name(&self) -> &str {
+    /// The code of `--error-format json`.
+    pub fn code_name(&self) -> &str {
         if let Some(code) = &self.0.server_code {
             return code;
         }

@@ -35,6 +35,7 @@ mod debug;
 mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+pub mod loopback;
 mod origin;
 mod proxy;
 mod request;

@@ -103,6 +103,28 @@ pub async fn issue(request: &KeyRequest, context: &Context<'_>) -> Result<Issued
 }
 
 async fn issue_new(request: &KeyRequest, context: &Context<'_>) -> Result<EphemeralKey> {
+    let min_ttl = request.min_ttl.map(|min_ttl| min_ttl.duration);
+    // A key does not outlive the token that it is issued with.
+    let key = issue_of_any_lifetime(request, request.duration.max(min_ttl), context).await?;
+    if let Some(min_ttl) = &request.min_ttl {
+        min_ttl.check(&key)?;
+    }
+    if let Some(note) = shortfall(&key, request.duration) {
+        context.log.note(&note);
+    }
+    Ok(key)
+}
+
+/// A new key for the request, whatever its lifetime; it is issued with a token that is valid for `token_lifetime`, where
+/// there is one.
+///
+/// # Errors
+/// The key cannot be issued.
+pub async fn issue_of_any_lifetime(
+    request: &KeyRequest,
+    token_lifetime: Option<Duration>,
+    context: &Context<'_>,
+) -> Result<EphemeralKey> {
     let subject_id = match &request.subject {
         Some(Subject::ServiceAccountName(name)) => {
             Some(context.service_account_id("--service-account-name", name).await?)
@@ -118,8 +140,7 @@ async fn issue_new(request: &KeyRequest, context: &Context<'_>) -> Result<Epheme
         duration: request.duration,
     };
     let client = context.client()?;
-    if let Some(lifetime) = request.duration.max(request.min_ttl.map(|min_ttl| min_ttl.duration)) {
-        // A key does not outlive the token that it is issued with, so a token that lasts long enough is obtained first.
+    if let Some(lifetime) = token_lifetime {
         client.tokens().token(RequiredLifetime::AtLeast(lifetime)).await?;
     }
     let advice =
@@ -127,18 +148,11 @@ async fn issue_new(request: &KeyRequest, context: &Context<'_>) -> Result<Epheme
                   command again for another one"
             .to_owned();
     let key = context.create_secret(advice, temporary_access_key::create_ephemeral(client, &call)).await;
-    let key = key.map_err(|error| error.context("cannot issue an ephemeral key"))?;
-    if let Some(min_ttl) = &request.min_ttl {
-        min_ttl.check(&key)?;
-    }
-    if let Some(note) = shortfall(&key, request.duration) {
-        context.log.note(&note);
-    }
-    Ok(key)
+    key.map_err(|error| error.context("cannot issue an ephemeral key"))
 }
 
 /// What to say when the server granted a shorter lifetime than requested.
-fn shortfall(key: &EphemeralKey, requested: Option<Duration>) -> Option<String> {
+pub fn shortfall(key: &EphemeralKey, requested: Option<Duration>) -> Option<String> {
     let requested = requested?;
     let granted = key.lifetime.granted;
     (granted + CLOCK_TOLERANCE < requested).then(|| {

@@ -25,6 +25,7 @@ pub struct MinTtl {
 enum Reason {
     Flag,
     ExportProcess,
+    Renewal,
 }
 
 impl MinTtl {
@@ -50,6 +51,26 @@ impl MinTtl {
                 Err(too_short("the duration", requested))
             }
             _ => Ok(Some(min_ttl)),
+        }
+    }
+
+    /// The minimum of the flag `--min-ttl` for a key that is renewed in the background, or what AWS SDKs need.
+    ///
+    /// # Errors
+    /// The requested lifetime is shorter.
+    pub fn for_renewal(flag: Option<Duration>, requested: Option<Duration>) -> Result<Self> {
+        if let Some(min_ttl) = Self::resolve(flag, false, requested)? {
+            return Ok(min_ttl);
+        }
+        match requested {
+            Some(requested) if requested < FOR_PROCESS => Err(Error::usage(format!(
+                "the duration is {}, which is too short for a key that is renewed: AWS SDKs request new credentials 15 \
+                 minutes before the old ones expire, so one with less than {} left is not given to them",
+                duration::human(requested),
+                duration::human(FOR_PROCESS)
+            ))
+            .hint("give at least 16m, or a shorter --min-ttl")),
+            _ => Ok(Self { duration: FOR_PROCESS, reason: Reason::Renewal }),
         }
     }
 
@@ -90,6 +111,10 @@ impl MinTtl {
                 "the server granted a lifetime of {granted}, which is less than the {minimum} that --export process \
                  needs; the key is not shown"
             ),
+            Reason::Renewal => format!(
+                "the server granted a lifetime of {granted}, which is less than the {minimum} that AWS SDKs need; the key \
+                 is not used"
+            ),
         })
         .hint(
             "a key does not outlive the IAM token it is issued with; authenticate again, or request a shorter lifetime",
@@ -129,6 +154,20 @@ mod tests {
         assert_eq!(resolve(Some(5), false, Some(15)).unwrap(), Some((5, Reason::Flag)));
         for (ttl, process, requested) in [(None, true, Some(15)), (Some(15), true, None), (Some(20), false, Some(15))] {
             assert_eq!(resolve(ttl, process, requested).unwrap_err().exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_renewed_has_16_minutes_left_unless_min_ttl_says_otherwise() {
+        let resolve = |ttl: Option<u32>, requested: Option<u32>| {
+            MinTtl::for_renewal(ttl.map(|m| m * MINUTE), requested.map(|m| m * MINUTE)).map(|min_ttl| min_ttl.duration)
+        };
+        assert_eq!(resolve(None, None).unwrap(), 16 * MINUTE);
+        assert_eq!(resolve(None, Some(16)).unwrap(), 16 * MINUTE);
+        assert_eq!(resolve(Some(1), Some(15)).unwrap(), MINUTE);
+        assert_eq!(resolve(Some(30), Some(30)).unwrap(), 30 * MINUTE);
+        for (ttl, requested) in [(None, Some(15)), (Some(20), Some(19))] {
+            assert_eq!(resolve(ttl, requested).unwrap_err().exit_code(), 2);
         }
     }
 

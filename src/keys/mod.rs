@@ -10,6 +10,7 @@ pub mod find;
 pub mod issue;
 pub mod min_ttl;
 pub mod policy;
+pub mod refresh;
 pub mod rotate;
 pub mod rotation_marker;
 pub mod session_name;

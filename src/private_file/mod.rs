@@ -5,6 +5,7 @@ mod trust;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
@@ -44,7 +45,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// The replacement of a file, prepared so that [`commit`](Self::commit) cannot fail for a reason that is there already.
 #[derive(Debug)]
 pub struct Replacement {
-    file: NamedTempFile,
+    file: Temporary,
     path: PathBuf,
 }
 
@@ -76,6 +77,37 @@ impl Replacement {
     }
 }
 
+/// A file of the mode 0600 that does not exist yet, prepared so that it appears at once and whole.
+#[derive(Debug)]
+pub struct NewFile {
+    file: Temporary,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Writes the content beside the path.
+    ///
+    /// # Errors
+    /// The directory cannot be written, or the disk is full.
+    pub fn prepare(path: &Path, content: &[u8]) -> io::Result<Self> {
+        fs::metadata(parent_directory(path))?;
+        // The error would repeat the path.
+        let file = temporary(path).map_err(|error| io::Error::from(error.kind()))?;
+        file.as_file().write_all(content)?;
+        file.as_file().sync_all()?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// Lets the file appear.
+    ///
+    /// # Errors
+    /// There is one of this name by now.
+    pub fn commit(self) -> io::Result<()> {
+        self.file.file.persist_noclobber(&self.path)?;
+        Ok(())
+    }
+}
+
 fn replace_by_copy(path: &Path) -> io::Result<()> {
     let metadata = fs::metadata(path)?;
     let file = temporary(path)?;
@@ -85,7 +117,7 @@ fn replace_by_copy(path: &Path) -> io::Result<()> {
     persist(file, path)
 }
 
-fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
+fn persist(file: Temporary, path: &Path) -> io::Result<()> {
     if let Ok(replaced) = fs::symlink_metadata(path) {
         if !replaced.is_file() && !replaced.is_symlink() {
             return Err(io::Error::other("it is not a regular file"));
@@ -93,7 +125,7 @@ fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
         keep_owner(file.as_file(), &replaced)?;
     }
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    file.file.persist(path)?;
     // The rename itself is on the disk only after this; some file systems cannot sync a directory.
     if let Ok(directory) = File::open(parent_directory(path)) {
         let _ = directory.sync_all();
@@ -115,12 +147,58 @@ fn keep_owner(_file: &File, _replaced: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
+/// How many temporary files of this process there are.
+static TEMPORARY_FILES: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// A temporary file, which [`wait_for_writes`] waits for.
+#[derive(Debug)]
+struct Temporary {
+    // Dropped first, so that the file is gone when it is not counted any more.
+    file: NamedTempFile,
+    _counted: Counted,
+}
+
+impl Temporary {
+    fn as_file(&self) -> &File {
+        self.file.as_file()
+    }
+}
+
+/// A temporary file in the count.
+#[derive(Debug)]
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        *TEMPORARY_FILES.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        *TEMPORARY_FILES.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        TEMPORARY_FILES.1.notify_all();
+    }
+}
+
+/// Waits until no thread of this process has a temporary file any more, for a second at most: a process that ended at once
+/// would leave it behind.
+pub fn wait_for_writes() {
+    let (count, changed) = &TEMPORARY_FILES;
+    let count = count.lock().unwrap_or_else(PoisonError::into_inner);
+    // Whatever comes of it, the process ends.
+    drop(changed.wait_timeout_while(count, Duration::from_secs(1), |count| *count > 0));
+}
+
 /// Makes the file that replaces this one: in the same directory, since only a rename within one file system is atomic.
 /// What processes that were killed have left there is removed.
-fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+fn temporary(path: &Path) -> io::Result<Temporary> {
     let directory = parent_directory(path);
     remove_temporary(directory, LONGEST_WRITE);
-    tempfile::Builder::new().prefix(TEMPORARY.0).suffix(TEMPORARY.1).tempfile_in(directory)
+    let counted = Counted::new();
+    let file = tempfile::Builder::new().prefix(TEMPORARY.0).suffix(TEMPORARY.1).tempfile_in(directory)?;
+    Ok(Temporary { file, _counted: counted })
 }
 
 /// Removes the temporary files of this program that are at least this old.
@@ -188,6 +266,18 @@ mod tests {
         assert_eq!(mode(path.parent().unwrap()).unwrap() & 0o777, 0o700);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         assert!(is_own(&path) && !others_can_read(&path));
+    }
+
+    #[test]
+    fn a_new_file_appears_whole_and_never_in_the_place_of_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let [first, second] = [b"first", b"other"].map(|content| NewFile::prepare(&path, content).unwrap());
+        assert!(!path.exists());
+        first.commit().unwrap();
+        assert_eq!(second.commit().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!((fs::read(&path).unwrap(), mode(&path).unwrap() & 0o777), (b"first".to_vec(), 0o600));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]

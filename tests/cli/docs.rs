@@ -22,13 +22,14 @@ use crate::support::User;
 
 /// The pages whose every `sh` block is run.
 #[cfg(unix)]
-const RUN: [&str; 9] = [
+const RUN: [&str; 10] = [
     "README.md",
     "docs/access-keys.md",
     "docs/authentication.md",
     "docs/configuration.md",
     "docs/ephemeral-keys.md",
     "docs/from-yc.md",
+    "docs/refresh.md",
     "docs/request-files.md",
     "docs/s3-clients.md",
     "docs/sts.md",
@@ -39,7 +40,7 @@ const RUN: [&str; 9] = [
 const CLIENTS: [&str; 7] = ["aws", "curl", "docker", "python3", "rclone", "s5cmd", "terraform"];
 #[cfg(unix)]
 const CLIENT: &str = "#!/bin/sh
-case \"${AWS_ACCESS_KEY_ID-}${AWS_PROFILE-}${YC_TOKEN-} $*\" in
+case \"${AWS_ACCESS_KEY_ID-}${AWS_PROFILE-}${YC_TOKEN-}${AWS_CONTAINER_AUTHORIZATION_TOKEN-} $*\" in
 ' '*--profile* | ' '*--env-file*) ;;
 ' '*) echo \"$0 has no key\" >&2; exit 1 ;;
 esac

@@ -63,8 +63,46 @@ fn the_command_has_the_key_and_nothing_that_competes() {
 }
 
 #[test]
+fn without_a_command_the_shell_of_the_user_is_started() {
+    let mut user = User::signed_in();
+    write_script(&user, "shell", "#!/bin/sh\necho \"$# $AWS_ACCESS_KEY_ID\"\n");
+    user.set("SHELL", user.home().join("shell").to_str().unwrap().to_owned());
+    for line in ["exec", "iam access-key exec", "exec --duration 15m"] {
+        let out = user.run(line).ok();
+        assert_eq!(out, format!("0 {}\n", user.cloud.ephemeral_keys().pop().unwrap().access_key_id), "{line}");
+    }
+}
+
+#[test]
+fn an_empty_command_starts_no_shell() {
+    let mut user = User::signed_in();
+    for line in ["exec", "iam access-key exec"] {
+        assert_eq!(
+            user.run(line).failed(2),
+            "ERROR: no command is given, and SHELL, which names your shell, is not set\n\
+             hint: to run a command, type: yc-rs exec -- COMMAND\n"
+        );
+    }
+    user.set("SHELL", "/bin/sh");
+    for line in ["exec", "iam access-key exec"] {
+        assert_eq!(
+            user.run(&format!("{line} --duration 15m --")).failed(2),
+            format!(
+                "ERROR: the following required arguments were not provided:\n  <COMMAND>...\n\
+                 hint: Usage: yc-rs {line} [OPTIONS] [-- <COMMAND>...]\n"
+            )
+        );
+    }
+    user.set("SHELL", "/nonexistent/shell");
+    let message = user.run("exec").failed(127);
+    assert!(message.starts_with("ERROR: cannot run '/nonexistent/shell': there is no such command\n"), "{message}");
+    assert_eq!(user.sent(), [] as [&str; 0]);
+    assert_eq!(user.run("exec -- /bin/echo --").ok(), "--\n");
+}
+
+#[test]
 fn the_exit_status_is_the_commands_own() {
-    exit_statuses((0..10).chain([124, 125, 126, 127, 128, 130, 137, 143, 254, 255]));
+    exit_statuses("--duration 15m", (0..10).chain([124, 125, 126, 127, 128, 130, 137, 143, 254, 255]));
 }
 
 #[test]
@@ -94,7 +132,7 @@ fn signals_reach_the_command() {
 
 /// Lines of `/proc/self/status` of the command: blocked, ignored and caught signals, less those of the C library.
 #[cfg(target_os = "linux")]
-fn signals(out: &str) -> Vec<u64> {
+pub fn signals(out: &str) -> Vec<u64> {
     let masks = ["SigBlk:", "SigIgn:", "SigCgt:"];
     let line = |mask: &&str| out.lines().find_map(|line| line.strip_prefix(mask)).unwrap().trim().to_owned();
     masks.iter().map(|mask| u64::from_str_radix(&line(mask), 16).unwrap() & 0x7fff_ffff).collect()
@@ -195,15 +233,13 @@ fn a_command_that_cannot_be_run_is_found_before_there_is_a_key() {
     ] {
         assert_eq!(exec(&user, &[command]).failed(status), message);
     }
-    user.run("iam access-key exec").failed(2);
-    user.run("iam access-key exec --").failed(2);
     user.run("iam access-key exec ls").failed(2);
     user.run("iam access-key exec --export env -- ls").failed(2);
     assert_eq!(user.sent(), [] as [&str; 0]);
 }
 
 /// Writes a script that may be run.
-fn write_script(user: &User, name: &str, text: &str) {
+pub fn write_script(user: &User, name: &str, text: &str) {
     let script = user.write_file(name, text);
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
 }

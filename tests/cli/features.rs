@@ -40,7 +40,6 @@ fn the_program_is_built_without_the_features_of_the_emulator() {
     let added =
         alone.keys().map(|name| (name.split(' ').next().unwrap(), more(name))).filter(|(_, more)| !more.is_empty());
     let expected = [
-        ("hyper", "server"),
         ("hyper-util", "server,server-auto"),
         ("tokio", "macros,rt-multi-thread,tokio-macros"),
         ("tokio-rustls", "ring"),

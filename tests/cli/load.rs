@@ -164,14 +164,14 @@ pub fn writers_of_the_configuration(writers: usize) -> Figures {
     Figures::of(&user, writers)
 }
 
-/// `exec` ends with the exit status of its command: each of these.
+/// `exec` with these flags ends with the exit status of its command: each of these.
 #[cfg(unix)]
-pub fn exit_statuses(statuses: impl IntoIterator<Item = i32>) -> Figures {
+pub fn exit_statuses(flags: &str, statuses: impl IntoIterator<Item = i32>) -> Figures {
     let user = User::signed_in();
     let mut processes = 0;
     for status in statuses {
         let exit = format!("exit {status}");
-        let line = "iam access-key exec --duration 15m -- /bin/sh -c";
+        let line = format!("iam access-key exec {flags} -- /bin/sh -c");
         assert_eq!(user.run_args(line.split(' ').chain([exit.as_str()])).code, status);
         processes += 1;
     }

@@ -33,6 +33,8 @@ mod endpoints;
 mod errors;
 #[cfg(unix)]
 mod exec;
+#[cfg(unix)]
+mod exec_refresh;
 mod export;
 mod features;
 #[cfg(unix)]
@@ -61,12 +63,16 @@ mod output;
 mod programs;
 mod proxies;
 #[cfg(unix)]
+mod refresh_docs;
+#[cfg(unix)]
 mod request_files;
 mod retries;
 #[cfg(target_os = "linux")]
 mod rotate;
 mod route;
 mod secrets;
+#[cfg(unix)]
+mod serve;
 mod settings;
 mod source;
 mod sources;

@@ -15,6 +15,9 @@ use crate::support::{Ran, User};
 /// So many characters in a row must not be shown.
 const PART: usize = 12;
 
+/// The lifetime of a key with which `serve` does not run on.
+const SHORT: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// What people paste into the wrong place, by a name for messages.
 fn secrets(user: &User) -> Vec<(&'static str, String)> {
     let key = user.cloud.admin_key().file();
@@ -125,6 +128,7 @@ fn command_lines(secret: &str) -> Vec<Vec<String>> {
 
 fn check(secret_at: usize) {
     let user = User::signed_in();
+    user.cloud.set_ephemeral_key_lifetime(SHORT);
     let (what, secret) = secrets(&user).swap_remove(secret_at);
     for mut line in command_lines(&secret) {
         for format in ["text", "json"] {
@@ -281,6 +285,7 @@ fn a_value_is_shown_on_one_line_of_at_most_80_characters() {
 #[test]
 fn a_long_value_is_cut_in_every_flag_and_variable() {
     let mut user = User::signed_in().over_https();
+    user.cloud.set_ephemeral_key_lifetime(SHORT);
     let long = "long-name/".repeat(40);
     for line in command_lines(&long) {
         for shown in user.run_args(&line).err.lines().filter(|shown| shown.starts_with("ERROR:")) {

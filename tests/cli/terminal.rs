@@ -22,7 +22,7 @@ pub enum Stream {
 use Stream::{Err, Out};
 
 /// The two ends of a new pseudo-terminal: what a person looks at, and what a program writes to.
-pub fn terminal() -> (File, Stdio) {
+pub fn terminal() -> (File, File) {
     let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&screen).unwrap();
     unlockpt(&screen).unwrap();
@@ -45,6 +45,7 @@ fn read_all(mut screen: File) -> String {
 /// Runs the program with one stream on a terminal and the other in a pipe.
 pub fn at_terminal(stream: Stream, user: &User, args: &[&str]) -> Ran {
     let (screen, program) = terminal();
+    let program = Stdio::from(program);
     let mut command = user.command(args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     match stream {

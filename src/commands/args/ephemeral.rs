@@ -9,7 +9,7 @@ use super::policy;
 use super::request_file::{FileArg, RequestFields};
 use crate::api::temporary_access_key::LIFETIMES;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys::issue::{KeyRequest, Subject};
 use crate::keys::min_ttl::MinTtl;
 use crate::keys::{policy as session_policy, session_name};
@@ -103,6 +103,23 @@ impl EphemeralArgs {
             min_ttl: MinTtl::resolve(self.min_ttl, for_process, duration)?,
             use_cache: self.cache || (for_process && !self.no_cache),
         })
+    }
+    /// The request for a key that is renewed in the background, and the lifetime that it has left at all times.
+    ///
+    /// # Errors
+    /// One of flags and request file is malformed, or has no effect on such a key.
+    pub async fn renewed_request(self, context: &Context<'_>) -> Result<(KeyRequest, MinTtl)> {
+        for (flag, is_given) in [("--cache", self.cache), ("--no-cache", self.no_cache)] {
+            if is_given {
+                return Err(Error::usage(format!(
+                    "{flag} has no effect on a key that is renewed, which is never cached"
+                )));
+            }
+        }
+        let flag = self.min_ttl;
+        let request = self.request(false, context).await?;
+        let min_ttl = MinTtl::for_renewal(flag, request.duration)?;
+        Ok((request, min_ttl))
     }
 }
 

@@ -59,6 +59,11 @@ impl Credentials {
     }
 }
 
+/// The lines by which sh, bash or zsh export these variables, whose values [`ExportFormat::Env`] can carry.
+pub fn shell_exports(variables: &[Variable<'_>]) -> String {
+    sh::text(variables, "export ")
+}
+
 impl ExportFormat {
     /// Whether the form can carry the value: it comes out again as it went in, and stays within its quotes.
     ///

@@ -382,6 +382,17 @@ impl Emulator {
         }
     }
 
+    /// Sets the longest lifetime of the ephemeral keys that are issued from now on, which the service does not document:
+    /// it grants no more than the token has, and how much less is left to it.
+    pub fn set_ephemeral_key_lifetime(&self, longest: Duration) {
+        self.shared.state().settings.ephemeral_key_lifetime = Some(longest);
+    }
+
+    /// Sets whether the service of ephemeral keys refuses every request as unavailable.
+    pub fn set_ephemeral_keys_unavailable(&self, unavailable: bool) {
+        self.shared.state().settings.ephemeral_keys_unavailable = unavailable;
+    }
+
     /// Sets the lifetime of tokens issued from now on.
     pub fn set_token_lifetime(&self, lifetime: Duration) {
         self.shared.state().settings.token_lifetime = lifetime;

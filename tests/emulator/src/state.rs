@@ -237,6 +237,10 @@ pub(crate) struct Settings {
     pub(crate) operation_polls: u32,
     pub(crate) token_lifetime: Duration,
     pub(crate) access_key_quota: usize,
+    /// The longest lifetime of an ephemeral key, where it is not that of its token.
+    pub(crate) ephemeral_key_lifetime: Option<Duration>,
+    /// Whether no ephemeral key can be had.
+    pub(crate) ephemeral_keys_unavailable: bool,
     pub(crate) any_types: bool,
     pub(crate) jwt_audience: String,
     /// Whether workload identity federation refuses with `google.rpc.Status`.
@@ -253,6 +257,8 @@ impl Default for Settings {
             token_lifetime: Duration::from_secs(12 * 3600),
             // Source: IAM docs, quotas and limits.
             access_key_quota: 1000,
+            ephemeral_key_lifetime: None,
+            ephemeral_keys_unavailable: false,
             any_types: true,
             // Source: IAM docs, getting an IAM token for a service account.
             jwt_audience: "https://iam.api.cloud.yandex.net/iam/v1/tokens".to_owned(),

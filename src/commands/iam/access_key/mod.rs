@@ -3,12 +3,13 @@
 mod audit;
 mod create;
 mod delete;
-mod exec;
+pub(in crate::commands) mod exec;
 mod get;
 mod issue_ephemeral;
 mod list;
 mod list_operations;
 mod rotate;
+pub(in crate::commands) mod serve;
 mod update;
 
 use clap::Subcommand;
@@ -48,8 +49,10 @@ pub enum Command {
     /// Creates a key for the same service account, shows that the storage accepts it, delivers it to a profile of the AWS
     /// CLI, a file, a secret of Lockbox or a command, and deletes the old key.
     Rotate(Box<Deferred<rotate::Args>>),
-    /// Run a command with an ephemeral access key in its environment
+    /// Run a command, or your shell, with an ephemeral access key in its environment
     Exec(Box<Deferred<exec::Args>>),
+    /// Serve an ephemeral access key that is renewed to S3 clients, as a container credentials endpoint
+    Serve(Box<Deferred<serve::Args>>),
 }
 
 /// Runs one of the commands.
@@ -68,6 +71,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
         Command::Audit(args) => audit::run(args.0, context).await,
         Command::Rotate(args) => rotate::run(args.0, context).await,
         Command::Exec(args) => exec::run(args.0, context).await,
+        Command::Serve(args) => serve::run(args.0, context).await,
     }
 }
 

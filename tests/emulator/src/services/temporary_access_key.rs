@@ -23,6 +23,9 @@ pub(crate) const ROUTES: &[Route] = &[Route::post("/iam/aws-compatibility/v1/eph
 /// Issues a key that expires no later than the token of the request.
 /// A duration that reaches further is cut short: the proto says that the key is never longer than the token.
 fn create(state: &mut State, call: &Call) -> Result<Reply, Status> {
+    if state.settings.ephemeral_keys_unavailable {
+        return Err(Status::new(14, "The service is unavailable"));
+    }
     let caller = call.caller();
     let subject_id = match call.field("subjectId") {
         "" => caller.subject_id.clone(),
@@ -34,11 +37,13 @@ fn create(state: &mut State, call: &Call) -> Result<Reply, Status> {
     }
     let duration = field::seconds(call.field("duration"));
     let wanted = duration.and_then(|duration| TimeDelta::from_std(duration).ok()).map(|duration| call.now + duration);
+    let longest = state.settings.ephemeral_key_lifetime.and_then(|longest| TimeDelta::from_std(longest).ok());
+    let latest = longest.map_or(caller.token.expires_at, |longest| caller.token.expires_at.min(call.now + longest));
     let key = EphemeralKey {
         access_key_id: shape::resource_id(),
         secret: shape::ephemeral_secret(),
         session_token: shape::session_token(),
-        expires_at: wanted.map_or(caller.token.expires_at, |wanted| wanted.min(caller.token.expires_at)),
+        expires_at: wanted.map_or(latest, |wanted| wanted.min(latest)),
         subject_id,
         session_name: call.field("sessionName").to_owned(),
         policy: call.has("policy").then(|| call.field("policy").to_owned()),

@@ -210,6 +210,23 @@ fn an_ephemeral_key_never_outlives_its_token() {
 }
 
 #[test]
+fn ephemeral_keys_may_be_granted_less_or_not_at_all() {
+    let cloud = Emulator::start();
+    cloud.set_ephemeral_key_lifetime(Duration::from_secs(62));
+    let create = |body: Value| call("POST", EPHEMERAL).admin(&cloud).json(body).send(&cloud);
+    for body in [json!({"sessionName": "a"}), json!({"sessionName": "a", "duration": "900s"})] {
+        create(body).ok();
+        let left = cloud.ephemeral_keys().pop().unwrap().expires_at - cloud.now();
+        assert!(left <= TimeDelta::seconds(62) && left > TimeDelta::seconds(30));
+    }
+    cloud.set_ephemeral_keys_unavailable(true);
+    create(json!({"sessionName": "a"})).refused(503, 14, "");
+    cloud.set_ephemeral_keys_unavailable(false);
+    create(json!({"sessionName": "a"})).ok();
+    assert_eq!(cloud.ephemeral_keys().len(), 3);
+}
+
+#[test]
 fn ephemeral_requests_are_held_to_the_limits() {
     let cloud = Emulator::start();
     let create = |body: Value| call("POST", EPHEMERAL).admin(&cloud).json(body).send(&cloud);

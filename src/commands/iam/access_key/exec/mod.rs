@@ -1,7 +1,13 @@
 //! `iam access-key exec`
 
+#[cfg(unix)]
+mod refresh;
+
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::process::Command;
+
+use clap::ArgMatches;
 
 use crate::commands::Outcome;
 use crate::commands::args::delivery::RegionArg;
@@ -9,21 +15,25 @@ use crate::commands::args::ephemeral::EphemeralArgs;
 use crate::commands::args::reject_format_flags;
 use crate::context::Context;
 use crate::credentials::{Credentials, environment};
+use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::keys::issue;
+use crate::keys::issue::{self, KeyRequest};
 use crate::keys::storage::storage;
 use crate::process::{self, CannotRun};
 use crate::text::quote;
 
-/// Run a command with an ephemeral access key in its environment
+/// Run a command, or your shell, with an ephemeral access key in its environment
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Stay, and serve the command a key that is renewed before it expires
+    #[arg(long, conflicts_with_all = ["cache", "no_cache"])]
+    refresh: bool,
     #[command(flatten)]
     key: EphemeralArgs,
     #[command(flatten)]
     region: RegionArg,
-    /// The command and its arguments, behind `--`
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// The command and its arguments, behind `--` [default: your shell, `$SHELL`]
+    #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
@@ -32,28 +42,75 @@ pub struct Args {
 /// # Errors
 /// No key can be had, or the command cannot be run.
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
-    let [program, arguments @ ..] = &args.command[..] else { return Err(Error::usage("no command is given")) };
     reject_format_flags("exec", context)?;
-    let request = args.key.request(false, context).await?;
+    let words = command_or_shell(args.command, context.env)?;
+    let [program, arguments @ ..] = &words[..] else { return Err(Error::internal("the command has no words")) };
     let path = context.env.path.as_deref();
-    process::find_program(program, path).map_err(|reason| cannot_run(program, path, &reason))?;
+    let find_program = || process::find_program(program, path).map_err(|reason| cannot_run(program, path, &reason));
+    let mut command = Command::new(program);
+    command.args(arguments);
+    if args.refresh {
+        #[cfg(not(unix))]
+        return Err(Error::usage("--refresh is not supported on this system").hint("use yc-rs serve"));
+        #[cfg(unix)]
+        {
+            let (request, min_ttl) = args.key.renewed_request(context).await?;
+            find_program()?;
+            let storage = storage(args.region.region.as_deref(), context).await?;
+            remove_own_credentials(&mut command, &request, context)?;
+            // On the heap, since several futures would hold it.
+            return Box::pin(refresh::run(command, &request, min_ttl, &storage, context)).await;
+        }
+    }
+    let request = args.key.request(false, context).await?;
+    find_program()?;
     let storage = storage(args.region.region.as_deref(), context).await?;
     let issued = issue::issue(&request, context).await?;
     let advice = issue::lost_secret_advice(&issued);
-    let mut command = Command::new(program);
-    command.args(arguments);
     environment::set(&mut command, &Credentials::ephemeral(&issued.key, storage), context.env);
-    if request.policy.is_some() {
-        environment::remove_own_credentials(&mut command, subject_token_variable(context)?);
-    }
+    remove_own_credentials(&mut command, &request, context)?;
     match process::replace_with(command) {
         Ok(status) => Ok(Outcome { status, ..Outcome::default() }),
-        Err(error) => {
-            let kind = Kind::NotRun(process::shell_status(&error));
-            let message = format!("cannot run {}: {error}", quote::value(&program.to_string_lossy()));
-            Err(Error::new(kind, message).hint(SHELL_HINT).urgent_hint(&advice))
-        }
+        Err(error) => Err(not_started(program, &error).urgent_hint(&advice)),
     }
+}
+
+/// The error for a command that the system does not run, though it was found.
+fn not_started(program: &OsStr, error: &io::Error) -> Error {
+    let kind = Kind::NotRun(process::shell_status(error));
+    Error::new(kind, format!("cannot run {}: {error}", quote::value(&program.to_string_lossy()))).hint(SHELL_HINT)
+}
+
+/// With a policy, the command does not get the credentials of this program.
+fn remove_own_credentials(command: &mut Command, request: &KeyRequest, context: &Context<'_>) -> Result<()> {
+    if request.policy.is_some() {
+        environment::remove_own_credentials(command, subject_token_variable(context)?);
+    }
+    Ok(())
+}
+
+/// Whether a command line that is understood names no command for `exec`.
+pub fn names_no_command(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some(("exec", exec)) => !exec.contains_id("command"),
+        Some((_, deeper)) => names_no_command(deeper),
+        None => false,
+    }
+}
+
+/// The command with its arguments; without one, the shell of the user.
+///
+/// # Errors
+/// There is neither.
+fn command_or_shell(command: Vec<OsString>, env: &Env) -> Result<Vec<OsString>> {
+    if !command.is_empty() {
+        return Ok(command);
+    }
+    let shell = env.var("SHELL").ok_or_else(|| {
+        Error::usage("no command is given, and SHELL, which names your shell, is not set")
+            .hint("to run a command, type: yc-rs exec -- COMMAND")
+    })?;
+    Ok(vec![shell.into()])
 }
 
 const SHELL_HINT: &str =

@@ -1,5 +1,8 @@
 //! This process, its threads, and those that it starts: core dumps, and a command that replaces it.
 
+#[cfg(unix)]
+pub mod child;
+
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -43,16 +46,16 @@ fn restore_core_limit() {
 /// Makes a write beyond the limit of the size of a file an error, where it would end this process without a word. A
 /// command that replaces this process finds the signal as it was, since one that is caught is restored then.
 #[cfg(unix)]
-pub fn catch_file_size_signal(is_ignored: bool) {
-    if !is_ignored {
-        let signal = rustix::process::Signal::XFSZ.as_raw();
+pub fn catch_file_size_signal(is_ignored: impl Fn(i32) -> bool) {
+    let signal = rustix::process::Signal::XFSZ.as_raw();
+    if !is_ignored(signal) {
         // It is an additional protection: the program works without it.
         let _ = signal_hook::flag::register(signal, std::sync::Arc::default());
     }
 }
 
 #[cfg(not(unix))]
-pub fn catch_file_size_signal(_: bool) {}
+pub fn catch_file_size_signal(_: impl Fn(i32) -> bool) {}
 
 /// Replaces this process with the command; returns only when that fails.
 ///
