@@ -92,7 +92,10 @@ impl NewFile {
     /// # Errors
     /// The directory cannot be written, or the disk is full.
     pub fn prepare(path: &Path, content: &[u8]) -> io::Result<Self> {
-        let file = temporary(parent_directory(path))?;
+        let directory = parent_directory(path);
+        fs::metadata(directory)?;
+        // The error would repeat the path.
+        let file = temporary(directory).map_err(|error| io::Error::from(error.kind()))?;
         file.as_file().write_all(content)?;
         file.as_file().sync_all()?;
         Ok(Self { file, path: path.to_owned() })

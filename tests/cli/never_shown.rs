@@ -125,6 +125,8 @@ fn command_lines(secret: &str) -> Vec<Vec<String>> {
 
 fn check(secret_at: usize) {
     let user = User::signed_in();
+    // With so short a key `serve` does not run on.
+    user.cloud.set_ephemeral_key_lifetime(std::time::Duration::from_secs(60));
     let (what, secret) = secrets(&user).swap_remove(secret_at);
     for mut line in command_lines(&secret) {
         for format in ["text", "json"] {
@@ -281,6 +283,7 @@ fn a_value_is_shown_on_one_line_of_at_most_80_characters() {
 #[test]
 fn a_long_value_is_cut_in_every_flag_and_variable() {
     let mut user = User::signed_in().over_https();
+    user.cloud.set_ephemeral_key_lifetime(std::time::Duration::from_secs(60));
     let long = "long-name/".repeat(40);
     for line in command_lines(&long) {
         for shown in user.run_args(&line).err.lines().filter(|shown| shown.starts_with("ERROR:")) {

@@ -28,7 +28,7 @@ pub struct Endpoint {
 
 /// An endpoint that `serve` runs.
 struct Served {
-    child: Child,
+    child: Option<Child>,
     /// Held open, as by a shell that reads it.
     _out: BufReader<ChildStdout>,
     endpoint: Endpoint,
@@ -115,22 +115,37 @@ impl Served {
             exported(&token, "AWS_CONTAINER_AUTHORIZATION_TOKEN")
         };
         let endpoint = Endpoint::new(&url, &token);
-        Self { child, _out: out, endpoint }
+        Self { child: Some(child), _out: out, endpoint }
+    }
+
+    /// Sends it a signal, and waits for its end.
+    fn end(&mut self, signal: Signal) -> Ran {
+        let child = self.child.take().unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        Ran::of(child)
     }
 
     /// Ends it, and asserts that it has nothing to say.
-    fn stop(self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-        assert_eq!(Ran::of(self.child).ok(), "");
+    fn stop(mut self, signal: Signal) {
+        assert_eq!(self.end(signal).ok(), "");
         assert!(self.endpoint.is_gone());
     }
 
     /// Ends it, and returns its warnings.
-    fn stop_with_warnings(self) -> String {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-        let ran = Ran::of(self.child);
+    fn stop_with_warnings(mut self) -> String {
+        let ran = self.end(Signal::TERM);
         assert_eq!(ran.code, 0, "{ran:?}");
         ran.err
+    }
+}
+
+impl Drop for Served {
+    /// A test that fails leaves nothing running.
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -396,11 +411,14 @@ fn a_file_that_does_not_hold_a_private_token_is_refused_before_anything_is_sent(
         ("dangling", "cannot be read: No such file or directory"),
         (".", "cannot be read: it is a directory\n"),
         ("none/such", "cannot be created: No such file or directory"),
+        ("short/token", "cannot be read: Not a directory"),
     ] {
         let message = user.run(&format!("serve --authorization-token-file {file}")).failed(2);
         let expected = format!("ERROR: --authorization-token-file: the file '{file}' {rule}");
         assert!(message.starts_with(&expected), "{message}");
     }
+    let message = user.run(&format!("serve --authorization-token-file {}", "name".repeat(64))).failed(2);
+    assert!(message.contains("cannot be read: File name too long"), "{message}");
     for file in ["$HOME/token", "~nobody/token"] {
         user.run(&format!("serve --authorization-token-file {file}")).failed(2);
     }

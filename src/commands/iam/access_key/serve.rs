@@ -1,5 +1,6 @@
 //! `iam access-key serve`
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{self, Path, PathBuf};
 use std::pin::pin;
@@ -114,22 +115,30 @@ impl Token {
         let invalid = |rule: String| Error::usage(format!("{flag}: the file {} {rule}", quote::path(file)));
         let file = context.env.path_of(flag, file)?;
         let absolute = path::absolute(&file).map_err(|error| invalid(format!("cannot be found: {error}")))?;
+        // A slash at its end would be that of a directory.
+        let absolute: PathBuf = absolute.components().collect();
         let path = absolute.to_str().ok_or_else(|| invalid("has a path that is not UTF-8".to_owned()))?.to_owned();
         ExportFormat::Env
             .check(&path)
             .map_err(|rule| invalid(format!("has a path that cannot be exported: it {rule}")))?;
-        let (value, new_file) = if absolute.symlink_metadata().is_ok() {
-            let bytes = input::bytes(&absolute, Files::Regular, input::LIMIT).await;
-            let bytes = bytes.map_err(|error| invalid(format!("cannot be read: {error}")))?;
-            if private_file::everybody_can_read(&absolute) {
-                let shown = quote::full_path(&absolute);
-                return Err(invalid("can be read by every user".to_owned()).hint(format!("type: chmod 600 {shown}")));
+        let (value, new_file) = match absolute.symlink_metadata() {
+            Ok(_) => {
+                let bytes = input::bytes(&absolute, Files::Regular, input::LIMIT).await;
+                let bytes = bytes.map_err(|error| invalid(format!("cannot be read: {error}")))?;
+                if private_file::everybody_can_read(&absolute) {
+                    let shown = quote::full_path(&absolute);
+                    return Err(
+                        invalid("can be read by every user".to_owned()).hint(format!("type: chmod 600 {shown}"))
+                    );
+                }
+                (endpoint::parse_token(bytes).map_err(invalid)?, None)
             }
-            (endpoint::parse_token(bytes).map_err(invalid)?, None)
-        } else {
-            let value = new_token()?;
-            let new_file = NewFile::prepare(&absolute, value.expose_secret().as_bytes());
-            (value, Some(new_file.map_err(|error| invalid(format!("cannot be created: {error}")))?))
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let value = new_token()?;
+                let new_file = NewFile::prepare(&absolute, value.expose_secret().as_bytes());
+                (value, Some(new_file.map_err(|error| invalid(format!("cannot be created: {error}")))?))
+            }
+            Err(error) => return Err(invalid(format!("cannot be read: {error}"))),
         };
         context.mask_secrets([&value]);
         Ok(Self { value, path: Some(path), new_file })
@@ -138,7 +147,9 @@ impl Token {
     /// Creates the file where it is new, now that clients can use the token, and returns its path.
     fn create_file(self) -> Result<Option<String>> {
         if let (Some(new_file), Some(path)) = (self.new_file, &self.path) {
-            new_file.commit().map_err(|error| Error::internal(format!("cannot create the file {path}: {error}")))?;
+            new_file.commit().map_err(|error| {
+                Error::internal(format!("cannot create the file {}: {error}", quote::bare_path(path.as_ref())))
+            })?;
         }
         Ok(self.path)
     }
