@@ -6,6 +6,7 @@
 //! are decoded, to find the name. The library itself compares these names byte for byte: it could not have used a root
 //! that is left out here.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,11 +89,13 @@ impl Issuers<'_> {
         CertificateNames::read(certificate).is_some_and(|names| self.0.contains(&names.subject))
     }
 
-    fn include(&self, der: &impl Der, name: Range<usize>) -> bool {
-        let is_same = |issuer: &&[u8]| {
-            issuer.len() == name.len() && issuer.iter().zip(name.clone()).all(|(byte, at)| der.byte(at) == Some(*byte))
+    /// Whether it is known that none of them is this name; not every byte of it may be known.
+    fn exclude(&self, der: &impl Der, name: Range<usize>) -> bool {
+        let differs = |issuer: &&[u8]| {
+            let mut bytes = issuer.iter().zip(name.clone());
+            issuer.len() != name.len() || bytes.any(|(byte, at)| der.byte(at).is_some_and(|known| known != *byte))
         };
-        self.0.iter().any(is_same)
+        self.0.iter().all(differs)
     }
 }
 
@@ -140,7 +143,7 @@ impl<'a> PemBlock<'a> {
         // Where the layout is not the usual one, the certificate is decoded to see its names.
         if let Some(pem) = PemLines::new(self.0)
             && let Some(names) = NamePositions::find(&pem)
-            && !issuers.include(&pem, names.subject)
+            && issuers.exclude(&pem, names.subject)
         {
             return None;
         }
@@ -165,6 +168,8 @@ struct PemLines<'a> {
     text: &'a [u8],
     /// The number of characters on a line.
     width: usize,
+    /// How many lines at the start are known to have that length.
+    regular: Cell<usize>,
 }
 
 impl<'a> PemLines<'a> {
@@ -172,20 +177,32 @@ impl<'a> PemLines<'a> {
     fn new(block: &'a [u8]) -> Option<Self> {
         let text = block.strip_prefix(b"\n")?;
         let width = memchr::memchr(b'\n', text)?;
-        (width > 0 && width % 4 == 0).then_some(Self { text, width })
+        (width > 0 && width % 4 == 0).then_some(Self { text, width, regular: Cell::new(0) })
+    }
+
+    /// Where a line starts; `None` when one above it is longer or shorter than the first, or has white space in it.
+    fn line_start(&self, line: usize) -> Option<usize> {
+        let start = |line: usize| line * (self.width + 1);
+        for line in self.regular.get()..line {
+            let characters = self.text.get(start(line)..start(line + 1))?;
+            if characters.iter().position(u8::is_ascii_whitespace)? != self.width {
+                return None;
+            }
+            self.regular.set(line + 1);
+        }
+        Some(start(line))
     }
 }
 
 impl Der for PemLines<'_> {
     fn byte(&self, at: usize) -> Option<u8> {
         let character = at / 3 * 4;
-        let line = character / self.width;
-        let start = character + line;
-        // The line before ends where it should.
-        if line > 0 && self.text.get(line * (self.width + 1) - 1) != Some(&b'\n') {
+        let line_start = self.line_start(character / self.width)?;
+        let line = self.text.get(line_start..line_start + character % self.width + 4)?;
+        if line.iter().any(u8::is_ascii_whitespace) {
             return None;
         }
-        let group = self.text.get(start..start + 4)?;
+        let group = &line[line.len() - 4..];
         let bits = group.iter().try_fold(0u32, |bits, byte| Some(bits << 6 | base64_digit(*byte)?))?;
         Some(bits.to_be_bytes()[1 + at % 3])
     }
@@ -293,6 +310,25 @@ mod tests {
                 let found = pem.byte(at);
                 prop_assert!(found == Some(*byte) || found.is_none() && at / 3 * 3 + 3 > der.len(), "{} {:?}", at, found);
             }
+        }
+
+        #[test]
+        fn a_name_is_found_whatever_the_length_of_the_lines(
+            first in (1usize..50).prop_map(|width| width * 4), rest in (1usize..50).prop_map(|width| width * 4),
+        ) {
+            let name = rcgen::DnType::CommonName;
+            let mut params = rcgen::CertificateParams::new([]).unwrap();
+            params.distinguished_name.push(name, "A name that takes more than one line of the shorter ones");
+            let certificate = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+            let base64 = BASE64_STANDARD.encode(certificate.der());
+            let (head, tail) = base64.split_at(first);
+            let tail: Vec<_> = tail.as_bytes().chunks(rest).map(String::from_utf8_lossy).collect();
+            let text = format!(
+                "-----BEGIN CERTIFICATE-----\n{head}\n{}\n-----END CERTIFICATE-----\n", tail.join("\n"),
+            );
+            let issuers = Issuers(vec![CertificateNames::read(certificate.der()).unwrap().subject]);
+            let found = PemBlock::all(text.as_bytes()).filter_map(|block| block.certificate_if_among(&issuers));
+            prop_assert_eq!(found.collect::<Vec<_>>(), [certificate.der().clone()]);
         }
 
         #[test]
