@@ -12,8 +12,8 @@ use secrecy::SecretString;
 
 use crate::error::{Error, Result};
 use crate::process;
+use crate::text::form;
 use crate::text::plain::{self, check_controls};
-use crate::text::{form, quote};
 
 /// The largest file, in bytes, that is read as a text: 1 MiB.
 pub const LIMIT: u64 = 1024 * 1024;
@@ -181,9 +181,9 @@ pub fn secret(text: &str) -> Result<SecretString, String> {
     if text.starts_with(['{', '[']) {
         return Err("is JSON, but must be the secret and nothing else".to_owned());
     }
-    if let Some((name, _)) = form::assignment(text) {
-        let name = quote::bare(name);
-        return Err(format!("has the form {name}=VALUE, but must be the secret and nothing else"));
+    if form::assignment(text).is_some() {
+        // The name is not shown, since it may be a part of the secret.
+        return Err("has the form NAME=VALUE, but must be the secret and nothing else".to_owned());
     }
     if form::unquoted(text).is_some() {
         return Err("is in quotation marks, but must be the secret and nothing else".to_owned());
@@ -242,7 +242,7 @@ mod tests {
         for (text, rule) in [
             (" ", "is empty"),
             ("{\"secret\": \"x\"}", "is JSON, but must be the secret and nothing else"),
-            ("export A_B=c", "has the form A_B=VALUE, but must be the secret and nothing else"),
+            ("export A_B=c", "has the form NAME=VALUE, but must be the secret and nothing else"),
             ("\"abc\"", "is in quotation marks, but must be the secret and nothing else"),
             ("a b", "has white space in it, but must be the secret and nothing else"),
             ("a\u{7}b", r"has the control character \u0007"),
