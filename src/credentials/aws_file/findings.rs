@@ -128,12 +128,14 @@ impl Finding {
                 "has white space before the bracket of line {line}, which AWS SDKs read in different ways; remove it"
             ),
             Rule::KeyTwice { key, first } => {
-                format!("has '{key}' twice in the profile {quoted}, in lines {first} and {line}; remove one of them")
+                let key = quote::value(key);
+                format!("has {key} twice in the profile {quoted}, in lines {first} and {line}; remove one of them")
             }
             Rule::MalformedLine => format!("has a line that is neither a key with a value nor a comment: line {line}"),
             Rule::OtherCredential { key } => format!(
-                "has '{key}' in line {line}, which AWS SDKs use in place of the access key of the profile \
-                 {quoted}; remove the line, or name another profile"
+                "has {} in line {line}, which AWS SDKs use in place of the access key of the profile \
+                 {quoted}; remove the line, or name another profile",
+                quote::value(key)
             ),
             Rule::OtherToken { key } => format!(
                 "has '{key}' in line {line}, which AWS SDKs send with the access key of the profile {quoted}; \

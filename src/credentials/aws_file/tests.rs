@@ -137,6 +137,10 @@ fn a_profile_on_which_sdks_disagree_is_refused_by_its_line() {
             "[p]\nregion = a\n\nREGION: b\n",
             "has 'region' twice in the profile 'p', in lines 2 and 4; remove one of them",
         ),
+        (
+            "[p]\na\u{1b} = 1\na\u{1b} = 2\n",
+            r"has 'a\u001b' twice in the profile 'p', in lines 2 and 3; remove one of them",
+        ),
         ("[p]\n odd\n[q]\n", "has a line that is neither a key with a value nor a comment: line 2"),
     ] {
         assert_eq!(problem(content.as_bytes()), reason, "{content:?}");
