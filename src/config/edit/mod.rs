@@ -3,6 +3,7 @@
 //! [`update`] is the only writer. It locks the file, reads it anew, and replaces it in one step, so that concurrent
 //! writers lose nothing and a failure leaves the old file.
 
+mod line_ends;
 mod table;
 
 use std::io;
@@ -28,8 +29,8 @@ pub struct Document {
     root: DocumentMut,
     path: Option<PathBuf>,
     bom: bool,
-    /// Whether the lines end in CR LF.
-    crlf: bool,
+    /// The text as it was read.
+    original: String,
     /// Whether a private key was replaced by another credential.
     replaces_private_key: bool,
 }
@@ -114,7 +115,7 @@ fn read(env: &Env, path: &Path) -> Result<(Document, Option<PathBuf>)> {
 
 impl Default for Document {
     fn default() -> Self {
-        Self { root: DocumentMut::new(), path: None, bom: false, crlf: false, replaces_private_key: false }
+        Self { root: DocumentMut::new(), path: None, bom: false, original: String::new(), replaces_private_key: false }
     }
 }
 
@@ -127,15 +128,20 @@ impl Document {
         let plain = text.strip_prefix(BOM).unwrap_or(text);
         let root =
             plain.parse().map_err(|error: toml_edit::TomlError| with_position(plain, error.span(), error.message()));
-        let crlf = plain.contains("\r\n") && !plain.replace("\r\n", "").contains('\n');
-        Ok(Self { root: root?, path: None, bom: text.starts_with(BOM), crlf, replaces_private_key: false })
+        let original = plain.to_owned();
+        Ok(Self { root: root?, path: None, bom: text.starts_with(BOM), original, replaces_private_key: false })
     }
 
     /// The text of the configuration.
     pub fn to_text(&self) -> String {
         let text = self.root.to_string();
-        let text = if self.crlf { text.replace("\r\n", "\n").replace('\n', "\r\n") } else { text };
+        let text = if self.has_crlf() { line_ends::as_in(&self.original, &text) } else { text };
         if self.bom { format!("{BOM}{text}") } else { text }
+    }
+
+    /// Whether there are lines that end in CR LF.
+    fn has_crlf(&self) -> bool {
+        self.original.contains("\r\n")
     }
 
     /// The configuration that reading this text gives.
@@ -148,7 +154,8 @@ impl Document {
 
     /// Chooses the profile in use.
     pub fn set_current(&mut self, name: &str) {
-        table::put(self.root.as_item_mut(), "current", toml_edit::value(name));
+        let name = table::to_item(&name.into(), self.has_crlf());
+        table::put(self.root.as_item_mut(), "current", name);
     }
 
     /// Adds an empty profile.
@@ -210,6 +217,8 @@ impl Document {
 
     fn put(&mut self, profile: &str, path: &[&str], value: &Value, conflicting_keys: &[&str]) -> Result<()> {
         let Some((last, above)) = path.split_last() else { return Ok(()) };
+        // The line ends of a string of several lines would become those of the file.
+        let value = table::to_item(value, self.has_crlf());
         let item = self.profile(profile)?;
         let mut parent = &mut *item;
         for (depth, key) in above.iter().enumerate() {
@@ -221,7 +230,7 @@ impl Document {
         if !parent.is_table_like() {
             return Err(not_a_table(&above.join(".")));
         }
-        table::put(parent, last, table::to_item(value));
+        table::put(parent, last, value);
         for key in conflicting_keys {
             table::unset(item, &[key]);
         }
@@ -233,7 +242,14 @@ impl Document {
     /// # Errors
     /// There is no such profile.
     pub fn unset(&mut self, profile: &str, path: &[&str]) -> Result<bool> {
-        Ok(table::unset(self.profile(profile)?, path))
+        let profile = self.profile(profile)?;
+        let removed = table::unset(profile, path);
+        if let Some(table) = profile.as_table_mut().filter(|table| removed && table.is_empty()) {
+            // It may have been there by what was in it alone, as by `[profiles.NAME.TABLE]`.
+            table.set_implicit(false);
+            table.set_dotted(false);
+        }
+        Ok(removed)
     }
 
     fn profile(&mut self, name: &str) -> Result<&mut Item> {
@@ -293,6 +309,26 @@ mod tests {
         assert_eq!(after("[profiles.a]\n# note\ntoken = 't'\n"), "[profiles.a]\n# note\n");
         let table = "[profiles.a]\n\n# note\n[profiles.a.token]\nx = 1\n";
         assert_eq!(after(table), "[profiles.a]\n\n# note\n");
+    }
+
+    #[test]
+    fn the_lines_of_a_file_keep_their_ends_and_values_their_line_breaks() {
+        let text = "# mine\r\n\n[profiles.a]\r\ntoken = \"t\"\nregion = 'r'\r\n";
+        assert_eq!(Document::from_text(text).unwrap().to_text(), text);
+        assert_eq!(set(text, "token", "a\nb\u{7f}"), text.replace("\"t\"", "\"a\\nb\\u007f\""));
+    }
+
+    #[test]
+    fn a_profile_stays_when_the_only_table_in_it_is_removed() {
+        let unset = |path: &[&str]| {
+            let mut document = Document::from_text("[profiles.a.endpoints]\niam = 'i'\n").unwrap();
+            let removed = document.unset("a", path).unwrap();
+            (removed, document.to_text())
+        };
+        assert_eq!(unset(&["endpoints", "iam"]), (true, "[profiles.a]\n".to_owned()));
+        assert_eq!(unset(&["endpoints"]), (true, "[profiles.a]\n".to_owned()));
+        let (removed, text) = unset(&["x", "y", "z"]);
+        assert!(!removed && !text.contains('x'), "{text}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Changing a table in place: values, and the comments around them.
 
+use serde_json::Value as Json;
 use toml::Value;
 use toml_edit::{Array, InlineTable, Item, RawString, TableLike};
 
@@ -23,7 +24,8 @@ pub(super) fn unset(table: &mut Item, path: &[&str]) -> bool {
     if below.is_empty() {
         return remove(table, key);
     }
-    let Some(inner) = table.get_mut(key) else { return false };
+    // Not by `Item::get_mut`, which makes a table of what is not there.
+    let Some(inner) = table.as_table_like_mut().and_then(|table| table.get_mut(key)) else { return false };
     let removed = unset(inner, below);
     if removed && inner.as_table_like().is_some_and(TableLike::is_empty) {
         remove(table, key);
@@ -93,24 +95,34 @@ fn put_above_table(table: &mut dyn TableLike, key: &str, comment: &str) -> bool 
     true
 }
 
-/// The same value for `toml_edit`.
-pub(super) fn to_item(value: &Value) -> Item {
+/// The same value for `toml_edit`. With `on_one_line`, a string with line breaks has them as escapes.
+pub(super) fn to_item(value: &Value, on_one_line: bool) -> Item {
     match value {
-        Value::Table(fields) => Item::Table(fields.iter().map(|(key, value)| (key.as_str(), to_item(value))).collect()),
-        other => Item::Value(to_value(other)),
+        Value::Table(fields) => {
+            Item::Table(fields.iter().map(|(key, value)| (key.as_str(), to_item(value, on_one_line))).collect())
+        }
+        other => Item::Value(to_value(other, on_one_line)),
     }
 }
 
-fn to_value(value: &Value) -> toml_edit::Value {
+fn to_value(value: &Value, on_one_line: bool) -> toml_edit::Value {
     match value {
+        Value::String(text) if on_one_line && text.contains('\n') => escaped(text),
         Value::String(text) => text.as_str().into(),
         Value::Integer(number) => (*number).into(),
         Value::Float(number) => (*number).into(),
         Value::Boolean(set) => (*set).into(),
         Value::Datetime(time) => (*time).into(),
-        Value::Array(items) => items.iter().map(to_value).collect::<Array>().into(),
+        Value::Array(items) => items.iter().map(|item| to_value(item, on_one_line)).collect::<Array>().into(),
         Value::Table(fields) => {
-            fields.iter().map(|(key, value)| (key.as_str(), to_value(value))).collect::<InlineTable>().into()
+            let field = |(key, value): (&String, &Value)| (key.clone(), to_value(value, on_one_line));
+            fields.iter().map(field).collect::<InlineTable>().into()
         }
     }
+}
+
+/// A string in quotation marks: the escapes of JSON are those of TOML too, which does not allow DEL as it is.
+fn escaped(text: &str) -> toml_edit::Value {
+    let json = Json::from(text).to_string().replace('\u{7f}', "\\u007f");
+    json.parse().unwrap_or_else(|_| text.into())
 }
