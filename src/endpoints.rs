@@ -276,7 +276,7 @@ fn without_default_port(endpoint: String) -> String {
 ///
 /// # Errors
 /// They must not be; the message is the predicate of a sentence about the setting.
-pub(crate) fn check_url(endpoint: &str) -> Result<String, String> {
+pub fn check_url(endpoint: &str) -> Result<String, String> {
     // The part before an @ or after a ? may be a secret, so such a URL is not shown.
     if endpoint.contains('@') {
         return Err("must not have a user name or password".to_owned());
@@ -290,6 +290,10 @@ pub(crate) fn check_url(endpoint: &str) -> Result<String, String> {
         return Err(format!("is {}, but must not have white space or control characters", quote::value(endpoint)));
     }
     let refused = |problem: &str| Err(format!("is {}, {problem}", quote::value(endpoint)));
+    // The parser leaves such characters out, and what it is given goes into URLs and messages.
+    if endpoint.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return refused("which has white space or control characters in it; write https://HOST[:PORT]");
+    }
     let url = match Url::parse(endpoint) {
         Ok(url) => url,
         Err(error) => return refused(&format!("which is not a URL ({error}); write https://HOST[:PORT]")),
@@ -298,9 +302,14 @@ pub(crate) fn check_url(endpoint: &str) -> Result<String, String> {
     if form::secret_in(endpoint).is_some() {
         return refused("which is not a URL; write https://HOST[:PORT]");
     }
+    let Some((_, rest)) = endpoint.split_once("://") else {
+        return refused("which is not a URL; write https://HOST[:PORT]");
+    };
+    // In lower case: others compare what it begins with.
+    let checked = format!("{}://{}", url.scheme(), rest.trim_end_matches('/'));
     match url.scheme() {
-        "https" => Ok(endpoint.trim_end_matches('/').to_owned()),
-        "http" if is_loopback(&url) => Ok(endpoint.trim_end_matches('/').to_owned()),
+        "https" => Ok(checked),
+        "http" if is_loopback(&url) => Ok(checked),
         "http" => refused("but plain http is only allowed for this machine; write https://"),
         _ => refused("but must begin with https://"),
     }
@@ -368,8 +377,24 @@ mod tests {
     }
 
     #[test]
+    fn the_scheme_is_in_lower_case_whoever_wrote_it() {
+        assert_eq!(check_url("HTTPS://Iam.example.com/"), Ok("https://Iam.example.com".to_owned()));
+        assert_eq!(check_url("HTTP://127.0.0.1:1"), Ok("http://127.0.0.1:1".to_owned()));
+    }
+
+    #[test]
     fn a_malformed_endpoint_is_refused_by_the_name_of_its_setting() {
-        for endpoint in ["iam.example.com", "ftp://x", "https://", "https://u:p@x", "https://x/?a=1", "https://x#f"] {
+        for endpoint in [
+            "iam.example.com",
+            "ftp://x",
+            "https://",
+            "https:x",
+            "https://x\ty",
+            "https://x\u{6}",
+            "https://u:p@x",
+            "https://x/?a=1",
+            "https://x#f",
+        ] {
             assert!(resolve(None, &[("YC_ENDPOINT_URL_IAM", endpoint)], "").is_err(), "{endpoint}");
         }
         let error = resolve(None, &[], "endpoints.iam = 'x'").unwrap_err().to_string();

@@ -263,12 +263,15 @@ fn a_listed_endpoint_that_secrets_must_not_go_to_is_refused() {
 
 #[test]
 fn a_list_that_comes_over_tls_has_no_plain_addresses() {
-    let user = signed_in_over_https();
-    user.cloud.set_endpoints(&[("iam", user.cloud.http_url())]);
-    let error = user.run(LIST).failed(2);
-    assert!(error.contains("lists for 'iam' is 'http://127.0.0.1:"), "{error}");
-    assert!(error.contains("but must begin with https://"), "{error}");
-    assert_eq!(user.sent(), [DISCOVERY]);
+    let user = signed_in_over_https().without_cache();
+    let url = user.cloud.http_url().to_owned();
+    for listed in [url.clone(), url.replace("http:", "HTTP:")] {
+        user.cloud.set_endpoints(&[("iam", &listed)]);
+        let error = user.run(LIST).failed(2);
+        assert!(error.contains("lists for 'iam' is 'http://127.0.0.1:"), "{error}");
+        assert!(error.contains("but must begin with https://"), "{error}");
+        assert!(user.sent().iter().all(|line| line == DISCOVERY), "{:?}", user.sent());
+    }
 }
 
 /// The audience of the JWT of the first exchange.
