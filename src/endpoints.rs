@@ -302,7 +302,8 @@ pub fn check_url(endpoint: &str) -> Result<String, String> {
     if form::secret_in(endpoint).is_some() {
         return refused("which is not a URL; write https://HOST[:PORT]");
     }
-    let Some((_, rest)) = endpoint.split_once("://") else {
+    // Without its slashes, the parser would take what follows for the host.
+    let Some(rest) = endpoint.get(url.scheme().len()..).and_then(|rest| rest.strip_prefix("://")) else {
         return refused("which is not a URL; write https://HOST[:PORT]");
     };
     // In lower case: others compare what it begins with.
@@ -389,6 +390,7 @@ mod tests {
             "ftp://x",
             "https://",
             "https:x",
+            "http:[::1]://x",
             "https://x\ty",
             "https://x\u{6}",
             "https://u:p@x",
