@@ -1,5 +1,7 @@
 //! Changing one section of a file; every other byte is left alone.
 
+use std::ops::Range;
+
 use super::ini::{BOM, Document, Section, is_blank_or_comment, line_end, without_end};
 
 /// A key and its new value; without one the key is removed.
@@ -10,7 +12,7 @@ impl<'a> Document<'a> {
     /// behind those that are there.
     pub(super) fn with_changes(&self, section: &Section, changes: &[Change<'_>]) -> Vec<u8> {
         let mut replaced: Vec<(usize, Vec<u8>)> = Vec::new();
-        let mut dropped: Vec<usize> = Vec::new();
+        let mut dropped: Vec<Range<usize>> = Vec::new();
         let mut added: Vec<(usize, Vec<u8>)> = Vec::new();
         let mut anchor = section.header;
         // As far as what follows, which would else be taken for a part of the value above it.
@@ -23,9 +25,9 @@ impl<'a> Document<'a> {
                     let line = self.lines[anchor];
                     indent = indent_of(line);
                     replaced.push((anchor, [&line[..entry.value_at], value.as_bytes(), line_end(line)].concat()));
-                    dropped.extend(entry.lines.clone().skip(1));
+                    dropped.push(entry.lines.start + 1..entry.lines.end);
                 }
-                (Some(entry), None) => dropped.extend(entry.lines.clone()),
+                (Some(entry), None) => dropped.push(entry.lines.clone()),
                 (None, Some(value)) => {
                     added.push((anchor, [indent, key.as_bytes(), b" = ", value.as_bytes()].concat()));
                 }
@@ -35,7 +37,8 @@ impl<'a> Document<'a> {
         let newline = self.newline(section.header);
         let mut content = Vec::new();
         for (number, line) in self.lines.iter().enumerate() {
-            let gone = dropped.contains(&number) && !is_blank_or_comment(without_end(line).trim_ascii());
+            let in_value = dropped.iter().any(|lines| lines.contains(&number));
+            let gone = in_value && !is_blank_or_comment(without_end(line).trim_ascii());
             match replaced.iter().find(|(at, _)| *at == number) {
                 Some((_, replacement)) => content.extend_from_slice(replacement),
                 None if gone => {}

@@ -96,6 +96,15 @@ fn a_value_of_several_lines_is_replaced_whole() {
 }
 
 #[test]
+fn a_value_of_a_million_lines_is_replaced_at_once() {
+    let started = std::time::Instant::now();
+    let before = format!("[p]\naws_access_key_id = 1\n{}region = x\n", "  c\n".repeat(1_000_000));
+    assert_eq!(updated(&before).lines().count(), 5);
+    // Quadratic time would be hours, on any machine.
+    assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
+}
+
+#[test]
 fn no_token_of_an_earlier_key_stays() {
     let before = "[p]\naws_session_token = OLD\nAWS_SECURITY_TOKEN = OLD\n# kept\n  OLD\nregion = x\n";
     assert_eq!(
