@@ -84,8 +84,13 @@ impl Proxy {
 fn parse_url(value: &str) -> Result<Url, String> {
     let value = value.trim();
     host::check_ascii(value).map_err(|rule| format!("it {rule}"))?;
-    let url = if value.contains("://") { Url::parse(value) } else { Url::parse(&format!("http://{value}")) };
-    let url = url.map_err(|error| error.to_string())?;
+    // Also with one slash, or with none: what stands behind them may be a password.
+    let has_scheme = |url: &Url| matches!(url.scheme(), "http" | "https") || value.contains("://");
+    let url = match Url::parse(value) {
+        Ok(url) if has_scheme(&url) => url,
+        Err(error) if value.contains("://") => return Err(error.to_string()),
+        Ok(_) | Err(_) => Url::parse(&format!("http://{value}")).map_err(|error| error.to_string())?,
+    };
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(url),
         "http" | "https" => Err("it has no host".into()),
@@ -122,6 +127,8 @@ mod tests {
         assert_eq!(found(&[("all_proxy", "http://u:p@10.0.0.1/")]), Some(("all_proxy", "10.0.0.1".into())));
         assert_eq!(found(&[("HTTPS_PROXY", "http://a:1"), ("no_proxy", "b, *")]), None);
         assert_eq!(found(&[("HTTPS_PROXY", "localhost:3128")]), Some(("HTTPS_PROXY", "localhost:3128".into())));
+        assert_eq!(found(&[("HTTPS_PROXY", "http:/u:p@a:1")]), Some(("HTTPS_PROXY", "a:1".into())));
+        assert_eq!(found(&[("HTTPS_PROXY", "u:p@a:1")]), Some(("HTTPS_PROXY", "a:1".into())));
     }
 
     #[test]
