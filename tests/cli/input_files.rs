@@ -95,8 +95,8 @@ fn a_secret_in_the_form_of_an_assignment_or_of_json_is_refused_with_what_it_look
     let mut user = User::new();
     let line = "sts assume-role --access-key-id YCAJEkNuezZyt4b2abcdefghi --secret-access-key-file secret";
     for (text, rule) in [
-        ("AWS_SECRET_ACCESS_KEY=YCsecret", "has the form AWS_SECRET_ACCESS_KEY=VALUE"),
-        ("export AWS_SECRET_ACCESS_KEY='YCsecret'", "has the form AWS_SECRET_ACCESS_KEY=VALUE"),
+        ("AWS_SECRET_ACCESS_KEY=YCsecret", "has the form NAME=VALUE"),
+        ("export AWS_SECRET_ACCESS_KEY='YCsecret'", "has the form NAME=VALUE"),
         ("{\"secret\": \"YCsecret\"}", "is JSON"),
         ("\"YCsecret\"", "is in quotation marks"),
         ("YCAJE YCsecret", "has white space in it"),
