@@ -48,7 +48,7 @@ class Rotation(unittest.TestCase):
 
     def test_clients_work_on_through_a_rotation_and_the_old_key_ends_with_it(self):
         old = self.client()
-        old.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "ru-central1"})
+        old.create_bucket(Bucket="rotation", CreateBucketConfiguration={"LocationConstraint": "ru-central1"})
         old_key_id = re.search(r"aws_access_key_id *= *(.*)", (self.user.home / FILE).read_text())[1]
         resource_id = self.old_id(old_key_id)
 
@@ -57,8 +57,8 @@ class Rotation(unittest.TestCase):
         def work():
             while not done.is_set():
                 try:
-                    old.put_object(Bucket="bucket", Key="old", Body=b"x")
-                    self.client().put_object(Bucket="bucket", Key="new", Body=b"x")
+                    old.put_object(Bucket="rotation", Key="old", Body=b"x")
+                    self.client().put_object(Bucket="rotation", Key="new", Body=b"x")
                 except ClientError as error:
                     failures.append(error)
 
@@ -70,12 +70,12 @@ class Rotation(unittest.TestCase):
         self.assertEqual(failures, [])
         self.assertEqual(len([key for key in self.key_ids() if key == old_key_id]), 1)
 
-        self.client().put_object(Bucket="bucket", Key="after", Body=b"x")
-        old.put_object(Bucket="bucket", Key="after", Body=b"x")
+        self.client().put_object(Bucket="rotation", Key="after", Body=b"x")
+        old.put_object(Bucket="rotation", Key="after", Body=b"x")
         self.yc("delete", resource_id)
-        self.client().put_object(Bucket="bucket", Key="last", Body=b"x")
+        self.client().put_object(Bucket="rotation", Key="last", Body=b"x")
         with self.assertRaisesRegex(ClientError, "InvalidAccessKeyId"):
-            old.put_object(Bucket="bucket", Key="last", Body=b"x")
+            old.put_object(Bucket="rotation", Key="last", Body=b"x")
 
 
 if __name__ == "__main__":
