@@ -129,6 +129,7 @@ fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<Outcom
         Command::Completion(Deferred(args)) => stdout::write(&commands::completion::script(&args)?)?,
         Command::Man(Deferred(args)) => commands::man::write(&args, env)?,
         Command::Config(Deferred(command)) => run_config(command, &local(&flags, env, console))?,
+        Command::Policy(Deferred(command)) => return run_policy(command, &local(&flags, env, console)),
         Command::Init(Deferred(args)) => run_init(&args, &local(&flags, env, console))?,
         Command::Remote(command) => return run_remote(command, &flags, env, console),
     }
@@ -169,6 +170,11 @@ fn run_config(command: commands::config::Command, local: &Local<'_>) -> Result<(
 /// The result of work that waits for nothing.
 fn poll_once<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     work.now_or_never().unwrap_or_else(|| Err(Error::internal("the work waits for something")))
+}
+
+fn run_policy(command: commands::policy::Command, local: &Local<'_>) -> Result<Outcome> {
+    let context = without_profile(local, local.printer()?)?;
+    block_on(&context, commands::policy::run(command, &context))
 }
 
 fn run_init(args: &commands::init::Args, local: &Local<'_>) -> Result<()> {

@@ -12,6 +12,7 @@ pub mod listing;
 pub mod local;
 pub mod man;
 pub mod operation;
+pub mod policy;
 pub mod several;
 pub mod sts;
 pub mod usage;
@@ -44,6 +45,9 @@ pub enum Command {
     /// The commands that call the API.
     #[command(flatten)]
     Remote(Remote),
+    /// Write and check session policies
+    #[command(subcommand)]
+    Policy(Deferred<policy::Command>),
     /// Manage local caches
     #[command(subcommand)]
     Cache(Deferred<cache::Command>),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Outcome;
 use super::args::delivery::{AwsProfileArgs, ExportArg, RegionArg, delivery};
 use super::args::ephemeral::lifetime;
-use super::args::policy;
+use super::args::policy::PolicyArgs;
 use super::args::request_file::{ExampleArgs, FileArg, RequestFields, RequestFile};
 use super::deferred::Deferred;
 use crate::api::sts::{AssumeRole, ROLE_ARN_LENGTH, ROLE_SESSION_NAME_LENGTH};
@@ -24,7 +24,7 @@ use crate::error::Result;
 use crate::keys::assume_role::{self, AssumeRoleRequest, KeySource};
 use crate::keys::deliver::NewKey;
 use crate::keys::min_ttl::MinTtl;
-use crate::keys::{policy as session_policy, session_name, storage};
+use crate::keys::{policy, session_name, storage};
 
 /// The role ARN when none is given; Yandex Cloud does not look at it.
 const DEFAULT_ROLE_ARN: &str = "yc-rs-temporary-access-key";
@@ -57,9 +57,8 @@ pub struct AssumeRoleArgs {
     /// Session name shown in audit logs [default: yc-rs-LOGIN-TIME]
     #[arg(long, value_name = "NAME", value_parser = role_session_name)]
     role_session_name: Option<String>,
-    /// Policy that narrows the rights: JSON, a file, or `-` for standard input
-    #[arg(long, value_name = "JSON|FILE|-")]
-    policy: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Lifetime of the credentials in seconds, 900 to 43200 [default: 3600]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(900..=43200))]
     duration_seconds: Option<u64>,
@@ -168,10 +167,7 @@ async fn request(
     file: &RequestFile<Fields>,
     context: &Context<'_>,
 ) -> Result<AssumeRoleRequest> {
-    let policy = match &args.policy {
-        Some(argument) => Some(policy::read(argument, context).await?),
-        None => None,
-    };
+    let policy = args.policy.read(context).await?;
     let in_file = file.fields.duration_seconds.map(Duration::from_secs);
     let flag = args.duration.or(args.duration_seconds.map(Duration::from_secs));
     if let (None, Some(seconds)) = (flag, in_file)
@@ -194,7 +190,7 @@ async fn request(
         call: AssumeRole {
             role_arn: role_arn.unwrap_or_else(|| DEFAULT_ROLE_ARN.to_owned()),
             role_session_name: named.unwrap_or_else(generate),
-            policy: file.or("policy", policy, |file| &file.policy, session_policy::compact)?,
+            policy: file.or("policy", policy, |file| &file.policy, policy::compact)?,
             duration,
         },
         min_ttl: MinTtl::resolve(None, for_process, Some(duration))?,

@@ -60,6 +60,8 @@ mod network;
 mod never_shown;
 mod operations;
 mod output;
+#[cfg(unix)]
+mod policy;
 mod programs;
 mod proxies;
 #[cfg(unix)]

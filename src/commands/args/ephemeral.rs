@@ -5,14 +5,14 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::policy;
+use super::policy::PolicyArgs;
 use super::request_file::{FileArg, RequestFields};
 use crate::api::temporary_access_key::LIFETIMES;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::keys::issue::{KeyRequest, Subject};
 use crate::keys::min_ttl::MinTtl;
-use crate::keys::{policy as session_policy, session_name};
+use crate::keys::{policy, session_name};
 use crate::text::{duration, ids};
 
 /// What an ephemeral access key is requested with.
@@ -35,9 +35,8 @@ pub struct EphemeralArgs {
     /// Session name shown in audit logs [default: yc-rs-LOGIN-TIME]
     #[arg(long, value_name = "NAME", value_parser = session_name::check)]
     session_name: Option<String>,
-    /// Policy that narrows the rights of the key: JSON, a file, or `-` for standard input
-    #[arg(long, value_name = "JSON|FILE|-")]
-    policy: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// Lifetime of the key, 15m to 12h [default: that of the IAM token it is issued with]
     #[arg(long, value_name = "DURATION", value_parser = lifetime)]
     duration: Option<Duration>,
@@ -88,22 +87,20 @@ impl EphemeralArgs {
         if self.cache {
             MinTtl::check_reuse(self.min_ttl, duration)?;
         }
-        let policy = match &self.policy {
-            Some(argument) => Some(policy::read(argument, context).await?),
-            None => None,
-        };
+        let policy = self.policy.read(context).await?;
         Ok(KeyRequest {
             subject: match self.service_account_name {
                 Some(name) => Some(Subject::ServiceAccountName(name)),
                 None => subject_id.map(Subject::Id),
             },
             session_name: file.or("session_name", self.session_name, |file| &file.session_name, session_name::check)?,
-            policy: file.or("policy", policy, |file| &file.policy, session_policy::compact)?,
+            policy: file.or("policy", policy, |file| &file.policy, policy::compact)?,
             duration,
             min_ttl: MinTtl::resolve(self.min_ttl, for_process, duration)?,
             use_cache: self.cache || (for_process && !self.no_cache),
         })
     }
+
     /// The request for a key that is renewed in the background, and the lifetime that it has left at all times.
     ///
     /// # Errors

@@ -130,7 +130,7 @@ pub(crate) fn policy(text: &str) -> Result<(), String> {
     }
     let policy: Value = serde_json::from_str(text).map_err(|e| format!("is not JSON: {e}"))?;
     let policy = policy.as_object().ok_or("must be a JSON object")?;
-    known_keys(policy, &["Version", "Statement"])?;
+    known_keys(policy, &["Version", "Id", "Statement"])?;
     if policy.get("Version").is_some_and(|version| version != "2012-10-17") {
         return Err("Version must be 2012-10-17".to_owned());
     }
@@ -143,7 +143,7 @@ pub(crate) fn policy(text: &str) -> Result<(), String> {
 
 fn statement(statement: &Value) -> Result<(), String> {
     let fields = statement.as_object().ok_or("Statement must be an object or an array of objects")?;
-    known_keys(fields, &["Sid", "Effect", "Principal", "Action", "Resource"])?;
+    known_keys(fields, &["Sid", "Effect", "Principal", "Action", "Resource", "Condition"])?;
     if fields.get("Sid").is_some_and(|sid| !sid.is_string()) {
         return Err("Sid must be text".to_owned());
     }
@@ -155,8 +155,26 @@ fn statement(statement: &Value) -> Result<(), String> {
     }
     one_or_more(fields, "Action", |action| action == "*" || action.starts_with("s3:"))?;
     one_or_more(fields, "Resource", |resource| {
-        resource.strip_prefix("arn:aws:s3:::").is_some_and(|bucket| !bucket.is_empty())
-    })
+        resource == "*" || resource.strip_prefix("arn:aws:s3:::").is_some_and(|bucket| !bucket.is_empty())
+    })?;
+    match fields.get("Condition") {
+        None => Ok(()),
+        Some(Value::Object(operators)) => operators.values().try_for_each(condition),
+        Some(_) => Err("Condition must be an object".to_owned()),
+    }
+}
+
+/// The keys and values under an operator.
+/// Source: Object Storage docs, `s3/api-ref/policy/scheme.md`: one value or a list of them.
+fn condition(keys: &Value) -> Result<(), String> {
+    let keys = keys.as_object().ok_or("an operator must hold an object")?;
+    let scalar = |value: &Value| value.is_string() || value.is_boolean() || value.is_number();
+    let fine = |value: &Value| scalar(value) || value.as_array().is_some_and(|values| values.iter().all(scalar));
+    if keys.values().all(fine) {
+        Ok(())
+    } else {
+        Err("a condition has a value that is neither text nor a list".to_owned())
+    }
 }
 
 fn one_or_more(fields: &Map<String, Value>, name: &str, valid: fn(&str) -> bool) -> Result<(), String> {
@@ -224,7 +242,13 @@ mod tests {
         assert_eq!(policy("{}"), Ok(()));
         assert_eq!(policy(&format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#)), Ok(()));
         assert_eq!(policy(&format!(r#"{{"Statement":[{statement},{statement}]}}"#)), Ok(()));
+        let with_condition = |condition: &str| statement.replace('}', &format!(r#","Condition":{condition}}}"#));
+        let condition = r#"{"StringLike":{"s3:prefix":["a/*"]},"Bool":{"aws:SecureTransport":true}}"#;
+        assert_eq!(policy(&format!(r#"{{"Id":"x","Statement":{}}}"#, with_condition(condition))), Ok(()));
         for wrong in [
+            with_condition("[]"),
+            with_condition(r#"{"StringLike":"a"}"#),
+            with_condition(r#"{"StringLike":{"s3:prefix":{}}}"#),
             statement.replace("Allow", "allow"),
             statement.replace(r#""Principal":"*","#, ""),
             statement.replace("s3:GetObject", "ec2:Run"),
@@ -233,7 +257,7 @@ mod tests {
         ] {
             assert!(policy(&format!(r#"{{"Statement":{wrong}}}"#)).is_err(), "{wrong}");
         }
-        for wrong in ["[]", "text", r#"{"Version":"2008-10-17"}"#, r#"{"Id":"x"}"#] {
+        for wrong in ["[]", "text", r#"{"Version":"2008-10-17"}"#, r#"{"Ident":"x"}"#] {
             assert!(policy(wrong).is_err(), "{wrong}");
         }
     }

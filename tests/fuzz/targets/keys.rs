@@ -13,7 +13,8 @@ use crate::auth::subject_jwt::SubjectJwt;
 use crate::auth::{iam_token, key_document};
 use crate::credentials::forms::ExportFormat;
 use crate::credentials::{Credentials, Storage};
-use crate::keys::policy;
+use crate::keys::policy::intent::{self, Intent};
+use crate::keys::policy::{self, review};
 use crate::secret::Masks;
 use crate::text::{digest, escape, form, percent, quote};
 use crate::{input, text as rules};
@@ -49,6 +50,9 @@ pub(super) const POLICY: Target = Target {
         "{\"Version\": \"2012-10-17\", \"Statement\": [{\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": [\"s3:GetObject\"], \"Resource\": \"arn:aws:s3:::b/*\"}]}",
         "\u{feff} { \"a\" : \"\\u0041 \\\" \\\\\" , \"a\" : [ 1.50 , -0 , 1e5 , null , true ] }\n",
         "file://policy.json",
+        "{\"Statement\": {\"Action\": \"s3:Get*\", \"Resource\": [\"*\", 1], \"Condition\": {\"StringLikeIfExists\": {\"s3:prefix\": \"a\"}}}}",
+        "read,list:my-bucket/logs/*",
+        "all:b.1/a*${x}?*",
     ],
 };
 
@@ -56,6 +60,17 @@ pub(super) const POLICY: Target = Target {
 fn policy(input: &[u8]) -> String {
     let text = text(input);
     let _ = policy::place(&text);
+    let review = review::review(&text);
+    assert_eq!(
+        review.characters.is_some_and(|count| count <= review.limit),
+        policy::compact(&text).is_ok() && review.characters.is_some()
+    );
+    if let Ok(rule) = Intent::denied(&text).or_else(|_| Intent::allowed(&text)) {
+        let built =
+            intent::build(std::slice::from_ref(&rule), &[]).map(|built| review::review(&built.to_string()).findings);
+        // What is built has no mistakes.
+        assert!(built.is_ok_and(|findings| findings.len() == 1) || text.len() > 300);
+    }
     let compact = match policy::compact(&text) {
         Ok(compact) => compact,
         Err(error) => return error,

@@ -1,6 +1,15 @@
-//! The session policy that narrows the rights of a short-lived key.
+//! The session policy that narrows the rights of a short-lived key: as it is sent, built from rules ([`intent`]), and
+//! looked through for mistakes ([`review`]).
 //!
 //! Source: yandex-cloud/docs, `en/_includes/iam/create-sts-key.md` for the form.
+
+mod action;
+mod condition;
+mod duplicate_keys;
+pub mod finding;
+pub mod intent;
+mod meaning;
+pub mod review;
 
 use serde::de::IgnoredAny;
 
@@ -30,6 +39,16 @@ pub fn place(argument: &str) -> Place<'_> {
 /// # Errors
 /// The text is not a JSON object, or is too long; the message says where or how much.
 pub fn compact(text: &str) -> Result<String, String> {
+    let compact = compact_of_any_length(text)?;
+    check_length(&compact)?;
+    Ok(compact)
+}
+
+/// The policy without insignificant white space.
+///
+/// # Errors
+/// The text is not a JSON object; the message says where.
+fn compact_of_any_length(text: &str) -> Result<String, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     serde_json::from_str::<IgnoredAny>(text).map_err(|error| {
         let reason = error.to_string();
@@ -37,14 +56,19 @@ pub fn compact(text: &str) -> Result<String, String> {
         format!("is not JSON: {reason} at line {}, column {}", error.line(), error.column())
     })?;
     let compact = without_white_space(text);
-    if !compact.starts_with('{') {
-        return Err("must be a JSON object".to_owned());
-    }
+    if compact.starts_with('{') { Ok(compact) } else { Err("must be a JSON object".to_owned()) }
+}
+
+/// Refuses a compact policy that is too long.
+///
+/// # Errors
+/// It is; the message says how long it is.
+fn check_length(compact: &str) -> Result<(), String> {
     match compact.chars().count() {
         length if length > MAX_POLICY => {
             Err(format!("has {length} characters without white space, but at most {MAX_POLICY} are allowed"))
         }
-        _ => Ok(compact),
+        _ => Ok(()),
     }
 }
 
