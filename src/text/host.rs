@@ -1,6 +1,7 @@
 //! Names of hosts, which are ASCII: others have to be given in the form that DNS has them in.
 
 use idna::punycode;
+use percent_encoding::percent_decode_str;
 
 use super::quote;
 
@@ -11,10 +12,13 @@ use super::quote;
 /// # Errors
 /// It is not; the message is a rule that shows the host as it has to be written.
 pub fn check_ascii(address: &str) -> Result<(), String> {
-    let authority = address.split_once("://").map_or(address, |(_, rest)| rest);
+    // What the parser of URLs leaves out. Source: URL Standard, basic URL parser.
+    let address = address.trim_matches(|c: char| c <= ' ').replace(['\t', '\n', '\r'], "");
+    let authority = without_scheme(&address).trim_start_matches(['/', '\\']);
     let authority = authority.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let host = if host.starts_with('[') { host } else { host.split(':').next().unwrap_or_default() };
+    let host = &*percent_decode_str(host).decode_utf8_lossy();
     if host.is_ascii() {
         return Ok(());
     }
@@ -26,6 +30,15 @@ pub fn check_ascii(address: &str) -> Result<(), String> {
         }
         None => format!("must have a host in ASCII, but has {}", quote::bare(host)),
     })
+}
+
+/// What follows the scheme, which the parser of URLs finds without its slashes too; of a `HOST:PORT` it is the port.
+fn without_scheme(address: &str) -> &str {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    match address.split_once(':') {
+        Some((scheme, rest)) if !scheme.is_empty() && scheme.chars().all(fits) => rest,
+        _ => address,
+    }
 }
 
 fn label(label: &str) -> Option<String> {
@@ -43,6 +56,10 @@ mod tests {
             ("https://пример.рф:443/a?b", "пример.рф", "xn--e1afmkfd.xn--p1ai"),
             ("ПРИМЕР.example", "ПРИМЕР.example", "xn--e1afmkfd.example"),
             ("http://user:p@bücher。example", "bücher。example", "xn--bcher-kva.example"),
+            ("https:Bücher", "Bücher", "xn--bcher-kva"),
+            ("ht\ttps:\\/Bücher", "Bücher", "xn--bcher-kva"),
+            (" //Bücher/x", "Bücher", "xn--bcher-kva"),
+            ("https://B%C3%BCcher", "Bücher", "xn--bcher-kva"),
         ] {
             let rule = format!("must have a host in ASCII; write {host} as {ascii}");
             assert_eq!(check_ascii(address), Err(rule));

@@ -8,7 +8,7 @@ use crate::env::Env;
 use crate::http::Url;
 use crate::http::fuzzing::proxy_is_used;
 use crate::output::Filter;
-use crate::text::{duration, path};
+use crate::text::{duration, host, path};
 
 pub(super) const DURATION: Target = Target {
     name: "duration",
@@ -73,7 +73,9 @@ fn proxy(input: &[u8]) -> String {
     let text = text(input);
     let (proxy, rest) = first_line(&text);
     let (bypass, url) = first_line(rest);
-    let url = Url::parse(url).unwrap_or_else(|_| Url::parse("https://iam.example/").expect("a URL"));
+    // A request is not sent to another host.
+    let url = host::check_ascii(url).ok().and_then(|()| Url::parse(url).ok());
+    let url = url.unwrap_or_else(|| Url::parse("https://iam.example/").expect("a URL"));
     let vars =
         BTreeMap::from([("HTTPS_PROXY".to_owned(), proxy.to_owned()), ("NO_PROXY".to_owned(), bypass.to_owned())]);
     let result = proxy_is_used(&Env { vars, ..Env::default() }, &url);
