@@ -415,6 +415,9 @@ const SHELLS: [&[&str]; 2] = [&["bash", "--norc", "--noprofile", "-i"], &["dash"
 
 const EXEC: &str = "yc-rs exec --refresh --";
 
+/// Waits in a command until it has the terminal: a Ctrl-Z while it is stopped for want of it would be lost.
+const HAS_TERMINAL: &str = "while ! ps -o stat= -p $$ | grep -q +; do sleep 0.01; done";
+
 /// A check at the shells of the machine.
 fn at_each_shell(check: impl Fn(&mut Session)) {
     if !require_program("setsid") {
@@ -451,7 +454,7 @@ fn ctrl_c_ends_the_command_and_the_program_by_sigint() {
 fn ctrl_z_stops_both_and_fg_continues_both() {
     at_each_shell(|session| {
         let read = "while read x; do echo \"<$x>\"; done";
-        session.start_job(&format!("{EXEC} sh -c 'echo rea\"dy\"; {read}; exit 7'"), "ready");
+        session.start_job(&format!("{EXEC} sh -c '{HAS_TERMINAL}; echo rea\"dy\"; {read}; exit 7'"), "ready");
         for text in ["one", "two", "three"] {
             session.press("\u{1a}");
             session.expect("Stopped");
@@ -469,7 +472,7 @@ fn ctrl_z_stops_both_and_fg_continues_both() {
 fn in_the_background_a_command_that_reads_is_stopped_until_fg() {
     at_each_shell(|session| {
         let wait = "jobs >j; while ! grep -q Stopped j; do sleep 0.1; jobs >j; done; echo a'gain'";
-        session.start_job(&format!("{EXEC} sh -c 'echo rea\"dy\"; read x; echo \"<$x>\"'"), "ready");
+        session.start_job(&format!("{EXEC} sh -c '{HAS_TERMINAL}; echo rea\"dy\"; read x; echo \"<$x>\"'"), "ready");
         session.press("\u{1a}");
         session.expect("Stopped");
         session.expect(PROMPT);
