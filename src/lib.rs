@@ -6,6 +6,7 @@
 
 pub mod api;
 mod auth;
+mod ci;
 pub mod commands;
 pub mod config;
 mod console;

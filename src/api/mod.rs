@@ -3,6 +3,8 @@
 pub mod access_key;
 mod client;
 pub mod cloud;
+pub mod federated_credential;
+pub mod federation;
 pub mod folder;
 pub mod lockbox;
 mod lookup;

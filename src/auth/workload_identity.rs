@@ -22,13 +22,34 @@ use crate::http::{Body, Http, Method, Request, Response, ServerClock, Url};
 use crate::input::{self, Files};
 use crate::status::{Code, Status};
 use crate::text::digest::fingerprint;
-use crate::text::{percent, quote};
+use crate::text::{host, percent, quote};
 
 /// The variables by which a job of GitHub Actions requests its token.
 const REQUEST_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const REQUEST_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 
-/// The table `workload-identity` of a profile.
+/// The variable that says where the provider's token is, as `subject-token` of a profile does.
+pub const SOURCE: &str = "YC_WORKLOAD_IDENTITY";
+/// The variable of the service account to act as. In a job it is enough.
+///
+/// Source: the pipelines of `SourceCraft` in yandex-cloud/docs, `en/_tutorials/serverless/ci-cd-sourcecraft-functions.md`.
+pub const ACCOUNT: &str = "YC_SA_ID";
+const AUDIENCE: &str = "YC_WORKLOAD_IDENTITY_AUDIENCE";
+
+/// Variables in which jobs have their token: of `SourceCraft`, or of GitLab as Yandex Cloud documents it.
+///
+/// Source: yandex-cloud/docs, `en/_tutorials/security/wlif-gitlab-integration.md`.
+const JOB_TOKENS: [&str; 2] = ["ID_TOKEN", "GITLAB_OIDC_TOKEN"];
+
+/// Variables that are `true` in a job, and what gives the job a token.
+///
+/// Source: docs.github.com, `actions/reference/variables-reference`; docs.gitlab.com, `ci/variables/predefined_variables`.
+const JOBS: [(&str, &str); 2] = [
+    ("GITHUB_ACTIONS", "give the job the permission 'id-token: write'"),
+    ("GITLAB_CI", "give the job a token under 'id_tokens:' with the name GITLAB_OIDC_TOKEN"),
+];
+
+/// A service account, and the token of a job that is exchanged for its IAM token.
 #[derive(Debug)]
 pub struct WorkloadIdentity {
     /// The service account to act as.
@@ -82,10 +103,14 @@ impl Credential for WorkloadIdentity {
     }
 
     fn hint(&self, _source: &Source) -> String {
+        let account = &self.service_account_id;
+        let setup = match self.received.get().and_then(|received| received.claims.issuer_and_subject()) {
+            Some((issuer, subject)) => setup_command(issuer, subject, account),
+            None => "yc-rs ci setup".to_owned(),
+        };
         format!(
             "check that the federation accepts the issuer and audience of the token, and that its subject is bound to \
-             the service account {}",
-            self.service_account_id
+             the service account {account}; to make both: {setup}"
         )
     }
 
@@ -109,6 +134,40 @@ impl WorkloadIdentity {
     pub fn read(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
         let identity = Self::from_table(configured.table()?).map_err(|rule| configured.invalid(rule))?;
         Ok(Box::new(identity))
+    }
+
+    /// Reads the variables `YC_WORKLOAD_IDENTITY`, `YC_SA_ID` and `YC_WORKLOAD_IDENTITY_AUDIENCE`.
+    ///
+    /// # Errors
+    /// The first is invalid, or the account is missing.
+    pub fn read_variables(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
+        let source = configured.text()?.parse().map_err(|rule: String| configured.invalid(rule))?;
+        let account = configured.env.var(ACCOUNT).ok_or_else(|| {
+            configured.invalid(format!("needs the ID of the service account to act as, in the variable {ACCOUNT}"))
+        })?;
+        Ok(Box::new(Self::of(account, source, configured.env)))
+    }
+
+    /// Reads the variable `YC_SA_ID` in a job, whose token is where the system puts it.
+    ///
+    /// # Errors
+    /// The job has no token.
+    pub fn read_job(configured: &Configured<'_>) -> Result<Box<dyn Credential>> {
+        let env = configured.env;
+        let source = job_token(env).ok_or_else(|| {
+            let hint = JOBS.iter().find(|(name, _)| is_true(name, env)).map_or("", |(_, hint)| hint);
+            missing(&format!("{ACCOUNT} is set, but the job has no token")).hint(hint)
+        })?;
+        Ok(Box::new(Self::of(configured.text()?, source, env)))
+    }
+
+    fn of(account: &str, subject_token: SubjectToken, env: &Env) -> Self {
+        Self {
+            service_account_id: account.to_owned(),
+            subject_token,
+            audience: env.var(AUDIENCE).map(str::to_owned),
+            received: OnceCell::new(),
+        }
     }
 
     fn from_table(table: &toml::Table) -> Result<Self, String> {
@@ -180,10 +239,10 @@ impl std::str::FromStr for SubjectToken {
             ("github-actions", _) => Ok(Self::GithubActions),
             (_, Some(("env", name))) if !name.is_empty() => Ok(Self::Variable(name.to_owned())),
             (_, Some(("file", path))) if !path.is_empty() => Ok(Self::File(path.to_owned())),
-            _ => Err(format!(
-                "has subject-token {}, but it must be github-actions, env:NAME or file:PATH",
-                quote::value(text)
-            )),
+            _ => {
+                let text = quote::value(text);
+                Err(format!("has the source {text}, but it must be github-actions, env:NAME or file:PATH"))
+            }
         }
     }
 }
@@ -222,6 +281,24 @@ fn not_empty(token: &str, source: &SubjectToken) -> Result<SecretString> {
     }
 }
 
+/// Whether the variables say that this is a job, or hold the token of one.
+pub fn is_job(env: &Env) -> bool {
+    env.var(SOURCE).is_none() && (job_token(env).is_some() || JOBS.iter().any(|(name, _)| is_true(name, env)))
+}
+
+/// Where a job has its token.
+fn job_token(env: &Env) -> Option<SubjectToken> {
+    if env.var(REQUEST_URL).is_some() {
+        return Some(SubjectToken::GithubActions);
+    }
+    let variable = JOB_TOKENS.into_iter().find(|name| env.var(name).is_some());
+    variable.map(|name| SubjectToken::Variable(name.to_owned()))
+}
+
+fn is_true(name: &str, env: &Env) -> bool {
+    env.var(name) == Some("true")
+}
+
 fn missing(problem: &str) -> Error {
     Error::new(Kind::NoCredentials, format!("workload identity: {problem}"))
 }
@@ -236,6 +313,7 @@ fn github_variable<'a>(name: &str, env: &'a Env) -> Result<&'a str> {
 /// Source: docs.github.com, `actions/reference/security/oidc`.
 async fn github_token(audience: Option<&str>, http: &Http, env: &Env) -> Result<(SecretString, ServerClock)> {
     let mut url = github_variable(REQUEST_URL, env)?.to_owned();
+    host::check_ascii(&url).map_err(|rule| Error::usage(format!("{REQUEST_URL} {rule}")))?;
     if Url::parse(&url).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url)) {
         let rule = "is a plain http URL of another machine, to which no token is sent; it must begin with https://";
         return Err(Error::usage(format!("{REQUEST_URL} {rule}")));
@@ -254,6 +332,27 @@ async fn github_token(audience: Option<&str>, http: &Http, env: &Env) -> Result<
     let response = response.into_json_of_another_service().map_err(about)?;
     let token = response["value"].as_str().ok_or_else(|| about(Error::internal("the response holds no token")))?;
     Ok((token.into(), clock))
+}
+
+/// The command that lets the job with this subject act as the account.
+fn setup_command(issuer: &str, subject: &str, account: &str) -> String {
+    let part = |start: &str| subject.strip_prefix(start)?.split(':').next();
+    let flags = if let Some(repository) = part("repo:") {
+        // The form of newer repositories has their IDs behind the names.
+        let names: Vec<_> = repository.split('/').map(|name| name.split('@').next().unwrap_or_default()).collect();
+        format!("github --repository {} --subject {}", quote::for_sh(&names.join("/")), quote::for_sh(subject))
+    } else if let Some(project) = part("project_path:") {
+        let [host, project] = [issuer, project].map(quote::for_sh);
+        format!("gitlab --host {host} --project {project} --subject {}", quote::for_sh(subject))
+    } else if let Some((namespace, name)) =
+        subject.strip_prefix("system:serviceaccount:").and_then(|names| names.split_once(':'))
+    {
+        let [issuer, namespace, name] = [issuer, namespace, name].map(quote::for_sh);
+        format!("kubernetes --issuer {issuer} --namespace {namespace} --account {name}")
+    } else {
+        format!("github|gitlab|kubernetes --subject {}", quote::for_sh(subject))
+    };
+    format!("yc-rs ci setup {flags} --service-account-id {}", quote::for_sh(account))
 }
 
 /// Exchanges the provider's token for an IAM token of the service account.
@@ -334,7 +433,7 @@ mod tests {
             ("service-account-id = ''", "has a field 'service-account-id' that is not a quoted string, or is empty"),
             (
                 "service-account-id = 'a'\nsubject-token = 'gitlab'",
-                "has subject-token 'gitlab', but it must be github-actions, env:NAME or file:PATH",
+                "has the source 'gitlab', but it must be github-actions, env:NAME or file:PATH",
             ),
             (
                 "service-account = 'a'",

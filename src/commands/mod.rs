@@ -3,6 +3,7 @@
 pub mod args;
 pub mod ask;
 pub mod cache;
+pub mod ci;
 pub mod completion;
 pub mod config;
 pub mod deferred;
@@ -74,6 +75,9 @@ pub enum Remote {
     /// Get temporary credentials for a static key
     #[command(subcommand)]
     Sts(Deferred<sts::Command>),
+    /// Let CI jobs get keys without a stored secret
+    #[command(subcommand)]
+    Ci(Deferred<ci::Command>),
     /// Manage long-running operations
     #[command(subcommand)]
     Operation(Deferred<operation::Command>),
@@ -141,6 +145,7 @@ pub async fn run(command: Remote, context: &Context<'_>) -> Result<Outcome> {
     match command {
         Remote::Iam(Deferred(command)) => Box::pin(iam::run(command, context)).await,
         Remote::Sts(Deferred(command)) => Box::pin(sts::run(command, context)).await,
+        Remote::Ci(Deferred(command)) => Box::pin(ci::run(command, context)).await,
         Remote::Operation(Deferred(command)) => operation::run(command, context).await,
         Remote::Exec(args) => Box::pin(iam::access_key::exec::run(args.0, context)).await,
         Remote::Serve(args) => Box::pin(iam::access_key::serve::run(args.0, context)).await,

@@ -27,6 +27,11 @@ pub fn bare(text: &str) -> String {
     describe(text).unwrap_or_else(|| cut(&escape::single_line(text)).into_owned())
 }
 
+/// A word of a command for sh, as a hint shows it: in single quotes, within which a shell changes nothing.
+pub fn for_sh(word: &str) -> String {
+    format!("'{}'", escape::single_line(word).replace('\'', r"'\''"))
+}
+
 /// Several values without quotation marks, separated by commas.
 pub fn list(values: &[&str]) -> String {
     values.iter().map(|value| bare(value)).collect::<Vec<_>>().join(", ")

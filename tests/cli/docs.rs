@@ -22,13 +22,15 @@ use crate::support::User;
 
 /// The pages whose every `sh` block is run.
 #[cfg(unix)]
-const RUN: [&str; 10] = [
+const RUN: [&str; 12] = [
     "README.md",
     "docs/access-keys.md",
     "docs/authentication.md",
+    "docs/ci.md",
     "docs/configuration.md",
     "docs/ephemeral-keys.md",
     "docs/from-yc.md",
+    "docs/policies.md",
     "docs/refresh.md",
     "docs/request-files.md",
     "docs/s3-clients.md",
@@ -378,7 +380,9 @@ fn reader() -> User {
     user.write_file(".aws/credentials", &format!("[static]\n{lines}\n"));
     user.set("STATIC_KEY_ID", key.key_id);
     user.set("STATIC_SECRET", key.secret);
-    user.write_file("policy.json", r#"{"Version": "2012-10-17", "Statement": []}"#);
+    let statement =
+        r#"{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}"#;
+    user.write_file("policy.json", &format!(r#"{{"Version": "2012-10-17", "Statement": [{statement}]}}"#));
     user.write_file("request.yaml", "duration: 3600s\n");
     user.write_file("key.json", &user.cloud.admin_key().file());
     let token = user.cloud.issue_token(ADMIN_ID);
@@ -453,6 +457,9 @@ fn the_workflows_for_github_work() {
         let file = user.write_file("github_env", "");
         user.set("GITHUB_ENV", file.to_str().unwrap());
         let workflow: serde_json::Value = serde_saphyr::from_str(&block.text).unwrap();
+        if workflow["jobs"]["backup"]["env"]["YC_SA_ID"] == "${{ vars.YC_SERVICE_ACCOUNT_ID }}" {
+            user.set("YC_SA_ID", ADMIN_ID);
+        }
         for step in workflow["jobs"]["backup"]["steps"].as_array().unwrap() {
             let Some(script) = step["run"].as_str().filter(|script| !script.starts_with("cargo ")) else { continue };
             let script = script.replace("${{ vars.YC_SERVICE_ACCOUNT_ID }}", ADMIN_ID);
@@ -468,7 +475,7 @@ fn the_workflows_for_github_work() {
         let names: Vec<_> = user.cloud.ephemeral_keys().into_iter().map(|key| key.session_name).collect();
         assert_eq!(names, ["backup-123456"], "{}", block.place);
     }
-    assert!(count >= 2, "only {count} workflows were found");
+    assert!(count >= 3, "only {count} workflows were found");
 }
 
 #[test]

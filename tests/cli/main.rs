@@ -20,6 +20,9 @@ mod bad_input;
 #[cfg(unix)]
 mod broken_output;
 mod certificates;
+mod ci;
+#[cfg(unix)]
+mod ci_steps;
 mod clocks;
 mod completion;
 mod config;

@@ -13,7 +13,7 @@ use super::plain_token::PlainToken;
 use super::service_account_key::ServiceAccountKey;
 use super::token::{self, Token};
 use super::token_command::TokenCommand;
-use super::workload_identity::WorkloadIdentity;
+use super::workload_identity::{self, WorkloadIdentity};
 use crate::config::Profile;
 use crate::config::origin::Origin;
 use crate::env::Env;
@@ -33,13 +33,15 @@ struct Row {
 enum Place {
     Flag(&'static str),
     Variable(&'static str),
+    /// A variable that counts as set where a job has a token for the account that it names.
+    JobAccount(&'static str),
     ProfileKey(&'static str),
     /// A key of the profile that is `true` or counts as not set.
     ProfileSwitch(&'static str),
 }
 
 /// The sources in the order in which they are looked at. When none is configured, the metadata service is asked.
-const SOURCES: [Row; 10] = [
+const SOURCES: [Row; 12] = [
     Row { place: Place::Flag("--token"), read: read_token },
     Row { place: Place::Variable("YC_IAM_TOKEN"), read: read_iam_token },
     Row { place: Place::ProfileKey("token"), read: read_token },
@@ -50,6 +52,8 @@ const SOURCES: [Row; 10] = [
     Row { place: Place::ProfileKey("workload-identity"), read: WorkloadIdentity::read },
     Row { place: Place::Variable("YC_SERVICE_ACCOUNT_KEY_FILE"), read: ServiceAccountKey::read_key_or_file },
     Row { place: Place::Variable("YC_TOKEN"), read: read_token },
+    Row { place: Place::Variable(workload_identity::SOURCE), read: WorkloadIdentity::read_variables },
+    Row { place: Place::JobAccount(workload_identity::ACCOUNT), read: WorkloadIdentity::read_job },
 ];
 
 /// The variables that hold a credential, or by which a job obtains one. A command that is to have narrower rights than
@@ -150,6 +154,7 @@ impl<'a> Inputs<'a> {
         for (status, row) in statuses.iter_mut().zip(&SOURCES) {
             let is_set = match row.place {
                 Place::Flag(_) | Place::Variable(_) => self.text(row).is_some(),
+                Place::JobAccount(_) => self.text(row).is_some() && workload_identity::is_job(self.env),
                 Place::ProfileKey(key) | Place::ProfileSwitch(key) => in_profile == Some(key),
             };
             if is_set {
@@ -184,7 +189,7 @@ impl<'a> Inputs<'a> {
     fn text(&self, row: &Row) -> Option<&'a str> {
         match row.place {
             Place::Flag(_) => self.token.map(SecretString::expose_secret),
-            Place::Variable(name) => self.env.var(name),
+            Place::Variable(name) | Place::JobAccount(name) => self.env.var(name),
             Place::ProfileKey(_) | Place::ProfileSwitch(_) => None,
         }
     }
@@ -192,7 +197,7 @@ impl<'a> Inputs<'a> {
     fn origin(&self, row: &Row) -> Origin {
         match row.place {
             Place::Flag(name) => Origin::Flag(name),
-            Place::Variable(name) => Origin::Variable(name),
+            Place::Variable(name) | Place::JobAccount(name) => Origin::Variable(name),
             Place::ProfileKey(key) | Place::ProfileSwitch(key) => self.profile.origin(key),
         }
     }
@@ -263,7 +268,7 @@ impl SignIn {
 pub fn profile_keys() -> impl Iterator<Item = &'static str> {
     SOURCES.iter().filter_map(|row| match row.place {
         Place::ProfileKey(key) | Place::ProfileSwitch(key) => Some(key),
-        Place::Flag(_) | Place::Variable(_) => None,
+        Place::Flag(_) | Place::Variable(_) | Place::JobAccount(_) => None,
     })
 }
 
@@ -271,7 +276,7 @@ pub fn profile_keys() -> impl Iterator<Item = &'static str> {
 pub fn without_env_credentials(env: &Env) -> Env {
     let mut env = env.clone();
     for row in &SOURCES {
-        if let Place::Variable(name) = row.place {
+        if let Place::Variable(name) | Place::JobAccount(name) = row.place {
             env.vars.remove(name);
         }
     }
@@ -329,7 +334,7 @@ fn not_set(profile: &Profile, env: &Env) -> String {
     for row in &SOURCES {
         match row.place {
             Place::Flag(name) => flags.push(name),
-            Place::Variable(name) => variables.push(name),
+            Place::Variable(name) | Place::JobAccount(name) => variables.push(name),
             Place::ProfileKey(_) | Place::ProfileSwitch(_) => {}
         }
     }
@@ -340,7 +345,14 @@ fn not_set(profile: &Profile, env: &Env) -> String {
     };
     let [flags, variables] = [flags, variables].map(|names| names.join(", "));
     let not_read = not_read(env);
-    format!("{flags} is not given; not set: {variables}; {in_profile}{not_read}")
+    // Outside a job, the variable alone is nothing.
+    let account = workload_identity::ACCOUNT;
+    let ignored = if env.var(account).is_some() {
+        format!("; {account} is set, but the job has no token")
+    } else {
+        String::new()
+    };
+    format!("{flags} is not given; not set: {variables}; {in_profile}{not_read}{ignored}")
 }
 
 /// The end of a list of sources that says which variables seem to hold a credential and are not read.

@@ -47,6 +47,8 @@ fn every_source_is_listed_with_what_becomes_of_it() {
             "'workload-identity' of profile 'p': not set",
             "YC_SERVICE_ACCOUNT_KEY_FILE: not set",
             "YC_TOKEN: set, not used",
+            "YC_WORKLOAD_IDENTITY: not set",
+            "YC_SA_ID: not set",
         ]
     );
 }

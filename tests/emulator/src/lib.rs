@@ -76,6 +76,7 @@ pub use authorized_key::{AuthorizedKey, EC_PRIVATE_KEY, PrivateKey};
 pub use fault::{Fault, Hold, Refusal};
 pub use issuer::{EXTERNAL_AUDIENCE, EXTERNAL_ISSUER, ExternalToken, GITHUB_ISSUER};
 pub use record::Request;
+pub use services::federation::{FederatedCredential, Federation};
 pub use services::github::{GITHUB_AUDIENCE, GITHUB_SUBJECT};
 pub use services::lockbox::{LockboxSecret, LockboxVersion};
 pub use services::resource_manager::{Cloud, Folder};

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::authorized_key::{AuthorizedKey, PrivateKey};
 use crate::call::Call;
 use crate::reply::Reply;
-use crate::services::federation::Federation;
+use crate::services::federation::{FederatedCredential, Federation};
 use crate::services::lockbox::{LockboxSecret, LockboxVersion};
 use crate::services::metadata::Machine;
 use crate::services::operation;
@@ -199,6 +199,8 @@ pub(crate) enum Change {
     Update { description: String },
     Delete,
     AddVersion(LockboxVersion),
+    CreateFederation(Federation),
+    CreateFederatedCredential(FederatedCredential),
 }
 
 /// The kind of message that [`Emulator::extra_fields`](crate::Emulator::extra_fields) adds to.
@@ -558,11 +560,17 @@ impl State {
     }
 
     /// Starts an operation, and notes it under the idempotency key of the call.
+    pub(crate) fn federation(&mut self, id: &str) -> Option<&mut Federation> {
+        self.federations.iter_mut().find(|federation| federation.id == id)
+    }
+
     pub(crate) fn start(&mut self, call: &Call, access_key_id: &str, change: Change) -> Operation {
         let description = match change {
             Change::Update { .. } => "Update access key",
             Change::Delete => "Delete access key",
             Change::AddVersion(_) => "Add version",
+            Change::CreateFederation(_) => "Create federation",
+            Change::CreateFederatedCredential(_) => "Create federated credential",
         };
         let error = (!self.operation_failures.is_empty()).then(|| self.operation_failures.remove(0));
         let mut operation = Operation {

@@ -8,6 +8,7 @@ use crate::reply::Reply;
 
 pub(crate) const INVALID_ARGUMENT: u32 = 3;
 pub(crate) const NOT_FOUND: u32 = 5;
+pub(crate) const ALREADY_EXISTS: u32 = 6;
 pub(crate) const PERMISSION_DENIED: u32 = 7;
 pub(crate) const FAILED_PRECONDITION: u32 = 9;
 pub(crate) const RESOURCE_EXHAUSTED: u32 = 8;

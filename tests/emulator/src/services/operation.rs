@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::clock;
 use crate::reply::Reply;
 use crate::route::Route;
-use crate::services::{access_key, lockbox};
+use crate::services::{access_key, federation, lockbox};
 use crate::state::{Change, Message, Operation, State};
 use crate::status::{NOT_FOUND, Status};
 
@@ -45,6 +45,10 @@ pub(crate) fn finish(state: &mut State, operation: &mut Operation, now: DateTime
         }
         return;
     }
+    if let Some(response) = federation::apply(state, &operation.change) {
+        operation.response = Some(response);
+        return;
+    }
     let id = &operation.access_key_id;
     let Some(at) = state.access_keys.iter().position(|key| key.id == *id) else {
         operation.error = Some((NOT_FOUND, format!("Access key {id} not found")));
@@ -59,22 +63,41 @@ pub(crate) fn finish(state: &mut State, operation: &mut Operation, now: DateTime
             state.access_keys.remove(at);
             json!({})
         }
-        Change::AddVersion(_) => json!({}),
+        Change::AddVersion(_) | Change::CreateFederation(_) | Change::CreateFederatedCredential(_) => json!({}),
     });
 }
 
 /// Neither `done` nor the results are there before the end; an error may show while changes are being rolled back.
 pub(crate) fn message(state: &State, operation: &Operation) -> Value {
-    let (metadata, response) = match operation.change {
-        Change::Update { .. } => ("UpdateAccessKeyMetadata", "yandex.cloud.iam.v1.awscompatibility.AccessKey"),
-        Change::Delete => ("DeleteAccessKeyMetadata", "google.protobuf.Empty"),
-        Change::AddVersion(_) => ("AddVersionMetadata", "yandex.cloud.lockbox.v1.Version"),
-    };
-    let (package, details) = match &operation.change {
-        Change::AddVersion(version) => {
-            ("lockbox.v1", json!({"secretId": operation.access_key_id, "versionId": version.id}))
+    let id = &operation.access_key_id;
+    let (package, metadata, details, response) = match &operation.change {
+        Change::Update { .. } => (
+            "iam.v1.awscompatibility",
+            "UpdateAccessKeyMetadata",
+            json!({"accessKeyId": id}),
+            "yandex.cloud.iam.v1.awscompatibility.AccessKey",
+        ),
+        Change::Delete => {
+            ("iam.v1.awscompatibility", "DeleteAccessKeyMetadata", json!({"accessKeyId": id}), "google.protobuf.Empty")
         }
-        _ => ("iam.v1.awscompatibility", json!({"accessKeyId": operation.access_key_id})),
+        Change::AddVersion(version) => (
+            "lockbox.v1",
+            "AddVersionMetadata",
+            json!({"secretId": id, "versionId": version.id}),
+            "yandex.cloud.lockbox.v1.Version",
+        ),
+        Change::CreateFederation(_) => (
+            "iam.v1.workload.oidc",
+            "CreateFederationMetadata",
+            json!({"federationId": id}),
+            "yandex.cloud.iam.v1.workload.oidc.Federation",
+        ),
+        Change::CreateFederatedCredential(_) => (
+            "iam.v1.workload",
+            "CreateFederatedCredentialMetadata",
+            json!({"federatedCredentialId": id}),
+            "yandex.cloud.iam.v1.workload.FederatedCredential",
+        ),
     };
     let metadata = format!("yandex.cloud.{package}.{metadata}");
     let mut fields = Map::new();

@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use yc_emulator::{
-    BACKUP_ID, EXTERNAL_AUDIENCE, EXTERNAL_ISSUER, Emulator, GITHUB_AUDIENCE, GITHUB_ISSUER, GITHUB_SUBJECT, Grant,
-    NARROW_ID,
+    ADMIN_ID, BACKUP_ID, EXTERNAL_AUDIENCE, EXTERNAL_ISSUER, Emulator, FOLDER_ID, GITHUB_AUDIENCE, GITHUB_ISSUER,
+    GITHUB_SUBJECT, Grant, NARROW_ID,
 };
 
 use crate::client::{KEYS, Response, call, form};
@@ -164,4 +164,50 @@ fn issuers_publish_their_own_keys() {
     let [github, external] = [GITHUB_ISSUER, EXTERNAL_ISSUER].map(|issuer| cloud.key_set(issuer)["keys"][0].clone());
     assert_eq!((&github["kty"], &github["alg"], &github["e"]), (&json!("RSA"), &json!("RS256"), &json!("AQAB")));
     assert_ne!(github["n"], external["n"]);
+}
+
+const FEDERATIONS: &str = "/iam/v1/workload/oidc/federations";
+const CREDENTIALS: &str = "/iam/v1/workload/federatedCredentials";
+
+fn federation(name: &str) -> Value {
+    json!({
+        "folderId": FOLDER_ID, "name": name, "audiences": [EXTERNAL_AUDIENCE], "issuer": EXTERNAL_ISSUER,
+        "jwksUrl": "https://issuer.example.com/jwks",
+    })
+}
+
+#[test]
+fn a_federation_and_its_credential_are_there_when_their_operations_are_done() {
+    let cloud = Emulator::builder().operation_polls(1).start();
+    let token = cloud.issue_token(ADMIN_ID);
+    let create = |path: &str, body: Value| call("POST", path).token(&token).json(body).send(&cloud);
+    let finish = |operation: &Value| {
+        let path = format!("/operations/{}", operation["id"].as_str().unwrap());
+        call("GET", &path).token(&token).send(&cloud).ok()
+    };
+    let started = create(FEDERATIONS, federation("ci")).ok();
+    assert_eq!(cloud.federations().len(), 0);
+    let id = finish(&started)["response"]["id"].clone();
+    assert_eq!(id, started["metadata"]["federationId"]);
+    let again = create(FEDERATIONS, federation("ci"));
+    assert_eq!((again.status, &again.json()["code"]), (409, &json!(6)));
+
+    let binding = json!({"serviceAccountId": NARROW_ID, "federationId": id, "externalSubjectId": SUBJECT});
+    finish(&create(CREDENTIALS, binding.clone()).ok());
+    assert_eq!(create(CREDENTIALS, binding).status, 409);
+    exchange(&cloud, NARROW_ID, &cloud.external_token(SUBJECT)).ok();
+    let list = |path: &str| call("GET", path).token(&token).send(&cloud).ok();
+    assert_eq!(list(&format!("{FEDERATIONS}?folderId={FOLDER_ID}"))["federations"][0]["enabled"], true);
+    let credentials = list(&format!("{CREDENTIALS}?serviceAccountId={NARROW_ID}"));
+    assert_eq!(credentials["federatedCredentials"][0]["externalSubjectId"], SUBJECT);
+
+    cloud.disable_federation(id.as_str().unwrap());
+    refused(&exchange(&cloud, NARROW_ID, &cloud.external_token(SUBJECT)), "invalid_request", "disabled");
+    for (field, value) in
+        [("name", json!("CI")), ("issuer", json!("http://i")), ("audiences", json!(["x".repeat(256)]))]
+    {
+        let mut wrong = federation("other");
+        wrong[field] = value;
+        assert_eq!(create(FEDERATIONS, wrong).status, 400, "{field}");
+    }
 }
