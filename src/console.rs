@@ -49,9 +49,8 @@ impl Console {
         Ok(())
     }
 
-    /// The text of help or version, as clap made it.
-    pub fn help(&self, help: &clap::Error) -> String {
-        let text = help.render();
+    /// The text of help or version, coloured where it goes to a terminal.
+    pub fn styled_help(&self, text: &StyledStr) -> String {
         if self.color_help { text.ansi().to_string() } else { text.to_string() }
     }
 

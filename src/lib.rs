@@ -107,6 +107,10 @@ fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<Outcom
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => {
             let misunderstood = Misunderstood::new(&error, args);
+            if let Some(topic) = misunderstood.requested_help() {
+                stdout::write(console.styled_help(&topic).as_bytes())?;
+                return Ok(Outcome::default());
+            }
             let error = misunderstood.to_error();
             return match misunderstood.help_of_group() {
                 Some(help) => Ok(console.report_with_help(&error, &help)),
@@ -114,7 +118,8 @@ fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<Outcom
             };
         }
         Err(help) => {
-            stdout::write(console.help(&help).as_bytes())?;
+            let text = Misunderstood::new(&help, args).requested_help().unwrap_or_else(|| help.render());
+            stdout::write(console.styled_help(&text).as_bytes())?;
             return Ok(Outcome::default());
         }
     };

@@ -43,7 +43,7 @@ struct CommonArgs {
     #[arg(long, value_name = "NAME")]
     service_account_name: Option<String>,
     /// Use the federation of this name, or make one under it
-    #[arg(long, value_name = "NAME", value_parser = federation_name)]
+    #[arg(long, value_name = "NAME", value_parser = federation_name, hide_short_help = true)]
     federation_name: Option<String>,
     /// Make nothing; print what there is and what would be made
     #[arg(long)]
@@ -61,10 +61,10 @@ pub struct GithubArgs {
     #[arg(long, value_name = "OWNER/NAME")]
     repository: String,
     /// Number of the owner, for repositories whose subjects have numbers
-    #[arg(long, value_name = "N", requires = "repository_id")]
+    #[arg(long, value_name = "N", requires = "repository_id", hide_short_help = true)]
     owner_id: Option<u64>,
     /// Number of the repository, for repositories whose subjects have numbers
-    #[arg(long, value_name = "N", requires = "owner_id")]
+    #[arg(long, value_name = "N", requires = "owner_id", hide_short_help = true)]
     repository_id: Option<u64>,
     #[command(flatten)]
     jobs: GithubJobs,

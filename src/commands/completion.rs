@@ -27,9 +27,9 @@ const PROGRAM: &str = "yc-rs";
 #[command(after_help = "\
 Load it when a shell starts:
   bash        echo 'source <(yc-rs completion bash)' >> ~/.bashrc
-  zsh         echo 'source <(yc-rs completion zsh)' >> ~/.zshrc   (after compinit)
+  zsh         echo 'source <(yc-rs completion zsh)' >> ~/.zshrc (after compinit)
   fish        yc-rs completion fish > ~/.config/fish/completions/yc-rs.fish
-  powershell  yc-rs completion powershell | Out-String | Invoke-Expression   (in $PROFILE)
+  powershell  yc-rs completion powershell | Out-String | Invoke-Expression
   elvish      eval (yc-rs completion elvish | slurp)   (in rc.elv)")]
 pub struct Args {
     /// The shell

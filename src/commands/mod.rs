@@ -7,6 +7,7 @@ pub mod ci;
 pub mod completion;
 pub mod config;
 pub mod deferred;
+pub mod help;
 pub mod iam;
 pub mod init;
 pub mod listing;

@@ -52,7 +52,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
 #[derive(Debug, Args)]
 pub struct AssumeRoleArgs {
     /// Any text of 20 or more printable characters [default: yc-rs-temporary-access-key]
-    #[arg(long, value_name = "TEXT", value_parser = role_arn)]
+    #[arg(long, value_name = "TEXT", value_parser = role_arn, hide_short_help = true)]
     role_arn: Option<String>,
     /// Session name shown in audit logs [default: yc-rs-LOGIN-TIME]
     #[arg(long, value_name = "NAME", value_parser = role_session_name)]
@@ -60,7 +60,7 @@ pub struct AssumeRoleArgs {
     #[command(flatten)]
     policy: PolicyArgs,
     /// Lifetime of the credentials in seconds, 900 to 43200 [default: 3600]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(900..=43200))]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(900..=43200), hide_short_help = true)]
     duration_seconds: Option<u64>,
     /// Lifetime of the credentials, 15m to 12h [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = whole_lifetime, conflicts_with = "duration_seconds")]
@@ -74,7 +74,7 @@ pub struct AssumeRoleArgs {
     #[command(flatten)]
     aws: AwsProfileArgs,
     /// Do not use the cache of keys, which --export process uses by default
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     no_cache: bool,
     #[command(flatten)]
     file: FileArg,
@@ -101,10 +101,16 @@ pub fn aws_ca_bundle(flags: &GlobalFlags, env: &Env) -> Result<Option<PathBuf>> 
 struct SigningKeyArgs {
     /// ID of the static key to sign with [default: `$AWS_ACCESS_KEY_ID`, `$YC_STORAGE_ACCESS_KEY`, or the key of
     /// `$AWS_PROFILE`]
-    #[arg(long, value_name = "ID", requires = "secret_access_key_file", conflicts_with = "source_aws_profile")]
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "secret_access_key_file",
+        conflicts_with = "source_aws_profile",
+        hide_short_help = true
+    )]
     access_key_id: Option<String>,
     /// File with its secret, `-` for standard input
-    #[arg(long, value_name = "FILE|-", requires = "access_key_id")]
+    #[arg(long, value_name = "FILE|-", requires = "access_key_id", hide_short_help = true)]
     secret_access_key_file: Option<String>,
     /// Profile of the AWS credentials or configuration file that has the key
     #[arg(long, value_name = "NAME")]

@@ -14,6 +14,7 @@ use clap::{Args as _, Command, CommandFactory as _};
 #[cfg(unix)]
 use yc_emulator::{ADMIN_ID, BACKUP_ID, CLOUD_ID, FOLDER_ID, GITHUB_AUDIENCE, GITHUB_ISSUER, GITHUB_SUBJECT};
 use yc_rs::commands::Cli;
+use yc_rs::commands::help::{self, Length};
 use yc_rs::config::settings::GlobalFlags;
 
 use crate::source::{self, Token};
@@ -423,6 +424,18 @@ fn the_recipes_work() {
     assert!(failed.is_empty(), "{failed}");
 }
 
+/// Runs the examples that `--help` shows.
+#[cfg(unix)]
+#[test]
+fn the_examples_of_the_help_work() {
+    let mut count = 0;
+    for line in help::examples::lines() {
+        count += 1;
+        run_script(&reader(), line).unwrap_or_else(|reason| panic!("{reason}"));
+    }
+    assert!(count >= 15, "only {count} examples were found");
+}
+
 #[cfg(unix)]
 #[test]
 fn every_credential_process_gives_a_key() {
@@ -532,45 +545,30 @@ fn the_command_reference_is_up_to_date() {
     );
 }
 
-const GLOBAL_HEADING: &str = "Global flags:\n";
-
 /// The command reference: the long help of every command, with the global flags once.
 fn reference() -> String {
     let mut tree = Cli::command();
     tree.build();
-    let [_, global, _] = help(&tree);
-    let mut text = format!(
+    let mut text =
         "# Commands\n\n<!-- Made by tests/cli/docs.rs from the help of the commands. To write it anew:\n     \
-         YC_RS_UPDATE_DOCS=1 cargo test --test cli docs -->\n\n\
-         This is what `yc-rs COMMAND --help` prints. `-h` prints the same without the global flags.\n\n\
-         ## Global flags\n\n\
-         Every command takes them, before or after its name. See [configuration](configuration.md) for the variables\n\
-         and profile keys that go with them.\n\n```text\n{}\n```\n",
-        global.trim_end()
-    );
+                    YC_RS_UPDATE_DOCS=1 cargo test --test cli docs -->\n\n\
+                    This is what `yc-rs COMMAND --help` prints. `-h` prints the most important part of it.\n"
+            .to_owned();
+    let global = help::topics::find("flags", &tree).unwrap().to_string();
+    section("Global flags", &global, &mut text);
+    text.push_str("\nSee [configuration](configuration.md) for the variables and profile keys that go with them.\n");
     describe(&tree, &mut text);
     text
 }
 
 fn describe(command: &Command, text: &mut String) {
     let name = command.get_bin_name().unwrap_or(command.get_name());
-    let [flags, _, advice] = help(command);
-    let own = format!("{}\n\n{advice}", flags.trim_end());
-    write!(text, "\n## {name}\n\n```text\n{}\n```\n", own.trim_end()).unwrap();
+    section(name, &help::of_command(command, Length::Long).to_string(), text);
     for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
         describe(command, text);
     }
 }
 
-/// The long help, as wide as a page is, in three parts: what stands before the global flags, the global flags, and what
-/// stands behind them, which begins at the margin.
-fn help(command: &Command) -> [String; 3] {
-    let help = command.clone().term_width(100).render_long_help().to_string();
-    let lines = |text: &str| text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect::<String>();
-    let (before, rest) = help.split_once(GLOBAL_HEADING).expect("a section of global flags");
-    let is_flags = |line: &&str| line.trim().is_empty() || line.starts_with(' ');
-    let end = rest.split_inclusive('\n').take_while(is_flags).map(str::len).sum();
-    let (global, behind) = rest.split_at(end);
-    assert!(!behind.contains("\n  -"), "flags behind the global flags of {}", command.get_name());
-    [before, global, behind].map(lines)
+fn section(heading: &str, help: &str, text: &mut String) {
+    write!(text, "\n## {heading}\n\n```text\n{}\n```\n", help.trim_end()).unwrap();
 }

@@ -48,29 +48,73 @@ fn every_command_explains_itself_in_both_lengths_on_standard_output() {
         for flag in ["-h", "--help"] {
             let text = help(&user, &path, flag);
             assert!(text.contains(&usage), "{path:?} {flag}: {text}");
-            assert!(text.lines().all(|line| line.chars().count() <= 120 && !line.contains('\u{1b}')), "{text}");
+            let lines = text.lines().count();
+            assert!(lines <= if flag == "-h" { 24 } else { 80 }, "{path:?} {flag}: {lines} lines: {text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 80 && !line.contains('\u{1b}')), "{text}");
         }
     }
     assert!(user.sent().is_empty());
 }
 
 #[test]
-fn the_short_help_hides_the_global_flags_and_the_long_one_shows_them() {
+fn the_global_flags_are_a_topic_that_every_help_names() {
     let user = User::new();
     let flags = global_flags();
     assert!(flags.len() >= 19, "{flags:?}");
     let has = |text: &str, flag: &str| {
-        text.lines().any(|line| line.trim_start().trim_start_matches("-h, ").split([' ', ',']).next() == Some(flag))
+        // What is further to the right belongs to a description.
+        let mut names = text.lines().filter(|line| line.len() - line.trim_start().len() <= 6);
+        names.any(|line| line.trim_start().trim_start_matches("-h, ").split([' ', ',']).next() == Some(flag))
     };
-    for path in paths() {
-        let (short, long) = (help(&user, &path, "-h"), help(&user, &path, "--help"));
-        for flag in &flags {
-            assert!(!has(&short, flag), "{path:?}: {flag} is in: {short}");
-            assert!(has(&long, flag), "{path:?}: no {flag} in: {long}");
-        }
-        assert!(has(&short, "--help"), "{short}");
+    let topic = user.run("help flags").ok();
+    for flag in &flags {
+        assert!(has(&topic, flag), "no {flag} in: {topic}");
     }
-    assert!(help(&user, &["iam".into(), "access-key".into(), "create".into()], "-h").contains("--description"));
+    for path in paths() {
+        for length in ["-h", "--help"] {
+            let text = help(&user, &path, length);
+            for flag in &flags {
+                assert!(!has(&text, flag), "{path:?}: {flag} is in: {text}");
+            }
+            assert!(has(&text, "--help") && text.contains("yc-rs help flags"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_long_help_has_every_flag_of_the_command() {
+    fn check(user: &User, command: &Command, path: &[String]) {
+        let text = help(user, path, "--help");
+        let own = command.get_arguments().filter(|arg| arg.get_help_heading().is_none() && !arg.is_hide_set());
+        for flag in own.filter_map(|arg| arg.get_long()) {
+            assert!(text.contains(&format!("--{flag}")), "{path:?}: no --{flag} in: {text}");
+        }
+        for deeper in command.get_subcommands().filter(|deeper| deeper.get_name() != "help") {
+            check(user, deeper, &[path, &[deeper.get_name().to_owned()]].concat());
+        }
+    }
+    check(&User::new(), &tree(), &[]);
+}
+
+#[test]
+fn the_topics_are_those_of_the_documents() {
+    let user = User::new();
+    for (topic, words) in [
+        ("environment", ["YC_IAM_TOKEN", "YC_FOLDER_ID", "AWS_PROFILE"]),
+        ("exit-codes", ["NOT_FOUND", "126, 127", "130"]),
+        ("formatting", ["json-rest", "--jq", "--export"]),
+        ("credentials", ["--token", "YC_SERVICE_ACCOUNT_KEY_FILE", "metadata service"]),
+        ("flags", ["--format", "--profile", "--timeout"]),
+    ] {
+        let text = user.run(&format!("help {topic}")).ok();
+        for word in words {
+            assert!(text.contains(word), "{topic}: no {word} in: {text}");
+        }
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(user.run("-h").ok().contains(topic));
+    }
+    let error = user.run("help nothing").failed(2);
+    assert!(error.contains("'nothing'"), "{error}");
 }
 
 #[test]
@@ -115,7 +159,14 @@ fn the_help_command_is_the_same_as_the_flag() {
     let user = User::new();
     for path in paths().iter().filter(|path| !path.is_empty()) {
         let by_command = user.run_args(["help"].into_iter().chain(path.iter().map(String::as_str))).ok();
-        assert_eq!(by_command, help(&user, path, "--help"), "{path:?}");
+        let text = help(&user, path, "--help");
+        assert_eq!(by_command, text, "{path:?}");
+        if let [group, rest @ ..] = &path[..]
+            && !rest.is_empty()
+        {
+            let words = [&[group.as_str(), "help"], &rest.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat();
+            assert_eq!(user.run_args(words).ok(), text, "{path:?}");
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub struct ExportArg {
 #[derive(Debug, Args)]
 pub struct RegionArg {
     /// Region that requests are signed for [default: ru-central1]
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", hide_short_help = true)]
     pub region: Option<String>,
 }
 
@@ -34,7 +34,7 @@ pub struct AwsProfileArgs {
     #[arg(long, value_name = "NAME", value_parser = check_profile_name, conflicts_with = "export")]
     aws_profile: Option<String>,
     /// The file of that profile [default: `$AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`]
-    #[arg(long, value_name = "FILE", conflicts_with = "export")]
+    #[arg(long, value_name = "FILE", conflicts_with = "export", hide_short_help = true)]
     aws_credentials_file: Option<PathBuf>,
 }
 

@@ -26,8 +26,7 @@ pub struct EphemeralArgs {
         long,
         value_name = "ID",
         conflicts_with_all = ["subject_id", "service_account_name"],
-        value_parser = ids::parse_id
-    )]
+        value_parser = ids::parse_id, hide_short_help = true)]
     service_account_id: Option<String>,
     /// Name of the service account of the key, in the current folder
     #[arg(long, value_name = "NAME")]
@@ -41,13 +40,13 @@ pub struct EphemeralArgs {
     #[arg(long, value_name = "DURATION", value_parser = lifetime)]
     duration: Option<Duration>,
     /// Minimum remaining lifetime: a cached key with less is not used, and a new one with less is an error
-    #[arg(long, value_name = "DURATION", value_parser = parse_min_ttl)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_min_ttl, hide_short_help = true)]
     min_ttl: Option<Duration>,
     /// Reuse a cached key of the same request while it is valid for 16 minutes, or --min-ttl
-    #[arg(long, conflicts_with = "no_cache")]
+    #[arg(long, conflicts_with = "no_cache", hide_short_help = true)]
     cache: bool,
     /// Do not use the cache of keys, which --export process uses by default
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     no_cache: bool,
     #[command(flatten)]
     file: FileArg,

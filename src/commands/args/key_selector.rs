@@ -77,10 +77,10 @@ impl Keys {
 #[derive(Debug, Default, Args)]
 pub struct SearchArgs {
     /// With --key-id: ID of the service account that the key belongs to
-    #[arg(long, value_name = "ID", conflicts_with = "service_account_name", value_parser = ids::parse_id)]
+    #[arg(long, value_name = "ID", conflicts_with = "service_account_name", value_parser = ids::parse_id, hide_short_help = true)]
     service_account_id: Option<String>,
     /// With --key-id: name of that service account in the current folder
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     service_account_name: Option<String>,
     #[arg(skip)]
     wide: WideSearchArgs,

@@ -16,7 +16,7 @@ use crate::text::quote;
 #[derive(Debug, Args)]
 pub struct FileArg {
     /// Read the request from a file (JSON or YAML, `-` for standard input); flags take precedence
-    #[arg(short = 'r', long, value_name = "FILE|-")]
+    #[arg(short = 'r', long, value_name = "FILE|-", hide_short_help = true)]
     request_file: Option<String>,
 }
 
@@ -24,10 +24,10 @@ pub struct FileArg {
 #[derive(Debug, Args)]
 pub struct ExampleArgs {
     /// Print an example of a request file in JSON and do nothing else
-    #[arg(long, conflicts_with = "example_yaml")]
+    #[arg(long, conflicts_with = "example_yaml", hide_short_help = true)]
     example_json: bool,
     /// Print an example of a request file in YAML and do nothing else
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     example_yaml: bool,
 }
 

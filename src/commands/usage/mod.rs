@@ -12,6 +12,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, ValueEnum};
 
 use super::Cli;
+use super::help::{self, Length};
 use crate::error::Error;
 use crate::text::quote;
 
@@ -56,7 +57,31 @@ impl<'a> Misunderstood<'a> {
 
     /// The help of a group of commands of which none is named.
     pub fn help_of_group(&self) -> Option<StyledStr> {
-        self.lacks_command().then(|| self.command().1.clone().render_help())
+        self.lacks_command().then(|| help::of_command(self.command().1, Length::Short))
+    }
+
+    /// The requested help: of a command, or on a topic; `None` when the command line is wrong.
+    pub fn requested_help(&self) -> Option<StyledStr> {
+        let (path, command) = self.command();
+        // `help` is a command of every group.
+        let group = path.iter().position(|name| *name == "help").map(|at| &path[..at]);
+        match self.error.kind() {
+            ErrorKind::DisplayHelp if group.is_some() => {
+                let mut group = group.into_iter().flatten();
+                let group = group.try_fold(&self.tree, |command, name| command.find_subcommand(name))?;
+                let words = self.args.iter().filter_map(|arg| arg.to_str()).skip_while(|word| *word != "help").skip(1);
+                let mut names = words.filter(|word| !word.starts_with('-'));
+                let command = names.try_fold(group, |command, name| command.find_subcommand(name))?;
+                Some(help::of_command(command, Length::Long))
+            }
+            ErrorKind::DisplayHelp => {
+                let mut words = self.args.iter().take_while(|arg| *arg != "--");
+                let length = if words.any(|arg| arg == "--help") { Length::Long } else { Length::Short };
+                Some(help::of_command(command, length))
+            }
+            ErrorKind::InvalidSubcommand if path == ["help"] => help::topics::find(self.unknown_command()?, &self.tree),
+            _ => None,
+        }
     }
 
     fn lacks_command(&self) -> bool {

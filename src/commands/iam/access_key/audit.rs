@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     apply: Option<PathBuf>,
     /// With --apply: only look at the keys, and delete none
-    #[arg(long, requires = "apply")]
+    #[arg(long, requires = "apply", hide_short_help = true)]
     dry_run: bool,
 }
 
@@ -51,7 +51,7 @@ pub struct Args {
 #[group(id = "scope", multiple = false, conflicts_with = "apply")]
 struct ScopeArgs {
     /// Only the keys of the service account of this ID
-    #[arg(long, value_name = "ID", value_parser = ids::parse_id)]
+    #[arg(long, value_name = "ID", value_parser = ids::parse_id, hide_short_help = true)]
     service_account_id: Option<String>,
     /// Only the keys of the service account of this name in the current folder
     #[arg(long, value_name = "NAME")]

@@ -22,10 +22,8 @@ use crate::text::{duration, ids, quote};
 
 /// Replace a static access key
 #[derive(Debug, clap::Args)]
-#[command(
-    override_usage = "yc-rs iam access-key rotate <ACCESS-KEY-ID> DESTINATION [OPTIONS] [-- <COMMAND>...]\n       \
-                            yc-rs iam access-key rotate --resume [<ACCESS-KEY-ID>] | --unfinished | --abandon <ACCESS-KEY-ID>"
-)]
+#[command(override_usage = "yc-rs iam access-key rotate <ACCESS-KEY-ID> DESTINATION [OPTIONS]\n       \
+                            yc-rs iam access-key rotate --resume [<ID>] | --unfinished | --abandon <ID>")]
 pub struct Args {
     #[command(flatten)]
     rotation: RotationArgs,
@@ -35,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", value_parser = check_profile_name, conflicts_with_all = OTHERS)]
     aws_profile: Option<String>,
     /// The file of that profile [default: `$AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`]
-    #[arg(long, value_name = "FILE", requires = "aws_profile")]
+    #[arg(long, value_name = "FILE", requires = "aws_profile", hide_short_help = true)]
     aws_credentials_file: Option<PathBuf>,
     /// Write the new key to this file, as `create --format json` prints it
     #[arg(long, value_name = "FILE", conflicts_with_all = OTHERS)]
@@ -44,25 +42,25 @@ pub struct Args {
     #[arg(long, value_name = "ID", value_parser = ids::parse_id, conflicts_with_all = OTHERS)]
     lockbox_secret_id: Option<String>,
     /// Entry of the secret for the key ID [default: `key_id`]
-    #[arg(long, value_name = "NAME", value_parser = entry, requires = "lockbox_secret_id")]
+    #[arg(long, value_name = "NAME", value_parser = entry, requires = "lockbox_secret_id", hide_short_help = true)]
     lockbox_key_id_entry: Option<String>,
     /// Entry of the secret for the secret of the key [default: secret]
-    #[arg(long, value_name = "NAME", value_parser = entry, requires = "lockbox_secret_id")]
+    #[arg(long, value_name = "NAME", value_parser = entry, requires = "lockbox_secret_id", hide_short_help = true)]
     lockbox_secret_entry: Option<String>,
     /// Description of the new key [default: that of the old one]
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = description, conflicts_with_all = OTHERS)]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = description, conflicts_with_all = OTHERS, hide_short_help = true)]
     description: Option<String>,
     /// Do not delete the old key
     #[arg(long, conflicts_with_all = OTHERS)]
     keep_old: bool,
     /// How long to wait until the storage accepts the new key [default: 2m]
-    #[arg(long, value_name = "DURATION", value_parser = verify_timeout, conflicts_with_all = OTHERS)]
+    #[arg(long, value_name = "DURATION", value_parser = verify_timeout, conflicts_with_all = OTHERS, hide_short_help = true)]
     verify_timeout: Option<Duration>,
-    /// Do not try the new key before the old one is deleted
+    /// Delete the old key without trying the new one
     #[arg(long, conflicts_with = "verify_timeout", conflicts_with_all = OTHERS)]
     no_verify: bool,
-    /// A command that takes the new key from its environment, behind `--`
-    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = OTHERS)]
+    /// Behind `--`: a command that takes the new key from its environment
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = OTHERS, hide_short_help = true)]
     command: Vec<OsString>,
 }
 
@@ -74,7 +72,7 @@ struct RotationArgs {
     #[arg(value_name = "ACCESS-KEY-ID")]
     access_key_id: Option<String>,
     /// The same as a flag
-    #[arg(long, value_name = "ID", alias = "access-key-id")]
+    #[arg(long, value_name = "ID", alias = "access-key-id", hide_short_help = true)]
     id: Option<String>,
     /// Key ID that S3 requests are signed with, e.g. YCAJE123
     #[arg(long, value_name = "KEY-ID")]
@@ -86,7 +84,7 @@ struct RotationArgs {
     #[arg(long)]
     unfinished: bool,
     /// Give up an unfinished rotation: delete its new keys that are not in use
-    #[arg(long, value_name = "ACCESS-KEY-ID")]
+    #[arg(long, value_name = "ACCESS-KEY-ID", hide_short_help = true)]
     abandon: Option<String>,
 }
 
