@@ -5,8 +5,7 @@
 use serde_json::{Value, json};
 
 use super::operation::Operation;
-use super::pages::{MAX_PAGE_SIZE, Pages};
-use super::{Call, Client, Scope, text};
+use super::{Call, Client, Scope, pages, text};
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::http::Method;
@@ -50,19 +49,11 @@ impl FederatedCredential {
 /// # Errors
 /// The server refuses, or cannot be reached.
 pub async fn all(client: &Client<'_>, service_account_id: &str) -> Result<Vec<FederatedCredential>> {
-    let call = async |page_size: &str, page_token: &str| {
-        let mut call = Call::new(Service::Iam, Method::GET, PATH)
-            .query("serviceAccountId", service_account_id)
-            .query("pageSize", page_size)
-            .takes(EDITOR, Scope::ServiceAccount(service_account_id));
-        if !page_token.is_empty() {
-            call = call.query("pageToken", page_token);
-        }
-        client.call(call).await
+    let call = || {
+        let call = Call::new(Service::Iam, Method::GET, PATH).query("serviceAccountId", service_account_id);
+        call.takes(EDITOR, Scope::ServiceAccount(service_account_id))
     };
-    let items = "federatedCredentials";
-    let pages = Pages { call, items, limit: usize::MAX, page_size: MAX_PAGE_SIZE, follow: true, keep: &|_| true };
-    Ok(pages.collect().await?.items.iter().map(FederatedCredential::parse).collect())
+    Ok(pages::all(client, "federatedCredentials", call).await?.iter().map(FederatedCredential::parse).collect())
 }
 
 /// Starts to create a federated credential: `Create`.

@@ -5,8 +5,7 @@
 use serde_json::{Value, json};
 
 use super::operation::Operation;
-use super::pages::{MAX_PAGE_SIZE, Pages};
-use super::{Call, Client, Scope, text};
+use super::{Call, Client, Scope, pages, text};
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::http::Method;
@@ -60,19 +59,11 @@ impl Federation {
 /// # Errors
 /// The server refuses, or cannot be reached.
 pub async fn all(client: &Client<'_>, folder_id: &str) -> Result<Vec<Federation>> {
-    let call = async |page_size: &str, page_token: &str| {
-        let mut call = Call::new(Service::Iam, Method::GET, PATH)
-            .query("folderId", folder_id)
-            .query("pageSize", page_size)
-            .takes(EDITOR, Scope::Folder(folder_id));
-        if !page_token.is_empty() {
-            call = call.query("pageToken", page_token);
-        }
-        client.call(call).await
+    let call = || {
+        let call = Call::new(Service::Iam, Method::GET, PATH).query("folderId", folder_id);
+        call.takes(EDITOR, Scope::Folder(folder_id))
     };
-    let items = "federations";
-    let pages = Pages { call, items, limit: usize::MAX, page_size: MAX_PAGE_SIZE, follow: true, keep: &|_| true };
-    Ok(pages.collect().await?.items.iter().map(Federation::parse).collect())
+    Ok(pages::all(client, "federations", call).await?.iter().map(Federation::parse).collect())
 }
 
 /// Starts to create a federation: `Create`.

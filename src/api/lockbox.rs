@@ -6,8 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::operation::Operation;
-use super::pages::{MAX_PAGE_SIZE, Pages};
-use super::{Call, Client, segment, text};
+use super::{Call, Client, pages, segment, text};
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::http::Method;
@@ -77,13 +76,5 @@ pub async fn add_version(
 }
 
 async fn all(client: &Client<'_>, path: String, items: &'static str) -> Result<Vec<Value>> {
-    let call = async |page_size: &str, page_token: &str| {
-        let mut call = Call::new(Service::Lockbox, Method::GET, path.as_str()).query("pageSize", page_size);
-        if !page_token.is_empty() {
-            call = call.query("pageToken", page_token);
-        }
-        client.call(call).await
-    };
-    let pages = Pages { call, items, limit: usize::MAX, page_size: MAX_PAGE_SIZE, follow: true, keep: &|_| true };
-    Ok(pages.collect().await?.items)
+    pages::all(client, items, || Call::new(Service::Lockbox, Method::GET, path.as_str())).await
 }

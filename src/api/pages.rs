@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::{Call, Client};
 use crate::error::{Error, Result};
 use crate::text::page_trail::PageTrail;
 
@@ -9,6 +10,22 @@ use crate::text::page_trail::PageTrail;
 ///
 /// Source: `yandex/cloud/iam/v1/awscompatibility/access_key_service.proto`, `page_size`.
 pub const MAX_PAGE_SIZE: u32 = 1000;
+
+/// Every item of a list, as received; `call` makes the call without its page.
+///
+/// # Errors
+/// The server refuses, cannot be reached, or the list does not end.
+pub async fn all<'c>(client: &Client<'_>, items: &'static str, call: impl Fn() -> Call<'c>) -> Result<Vec<Value>> {
+    let page = async |page_size: &str, page_token: &str| {
+        let mut call = call().query("pageSize", page_size);
+        if !page_token.is_empty() {
+            call = call.query("pageToken", page_token);
+        }
+        client.call(call).await
+    };
+    let pages = Pages { call: page, items, limit: usize::MAX, page_size: MAX_PAGE_SIZE, follow: true, keep: &|_| true };
+    Ok(pages.collect().await?.items)
+}
 
 /// Follows the pages of a `List` until `limit` items that `keep` accepts are there.
 pub struct Pages<'a, F> {
