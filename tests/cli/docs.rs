@@ -23,13 +23,14 @@ use crate::support::User;
 
 /// The pages whose every `sh` block is run.
 #[cfg(unix)]
-const RUN: [&str; 12] = [
+const RUN: [&str; 13] = [
     "README.md",
     "docs/access-keys.md",
     "docs/authentication.md",
     "docs/ci.md",
     "docs/configuration.md",
     "docs/ephemeral-keys.md",
+    "docs/first-upload.md",
     "docs/from-yc.md",
     "docs/policies.md",
     "docs/refresh.md",
