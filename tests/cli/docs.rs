@@ -85,10 +85,12 @@ pub fn page(name: &str) -> Page {
 /// The README and the pages of `docs`.
 pub fn pages() -> Vec<Page> {
     let mut names = vec!["README.md".to_owned()];
-    for entry in fs::read_dir(root().join("docs")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if Path::new(&name).extension().is_some_and(|extension| extension == "md") {
-            names.push(format!("docs/{name}"));
+    for directory in ["docs", "docs/ru"] {
+        for entry in fs::read_dir(root().join(directory)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if Path::new(&name).extension().is_some_and(|extension| extension == "md") {
+                names.push(format!("{directory}/{name}"));
+            }
         }
     }
     names.sort();
@@ -423,6 +425,20 @@ fn the_recipes_work() {
         }
     }
     assert!(failed.is_empty(), "{failed}");
+}
+
+/// The commands of a Russian page are those of the English one.
+#[test]
+fn the_russian_pages_have_the_commands_of_the_english_ones() {
+    let mut count = 0;
+    for entry in fs::read_dir(root().join("docs/ru")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let english = if name == "README.md" { name.clone() } else { format!("docs/{name}") };
+        let commands = |page: Page| page.shell_blocks().into_iter().map(|block| block.text).collect::<Vec<_>>();
+        assert_eq!(commands(page(&format!("docs/ru/{name}"))), commands(page(&english)), "{name}");
+        count += 1;
+    }
+    assert!(count >= 3, "only {count} pages were found");
 }
 
 /// Runs the examples that `--help` shows.
