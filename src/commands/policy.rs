@@ -54,7 +54,7 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
             (to_json(&findings)?, lines(&findings).join("\n"), failure(errors))
         }
     };
-    let in_words = context.flags.jq.is_none() && context.flags.format.unwrap_or_default() == Format::Text;
+    let in_words = !context.printer.has_filter() && context.flags.format.unwrap_or_default() == Format::Text;
     let value = if in_words { Value::String(text) } else { json };
     context.printer.print(Output::Value(value)).await?;
     Ok(Outcome { failures, ..Outcome::default() })
@@ -92,9 +92,7 @@ fn explanation(review: &Review) -> String {
 
 /// A line for each finding.
 fn lines(findings: &[Finding]) -> Vec<String> {
-    let line = |finding: &Finding| {
-        let place = finding.statement.map(|index| format!("statement {index}: ")).unwrap_or_default();
-        format!("{}: {place}{} ({})", finding.level.name(), finding.message, finding.code.name())
-    };
+    let line =
+        |finding: &Finding| format!("{}: {} ({})", finding.level.name(), finding.placed_message(), finding.code.name());
     findings.iter().map(line).collect()
 }

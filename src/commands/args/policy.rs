@@ -49,9 +49,10 @@ impl PolicyArgs {
                 policy::compact(&text).map_err(|rule| invalid(format!("({}) {rule}", quote::value(path))))?
             }
         };
-        for finding in review(&policy).findings.iter().filter(|finding| finding.level != Severity::Note) {
-            let place = finding.statement.map(|index| format!("statement {index}: ")).unwrap_or_default();
-            context.log.note(&format!("--policy: {place}{}", finding.message));
+        if context.log.notes {
+            for finding in review(&policy).findings.iter().filter(|finding| finding.level != Severity::Note) {
+                context.log.note(&format!("--policy: {}", finding.placed_message()));
+            }
         }
         Ok(Some(policy))
     }

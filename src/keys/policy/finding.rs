@@ -39,6 +39,16 @@ pub struct Finding {
     pub statement: Option<usize>,
 }
 
+impl Finding {
+    /// The message behind the statement that it is about.
+    pub fn placed_message(&self) -> String {
+        match self.statement {
+            Some(index) => format!("statement {index}: {}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
 /// The kinds of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

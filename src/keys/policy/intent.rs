@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use super::check_length;
+use super::{ARN_START, bucket_and_key, check_length};
 use crate::text::{plain, quote, similar};
 
 /// What a verb stands for.
@@ -65,12 +65,12 @@ impl Intent {
         let (verbs, target) =
             text.split_once(':').ok_or("it has the form VERBS:BUCKET[/KEY], such as read,list:my-bucket/logs/*")?;
         let verbs = read_verbs(verbs)?;
-        for start in ["s3://", "arn:aws:s3:::"] {
+        for start in ["s3://", ARN_START] {
             if let Some(rest) = target.strip_prefix(start) {
                 return Err(format!("the bucket is given without {start}, as {}", quote::bare(rest)));
             }
         }
-        let (bucket, key) = target.split_once('/').map_or((target, None), |(bucket, key)| (bucket, Some(key)));
+        let (bucket, key) = bucket_and_key(target);
         check_bucket(bucket)?;
         let objects = match key {
             None | Some("*") => Objects::All,
@@ -103,7 +103,7 @@ impl Intent {
     }
 
     fn bucket_arn(&self) -> String {
-        format!("arn:aws:s3:::{}", self.bucket)
+        format!("{ARN_START}{}", self.bucket)
     }
 
     /// The resource that stands for the objects.

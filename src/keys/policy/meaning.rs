@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{action, condition};
+use super::{ARN_START, action, bucket_and_key, condition};
 use crate::text::quote;
 
 /// The statement as a sentence without a full stop, such as "Allows reading objects: all objects of the bucket data".
@@ -30,10 +30,10 @@ fn action_in_words(name: &str) -> String {
 }
 
 fn resource_in_words(resource: &str) -> String {
-    let Some(name) = resource.strip_prefix("arn:aws:s3:::") else {
+    let Some(name) = resource.strip_prefix(ARN_START) else {
         return if resource == "*" { "all buckets and objects".to_owned() } else { quote::value(resource) };
     };
-    let (bucket, key) = name.split_once('/').map_or((name, None), |(bucket, key)| (bucket, Some(key)));
+    let (bucket, key) = bucket_and_key(name);
     if bucket.contains(['*', '?', '$']) {
         return format!("what matches {}", quote::value(name));
     }

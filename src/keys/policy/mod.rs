@@ -15,6 +15,11 @@ use serde::de::IgnoredAny;
 
 use crate::api::temporary_access_key::MAX_POLICY;
 
+/// What the name of a bucket or an object begins with in a policy.
+///
+/// Source: yandex-cloud/docs, `en/storage/s3/api-ref/policy/scheme.md`.
+const ARN_START: &str = "arn:aws:s3:::";
+
 /// Where the text of a policy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place<'a> {
@@ -32,6 +37,11 @@ pub fn place(argument: &str) -> Place<'_> {
     } else {
         Place::File(argument.strip_prefix("file://").unwrap_or(argument))
     }
+}
+
+/// The bucket and, behind a slash, the key.
+fn bucket_and_key(name: &str) -> (&str, Option<&str>) {
+    name.split_once('/').map_or((name, None), |(bucket, key)| (bucket, Some(key)))
 }
 
 /// The policy as it is sent: without insignificant white space, otherwise to the letter.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::action::{self, Level};
 use super::finding::{Code, Finding, Severity};
-use super::{check_length, compact_of_any_length, condition, duplicate_keys, meaning};
+use super::{ARN_START, bucket_and_key, check_length, compact_of_any_length, condition, duplicate_keys, meaning};
 use crate::api::temporary_access_key::MAX_POLICY;
 use crate::text::quote;
 
@@ -41,8 +41,6 @@ pub struct Statement {
     /// What the statement does, in words.
     pub meaning: String,
 }
-
-const ARN_START: &str = "arn:aws:s3:::";
 
 /// Looks a policy through. Every text can be looked through: one that is no policy has that as its finding.
 pub fn review(text: &str) -> Review {
@@ -90,11 +88,7 @@ impl Reader {
         for duplicate in duplicates.iter().filter(|duplicate| duplicate.statement.is_none()) {
             self.duplicate(&duplicate.name);
         }
-        let statements: Vec<_> = match &policy["Statement"] {
-            Value::Array(statements) => statements.iter().collect(),
-            Value::Null => Vec::new(),
-            statement => vec![statement],
-        };
+        let statements = one_or_several(&policy["Statement"]);
         if statements.is_empty() {
             self.report(Code::NoStatement, "the policy has no statement, so it denies everything");
         }
@@ -182,11 +176,7 @@ impl Reader {
         if is_opposite {
             self.report(Code::NotSupported, format!("{opposite} is not supported; use {name}"));
         }
-        let values: Vec<_> = match &statement[name] {
-            Value::Array(values) => values.iter().collect(),
-            Value::Null => Vec::new(),
-            value => vec![value],
-        };
+        let values = one_or_several(&statement[name]);
         let names: Vec<_> = values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect();
         if names.len() < values.len() {
             self.report(missing, format!("{name} is a string or a list of strings"));
@@ -263,6 +253,15 @@ impl Reader {
     }
 }
 
+/// The values of an element that may be one value, a list, or absent.
+fn one_or_several(element: &Value) -> Vec<&Value> {
+    match element {
+        Value::Array(values) => values.iter().collect(),
+        Value::Null => Vec::new(),
+        value => vec![value],
+    }
+}
+
 fn is_s3_resource(resource: &str) -> bool {
     resource == "*" || resource.strip_prefix(ARN_START).is_some_and(|rest| !rest.is_empty())
 }
@@ -270,7 +269,7 @@ fn is_s3_resource(resource: &str) -> bool {
 /// Whether a resource names something of this level.
 fn covers(resource: &str, level: Level) -> bool {
     let name = resource.strip_prefix(ARN_START).unwrap_or(resource);
-    let (bucket, key) = name.split_once('/').map_or((name, None), |(bucket, key)| (bucket, Some(key)));
+    let (bucket, key) = bucket_and_key(name);
     bucket.contains(['*', '?']) || (level == Level::Object) == key.is_some()
 }
 
