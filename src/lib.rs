@@ -105,10 +105,11 @@ pub fn run(args: &[OsString], env: &Env) -> u8 {
 fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<Outcome> {
     let (flags, command) = match commands::parse(args, console.color_help) {
         Ok(parsed) => parsed,
-        Err(error) if error.use_stderr() => {
+        Err(error) => {
             let misunderstood = Misunderstood::new(&error, args);
-            if let Some(topic) = misunderstood.requested_help() {
-                stdout::write(console.styled_help(&topic).as_bytes())?;
+            let requested = misunderstood.requested_help().or_else(|| (!error.use_stderr()).then(|| error.render()));
+            if let Some(text) = requested {
+                stdout::write(console.styled_help(&text).as_bytes())?;
                 return Ok(Outcome::default());
             }
             let error = misunderstood.to_error();
@@ -116,11 +117,6 @@ fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<Outcom
                 Some(help) => Ok(console.report_with_help(&error, &help)),
                 None => Err(error),
             };
-        }
-        Err(help) => {
-            let text = Misunderstood::new(&help, args).requested_help().unwrap_or_else(|| help.render());
-            stdout::write(console.styled_help(&text).as_bytes())?;
-            return Ok(Outcome::default());
         }
     };
     console.apply(&flags, env)?;

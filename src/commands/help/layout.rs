@@ -35,7 +35,7 @@ impl Page {
         }
     }
 
-    /// Adds a text whose lines stay as they are.
+    /// Adds lines of notes, of which the first may be a heading. What is indented stays as it is.
     pub fn literal(&mut self, text: &str) {
         self.begin_section();
         match text.split_once('\n') {
@@ -90,26 +90,11 @@ impl Page {
         self.rows("Commands", &rows);
     }
 
-    /// Adds flags, in `--help` by their headings.
-    pub fn flags<'a>(&mut self, flags: impl Iterator<Item = &'a Arg>) {
-        let mut groups: Vec<(&str, Vec<(String, String)>)> = Vec::new();
-        for flag in flags.filter(|arg| !arg.is_positional() && self.shows(arg)) {
-            let heading = match self.length {
-                Length::Short => "Flags",
-                Length::Long => flag.get_help_heading().unwrap_or("Flags"),
-            };
-            let row = (name(flag), self.description(flag));
-            match groups.iter_mut().find(|(other, _)| *other == heading) {
-                Some((_, rows)) => rows.push(row),
-                None => groups.push((heading, vec![row])),
-            }
-        }
-        // The flag for help, which has no heading, comes last.
-        let own = |(heading, rows): &(&str, Vec<_>)| *heading == "Flags" && rows.len() == 1;
-        let (last, first): (Vec<_>, Vec<_>) = groups.into_iter().partition(own);
-        for (heading, rows) in first.iter().chain(&last) {
-            self.rows(heading, rows);
-        }
+    /// Adds flags.
+    pub fn flags<'a>(&mut self, heading: &str, flags: impl Iterator<Item = &'a Arg>) {
+        let shown = flags.filter(|arg| !arg.is_positional() && self.shows(arg));
+        let rows: Vec<_> = shown.map(|flag| (name(flag), self.description(flag))).collect();
+        self.rows(heading, &rows);
     }
 
     /// Adds examples.
@@ -237,7 +222,7 @@ fn add_note(text: &mut String, label: &str, values: &[&str]) {
 }
 
 /// The text in lines of at most this many columns; a word that is longer has a line of its own.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
+fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {

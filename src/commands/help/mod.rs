@@ -12,7 +12,7 @@ use clap::{Arg, Command};
 use layout::Page;
 
 /// The width of help, in columns.
-pub const WIDTH: usize = 80;
+const WIDTH: usize = 80;
 
 /// The heading of the flags that every command takes, by which they are told from those of one command.
 const GLOBAL_HEADING: &str = "Global flags";
@@ -34,7 +34,7 @@ pub fn of_command(command: &Command, length: Length) -> StyledStr {
     page.usage(&command.clone().render_usage().to_string());
     page.arguments(command);
     page.commands(command);
-    page.flags(command.get_arguments().filter(|arg| !is_global(arg)));
+    page.flags("Flags", command.get_arguments().filter(|arg| !is_global(arg)));
     if length == Length::Long {
         page.examples(examples::of(&path(command)));
         if let Some(notes) = command.get_after_help() {
@@ -54,7 +54,7 @@ pub fn of_command(command: &Command, length: Length) -> StyledStr {
 pub fn global_flags(command: &Command) -> StyledStr {
     let mut page = Page::new(Length::Long);
     page.text("Every command takes these flags, before or after its name.");
-    page.flags(command.get_arguments().filter(|arg| is_global(arg)));
+    page.flags(GLOBAL_HEADING, command.get_arguments().filter(|arg| is_global(arg)));
     page.finish()
 }
 
@@ -67,7 +67,7 @@ fn is_root(command: &Command) -> bool {
 }
 
 /// The words that lead to a command, less the name of the program.
-pub fn path(command: &Command) -> String {
+fn path(command: &Command) -> String {
     let name = command.get_bin_name().unwrap_or_default();
     name.split_once(' ').map(|(_, path)| path.to_owned()).unwrap_or_default()
 }
