@@ -303,7 +303,7 @@ impl<'a> Context<'a> {
 }
 
 /// Adds where a folder or cloud comes from to an error that says that it does not exist, or may not be read.
-fn about_place(error: Error, place: &str) -> Error {
+pub fn about_place(error: Error, place: &str) -> Error {
     match error.code() {
         Some(Code::NotFound) => error.hint(place),
         Some(Code::PermissionDenied) => error.urgent_hint(place),

@@ -71,6 +71,8 @@ pub struct Terminal {
     pub stdout: bool,
     /// Standard error.
     pub stderr: bool,
+    /// The number of columns of the terminal at standard output; 80 where it is not known.
+    pub width: usize,
 }
 
 impl Env {
@@ -103,6 +105,7 @@ impl Env {
                 stdin: std::io::stdin().is_terminal(),
                 stdout: std::io::stdout().is_terminal(),
                 stderr: std::io::stderr().is_terminal(),
+                width: width(),
             },
             stdout,
             program: std::env::current_exe().ok(),
@@ -199,6 +202,12 @@ fn ignored_signals() -> IgnoredSignals {
         u64::from_str_radix(mask.trim(), 16).ok()
     });
     IgnoredSignals { mask: mask.unwrap_or_default() }
+}
+
+/// The width of the terminal at standard output, or that of a terminal that does not tell.
+fn width() -> usize {
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    size.map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0).unwrap_or(80)
 }
 
 /// How standard output is. The standard library opens the null device for reading and writing in the place of one that

@@ -42,7 +42,7 @@ use futures_util::FutureExt;
 
 use auth::tied_process;
 use commands::deferred::Deferred;
-use commands::local::Local;
+use commands::local::{self, Local};
 use commands::usage::Misunderstood;
 use commands::{Command, Outcome, Remote};
 use config::settings::{GlobalFlags, Settings};
@@ -53,7 +53,7 @@ use env::Env;
 use error::{Error, Result};
 use interrupt::until_interrupted;
 use log::{Level, Log};
-use output::{Filter, Printer, Render, jq_process, stdout};
+use output::{Printer, jq_process, stdout};
 
 /// The program: runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -195,12 +195,7 @@ fn run_remote(command: Remote, flags: &GlobalFlags, env: &Env, console: &Console
     if matches!(command, Remote::Sts(_)) {
         settings.ca_bundle = commands::sts::aws_ca_bundle(flags, env)?.or(settings.ca_bundle);
     }
-    let render = Render {
-        format: settings.format,
-        filter: flags.jq.as_deref().map(|filter| Filter::compile(filter, &env.vars)).transpose()?,
-        terminal: env.terminal.stdout,
-    };
-    let printer = Printer::new(render, env, flags.timeout);
+    let printer = local::printer(settings.format, flags, env)?;
     let context = Context::new(env, flags, settings, log(flags, env, console), printer);
     block_on(&context, Box::pin(commands::run(command, &context)))
 }

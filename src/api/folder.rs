@@ -8,7 +8,8 @@ use super::lookup::{Lookup, name_filter};
 use super::{Call, Client, Scope, segment};
 use crate::endpoints::Service;
 use crate::error::Result;
-use crate::http::Method;
+use crate::http::{Method, Response};
+use crate::message::{Field, Message};
 
 /// A folder by its ID: `Get`.
 ///
@@ -19,7 +20,23 @@ pub async fn get(client: &Client<'_>, id: &str) -> Result<Value> {
     client.call(Call::new(Service::ResourceManager, Method::GET, path)).await
 }
 
-/// A page of the folders of a cloud; an empty filter stands for none: `List`.
+/// `Folder`.
+///
+/// Source: `yandex/cloud/resourcemanager/v1/folder.proto`.
+pub const FOLDER: Message = Message {
+    name: "Folder",
+    fields: &[
+        Field::scalar("id"),
+        Field::scalar("cloud_id"),
+        Field::timestamp("created_at"),
+        Field::scalar("name"),
+        Field::scalar("description"),
+        Field::map("labels"),
+        Field::scalar("status"),
+    ],
+};
+
+/// A page of the folders of a cloud, read; an empty filter stands for none: `List`.
 ///
 /// # Errors
 /// The server refuses, or cannot be reached.
@@ -30,6 +47,20 @@ pub async fn list(
     page_size: &str,
     page_token: &str,
 ) -> Result<Value> {
+    page(client, cloud_id, filter, page_size, page_token).await?.into_json()
+}
+
+/// As [`list`], as received.
+///
+/// # Errors
+/// The server refuses, or cannot be reached.
+pub async fn page(
+    client: &Client<'_>,
+    cloud_id: &str,
+    filter: &str,
+    page_size: &str,
+    page_token: &str,
+) -> Result<Response> {
     let path = "/resource-manager/v1/folders";
     // Source of the role: yandex-cloud/docs, `en/_roles/resource-manager/auditor.md`.
     let mut call = Call::new(Service::ResourceManager, Method::GET, path)
@@ -42,7 +73,7 @@ pub async fn list(
     if !page_token.is_empty() {
         call = call.query("pageToken", page_token);
     }
-    client.call(call).await
+    client.accepted(call).await
 }
 
 /// The ID of the folder of this name in this cloud; `origin` is where the cloud comes from.

@@ -4,12 +4,12 @@
 
 use std::io::Write;
 
-use crate::config::settings::{self, GlobalFlags};
+use crate::config::settings::{self, Color, GlobalFlags};
 use crate::config::{Config, Profile};
 use crate::env::Env;
 use crate::error::Result;
 use crate::log::Log;
-use crate::output::{Filter, Printer, Render};
+use crate::output::{Filter, Format, Printer, Render};
 use crate::text::escape;
 
 /// The surroundings of a command that works on this machine alone.
@@ -29,12 +29,7 @@ impl Local<'_> {
     /// # Errors
     /// The jq filter does not compile.
     pub fn printer(&self) -> Result<Printer> {
-        let render = Render {
-            format: self.flags.format.unwrap_or_default(),
-            filter: self.flags.jq.as_deref().map(|filter| Filter::compile(filter, &self.env.vars)).transpose()?,
-            terminal: self.env.terminal.stdout,
-        };
-        Ok(Printer::new(render, self.env, self.flags.timeout))
+        printer(self.flags.format.unwrap_or_default(), self.flags, self.env)
     }
 
     /// The name of the profile that flag or environment choose.
@@ -58,4 +53,22 @@ impl Local<'_> {
             let _ = writeln!(std::io::stderr(), "{}", self.log.masks.mask(&shown));
         }
     }
+}
+
+/// Where a result in this format goes.
+///
+/// # Errors
+/// The jq filter does not compile.
+pub fn printer(format: Format, flags: &GlobalFlags, env: &Env) -> Result<Printer> {
+    let terminal = env.terminal.stdout;
+    // A variable that forces colour must not reach the programs that read JSON.
+    let color = flags.color == Some(Color::On) || terminal && settings::use_color(flags.color, env, terminal);
+    let render = Render {
+        format,
+        filter: flags.jq.as_deref().map(|filter| Filter::compile(filter, &env.vars)).transpose()?,
+        terminal,
+        color,
+        width: env.terminal.width,
+    };
+    Ok(Printer::new(render, env, flags.timeout))
 }

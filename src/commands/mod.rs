@@ -15,6 +15,7 @@ pub mod local;
 pub mod man;
 pub mod operation;
 pub mod policy;
+pub mod resource_manager;
 pub mod several;
 pub mod sts;
 pub mod usage;
@@ -79,6 +80,9 @@ pub enum Remote {
     /// Let CI jobs get keys without a stored secret
     #[command(subcommand)]
     Ci(Deferred<ci::Command>),
+    /// List clouds and folders
+    #[command(subcommand)]
+    ResourceManager(Deferred<resource_manager::Command>),
     /// Manage long-running operations
     #[command(subcommand)]
     Operation(Deferred<operation::Command>),
@@ -147,6 +151,7 @@ pub async fn run(command: Remote, context: &Context<'_>) -> Result<Outcome> {
         Remote::Iam(Deferred(command)) => Box::pin(iam::run(command, context)).await,
         Remote::Sts(Deferred(command)) => Box::pin(sts::run(command, context)).await,
         Remote::Ci(Deferred(command)) => Box::pin(ci::run(command, context)).await,
+        Remote::ResourceManager(Deferred(command)) => resource_manager::run(command, context).await,
         Remote::Operation(Deferred(command)) => operation::run(command, context).await,
         Remote::Exec(args) => Box::pin(iam::access_key::exec::run(args.0, context)).await,
         Remote::Serve(args) => Box::pin(iam::access_key::serve::run(args.0, context)).await,

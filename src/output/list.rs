@@ -12,7 +12,7 @@ use super::formats::{Format, json, table, yaml};
 use super::jq::{Collected, Filter};
 use super::jq_process::FilterProcess;
 use super::stdout::Written;
-use super::{Column, Render, escape_for_terminal};
+use super::{Column, Render, TableOptions};
 use crate::error::Result;
 use crate::message::{Message, Node, Spelling, Text};
 use crate::text::page_trail::PageTrail;
@@ -31,6 +31,8 @@ pub struct List {
     pub follow: bool,
     /// Which items are printed; `None`: all.
     pub keep: Option<Keep>,
+    /// What the format `table` shows.
+    pub table: TableOptions,
 }
 
 /// Whether an item, as received at this time of the server, is printed.
@@ -249,7 +251,8 @@ impl ListPrinter {
                 return Ok(written);
             }
             Form::AllFields(documents) => {
-                let drawn = table::render_all_fields(self.list.message, documents, self.render.terminal);
+                let screen = self.render.screen();
+                let drawn = table::rows(self.list.message, documents, &self.list.table, screen.as_ref());
                 self.text.extend_from_slice(drawn.as_bytes());
             }
             Form::Whole { collected, .. } => {
@@ -266,14 +269,12 @@ impl ListPrinter {
     fn flush(&mut self) -> Result<Written> {
         let text = std::mem::take(&mut self.text);
         // YAML and tables are escaped as they are made, which keeps their values.
-        match &self.form {
-            Form::Json { .. } | Form::Each { .. } | Form::Whole { .. } | Form::Process { .. }
-                if self.render.terminal =>
-            {
-                (self.write)(&escape_for_terminal(&text))
-            }
-            _ => (self.write)(&text),
-        }
+        let text = match &self.form {
+            Form::Json { .. } => self.render.finish_json(text),
+            Form::Each { .. } | Form::Whole { .. } | Form::Process { .. } => self.render.escape(text),
+            Form::Yaml | Form::Columns(_) | Form::AllFields(_) => text,
+        };
+        (self.write)(&text)
     }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! All but [`stdout`] turns values into bytes, and writes nothing.
 
+use chrono::Utc;
 use serde_json::Value;
 
-use self::formats::Documents;
-pub use self::formats::{Format, yaml};
+use self::formats::table::Screen;
+pub use self::formats::table::TableOptions;
+use self::formats::{Documents, color};
+pub use self::formats::{Format, table, yaml};
 pub use self::jq::{Filter, STACK_BYTES};
 pub use self::printer::{OnlyCopy, Printer};
 pub use self::worker::Worker;
@@ -86,9 +89,29 @@ pub struct Render {
     pub filter: Option<Filter>,
     /// Whether the output goes to a terminal: characters that it would act on are then shown escaped.
     pub terminal: bool,
+    /// Whether JSON, and tables on a terminal, are coloured.
+    pub color: bool,
+    /// The number of columns of the terminal.
+    pub width: usize,
 }
 
 impl Render {
+    /// A result that goes to a file or a program.
+    pub fn plain(format: Format) -> Self {
+        Self { format, filter: None, terminal: false, color: false, width: 0 }
+    }
+
+    /// The terminal that tables are drawn for, where there is one.
+    fn screen(&self) -> Option<Screen> {
+        self.terminal.then(|| Screen { width: self.width, color: self.color, now: Utc::now() })
+    }
+
+    /// JSON as the stream should get it: escaped, and coloured.
+    fn finish_json(&self, json: Vec<u8>) -> Vec<u8> {
+        let json = self.escape(json);
+        if self.color { color::json(&String::from_utf8_lossy(&json)).into_bytes() } else { json }
+    }
+
     /// The bytes to print.
     ///
     /// A filter may never end, and one that calls itself deeply needs a large stack: all but paths are for a separate
@@ -104,11 +127,11 @@ impl Render {
         let Some(documents) = Documents::of(output) else { return Ok(Vec::new()) };
         match &self.filter {
             Some(filter) => Ok(self.escape(filter.run(&self.format.filter_input(&documents)?)?)),
-            None => self.format.render(output, &documents, self.terminal),
+            None => self.format.render(output, &documents, self),
         }
     }
 
-    /// The output of a filter, escaped where it goes to a terminal.
+    /// The text, escaped where it goes to a terminal.
     pub fn escape(&self, text: Vec<u8>) -> Vec<u8> {
         if self.terminal { escape_for_terminal(&text) } else { text }
     }

@@ -70,6 +70,7 @@ impl Shown for TestList {
             limit: None,
             follow: true,
             keep: None,
+            table: TableOptions::default(),
         };
         let written = Rc::new(RefCell::new(Vec::new()));
         let sink = written.clone();
@@ -101,7 +102,7 @@ fn token() -> Output {
 
 pub(super) fn show(format: Format, filter: Option<&str>, terminal: bool, output: &impl Shown) -> String {
     let filter = filter.map(|expression| Filter::compile(expression, &BTreeMap::new()).unwrap());
-    String::from_utf8(output.text(Render { format, filter, terminal }).unwrap()).unwrap()
+    String::from_utf8(output.text(Render { filter, terminal, width: 80, ..Render::plain(format) }).unwrap()).unwrap()
 }
 
 /// JSON with strings that are hard to write.
@@ -228,7 +229,7 @@ fn a_token_prints_bare_in_text_alone() {
     assert_eq!(show(Format::Yaml, None, false, &token()), yaml);
     assert_eq!(show(Format::JsonRest, Some(".iamToken"), false, &token()), "t1.9euel\n");
     let missing = Output::Bare { message: &TOKEN, value: json!({}), field: "iam_token" };
-    let error = Render { format: Format::Text, filter: None, terminal: false }.render(&missing).unwrap_err();
+    let error = Render::plain(Format::Text).render(&missing).unwrap_err();
     assert_eq!(error.exit_code(), 1);
 }
 

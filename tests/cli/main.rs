@@ -86,6 +86,7 @@ mod streaming;
 mod sts;
 mod support;
 #[cfg(unix)]
+mod tables;
 mod terminal;
 mod time_outs;
 mod tls;

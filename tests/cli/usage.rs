@@ -97,7 +97,7 @@ fn a_command_of_yc_is_called_that_and_yc_is_named() {
         ("compute instance list", "compute", "use yc for it: yc compute instance list"),
         ("compute instance list --format json", "compute", "use yc for it: yc compute instance list"),
         ("--profile x storage bucket list", "storage", "use yc for it: yc storage bucket list"),
-        ("resource-manager folder list", "resource-manager", "use yc for it: yc resource-manager folder list"),
+        ("resource-manager folder create x", "create", "use yc for it: yc resource-manager folder create x"),
         ("iam role list", "role", "use yc for it: yc iam role list"),
         ("iam key create --output key.json", "key", "use yc for it: yc iam key create"),
         ("iam service-account create robot", "create", "use yc for it: yc iam service-account create robot"),

@@ -7,6 +7,7 @@ pub mod owner;
 pub mod paging;
 pub mod policy;
 pub mod request_file;
+pub mod table;
 
 use crate::context::Context;
 use crate::error::{Error, Result};

@@ -34,7 +34,10 @@ pub fn of_command(command: &Command, length: Length) -> StyledStr {
     page.usage(&command.clone().render_usage().to_string());
     page.arguments(command);
     page.commands(command);
-    page.flags("Flags", command.get_arguments().filter(|arg| !is_global(arg)));
+    // At the top they are those for help and version alone, and the commands take all the lines that there are.
+    if length == Length::Long || !is_root(command) {
+        page.flags("Flags", command.get_arguments().filter(|arg| !is_global(arg)));
+    }
     if length == Length::Long {
         page.examples(examples::of(&path(command)));
         if let Some(notes) = command.get_after_help() {

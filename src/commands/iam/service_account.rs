@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use crate::api::Client;
 use crate::api::service_account::{self, SERVICE_ACCOUNT};
 use crate::commands::args::paging::Paging;
+use crate::commands::args::table::TableArgs;
 use crate::commands::deferred::Deferred;
 use crate::commands::{Outcome, listing};
 use crate::context::Context;
@@ -40,6 +41,8 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
 pub struct ListArgs {
     #[command(flatten)]
     paging: Paging,
+    #[command(flatten)]
+    table: TableArgs,
 }
 
 /// Scripts read ID and NAME from the first two columns.
@@ -51,6 +54,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 async fn list(args: ListArgs, context: &Context<'_>) -> Result<Outcome> {
+    let table = args.table.options(&SERVICE_ACCOUNT, context)?;
     let folder = context.folder_id().await?;
     let client = context.client()?;
     let call =
@@ -62,6 +66,7 @@ async fn list(args: ListArgs, context: &Context<'_>) -> Result<Outcome> {
         limit: args.paging.limit(),
         follow: true,
         keep: None,
+        table,
     };
     let about = |error: Error| context.about_folder(error.context("cannot list service accounts"));
     listing::print(list, "service accounts", args.paging.page_size(true), call, about, context).await?;

@@ -3,7 +3,7 @@
 /// Groups at the top, with the aliases that are documented.
 ///
 /// Source: yandex-cloud/docs, `en/cli/cli-ref/index.md`, and the directories beside it.
-const GROUPS: [&str; 50] = [
+const GROUPS: [&str; 49] = [
     "adviser",
     "alb",
     "application-load-balancer",
@@ -47,7 +47,6 @@ const GROUPS: [&str; 50] = [
     "marketplace",
     "organization-manager",
     "quota-manager",
-    "resource-manager",
     "serverless",
     "smartcaptcha",
     "smartwebsecurity",
@@ -87,12 +86,31 @@ const SERVICE_ACCOUNT: [&str; 10] = [
     "update",
 ];
 
+/// Commands of `yc resource-manager cloud` and `folder`.
+///
+/// Source: yandex-cloud/docs, `en/cli/cli-ref/resource-manager/cli-ref/index.md`.
+const CLOUD_OR_FOLDER: [&str; 12] = [
+    "add-access-binding",
+    "add-access-bindings",
+    "add-labels",
+    "create",
+    "delete",
+    "get",
+    "list-access-bindings",
+    "list-operations",
+    "remove-access-binding",
+    "remove-labels",
+    "set-access-bindings",
+    "update",
+];
+
 /// Whether `yc` has a command of this name in the group that these words lead to.
 pub(super) fn has(group: &[&str], name: &str) -> bool {
     match group {
         [] => GROUPS.contains(&name),
         ["iam"] => IAM.contains(&name),
         ["iam", "service-account"] => SERVICE_ACCOUNT.contains(&name),
+        ["resource-manager", "cloud" | "folder"] => CLOUD_OR_FOLDER.contains(&name),
         _ => false,
     }
 }

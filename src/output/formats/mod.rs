@@ -2,14 +2,17 @@
 
 use serde_json::Value;
 
-use super::{Output, escape_for_terminal};
+use super::{Output, Render};
 use crate::error::Result;
 use crate::message::{ANY, Message, Node, Spelling};
 
+pub mod color;
 pub mod json;
 pub mod table;
 mod text;
 pub mod yaml;
+
+use self::table::TableOptions;
 
 /// The format of a result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -23,24 +26,26 @@ pub enum Format {
     Json,
     /// JSON with the field names of the REST API
     JsonRest,
-    /// A table of all fields
+    /// A table of all fields, a card for one object
     Table,
 }
 
 impl Format {
     /// The bytes to print for an output and its documents.
-    pub(super) fn render(self, output: &Output, documents: &Documents, terminal: bool) -> Result<Vec<u8>> {
+    pub(super) fn render(self, output: &Output, documents: &Documents, render: &Render) -> Result<Vec<u8>> {
         Ok(match self {
-            Self::Text => text::render(output, documents, terminal)?.into_bytes(),
-            Self::Yaml => yaml::render(documents, terminal).into_bytes(),
+            Self::Text => text::render(output, documents, render.terminal)?.into_bytes(),
+            Self::Yaml => yaml::render(documents, render.terminal).into_bytes(),
             Self::Table => {
-                let shown: Vec<_> = documents.iter(self.spelling()).collect();
-                table::render_all_fields(documents.message, &shown, terminal).into_bytes()
+                let mut shown: Vec<_> = documents.iter(self.spelling()).collect();
+                let screen = render.screen();
+                let table = match &shown[..] {
+                    [document] if !documents.is_array => table::card(documents.message, document, screen.as_ref()),
+                    _ => table::rows(documents.message, &mut shown, &TableOptions::default(), screen.as_ref()),
+                };
+                table.into_bytes()
             }
-            Self::Json | Self::JsonRest => {
-                let json = json::pretty(documents, self.spelling())?;
-                if terminal { escape_for_terminal(&json) } else { json }
-            }
+            Self::Json | Self::JsonRest => render.finish_json(json::pretty(documents, self.spelling())?),
         })
     }
 

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::http::fuzzing::response;
 use crate::output::list::{List, ListPrinter, PageError};
 use crate::output::stdout::Written;
-use crate::output::{Cell, Column, Format, Render};
+use crate::output::{Cell, Column, Format, Render, TableOptions};
 use crate::text::escape;
 use crate::text::page_trail::PageTrail;
 
@@ -93,6 +93,7 @@ fn print(pages: &[Vec<u8>], format: Format, terminal: bool) -> Result<String, St
         limit: None,
         follow: true,
         keep: None,
+        table: TableOptions::default(),
     };
     let written = Rc::new(RefCell::new(Vec::new()));
     let sink = written.clone();
@@ -100,7 +101,7 @@ fn print(pages: &[Vec<u8>], format: Format, terminal: bool) -> Result<String, St
         sink.borrow_mut().extend_from_slice(text);
         Ok(Written::Whole)
     };
-    let render = Arc::new(Render { format, filter: None, terminal });
+    let render = Arc::new(Render { terminal, width: 80, ..Render::plain(format) });
     let mut printer = ListPrinter::new(list, render, None, Box::new(write));
     for body in pages {
         let page = printer.read(body, DateTime::UNIX_EPOCH).map_err(|error| match error {

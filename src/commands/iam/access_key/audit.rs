@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::commands::args::key_selector::cloud;
+use crate::commands::args::table::TableArgs;
 use crate::commands::{Outcome, listing};
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
@@ -15,7 +16,7 @@ use crate::keys::audit::{ROW, Row, audit};
 use crate::keys::walk::Scope;
 use crate::message::{Message, Node};
 use crate::output::list::List;
-use crate::output::{Cell, Column};
+use crate::output::{Cell, Column, TableOptions};
 use crate::text::{duration, ids, quote};
 
 /// Find unused and old access keys
@@ -44,6 +45,8 @@ pub struct Args {
     /// With --apply: only look at the keys, and delete none
     #[arg(long, requires = "apply", hide_short_help = true)]
     dry_run: bool,
+    #[command(flatten)]
+    table: TableArgs,
 }
 
 /// The keys that are looked at; by default those of the current folder.
@@ -126,8 +129,10 @@ const APPLIED_COLUMNS: &[Column] = &[
 /// The arguments are malformed, the scope cannot be read, or a file cannot be used.
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     if let Some(file) = &args.apply {
-        return apply(&context.env.path_of("--apply", file)?, args.dry_run, context).await;
+        let table = args.table.options(&APPLIED, context)?;
+        return apply(&context.env.path_of("--apply", file)?, args.dry_run, table, context).await;
     }
+    let table = args.table.options(&ROW, context)?;
     let plan = args.plan.as_deref().map(|file| context.env.path_of("--plan", file)).transpose()?;
     if let Some(file) = plan.as_deref().filter(|file| file.symlink_metadata().is_ok()) {
         let message = format!("--plan: the file {} exists, and a plan is not overwritten", quote::bare_path(file));
@@ -150,7 +155,7 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
         audit.rows.retain(has_findings);
     }
     let rows: Vec<_> = audit.rows.iter().map(Row::to_json).collect();
-    print(&ROW, COLUMNS, &rows, context).await?;
+    print(&ROW, COLUMNS, &rows, table, context).await?;
     context.log.note(&summary);
     let mut failures = audit.failures;
     if args.fail_on_findings && with_findings > 0 && failures.is_empty() {
@@ -164,7 +169,7 @@ fn has_findings(row: &Row) -> bool {
     !row.assessment.findings.is_empty()
 }
 
-async fn apply(file: &Path, dry_run: bool, context: &Context<'_>) -> Result<Outcome> {
+async fn apply(file: &Path, dry_run: bool, table: TableOptions, context: &Context<'_>) -> Result<Outcome> {
     let plan = Plan::read(file, context).await?;
     let applied = plan.apply(dry_run, context).await?;
     let (mut rows, mut failures, mut skipped) = (Vec::new(), Vec::new(), 0);
@@ -183,7 +188,7 @@ async fn apply(file: &Path, dry_run: bool, context: &Context<'_>) -> Result<Outc
         }
         rows.push(row);
     }
-    print(&APPLIED, APPLIED_COLUMNS, &rows, context).await?;
+    print(&APPLIED, APPLIED_COLUMNS, &rows, table, context).await?;
     if skipped > 0 {
         let keys = if skipped == 1 { "1 key was".to_owned() } else { format!("{skipped} keys were") };
         let message = format!("{keys} skipped, since the plan does not describe them any more");
@@ -196,8 +201,9 @@ async fn print(
     message: &'static Message,
     columns: &'static [Column],
     rows: &[Value],
+    table: TableOptions,
     context: &Context<'_>,
 ) -> Result<()> {
-    let list = List { message, columns, items: "rows", limit: None, follow: false, keep: None };
+    let list = List { message, columns, items: "rows", limit: None, follow: false, keep: None, table };
     listing::print_items(list, rows, context).await
 }

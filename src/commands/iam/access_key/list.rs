@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::api::access_key::{self, ACCESS_KEY, last_activity};
 use crate::commands::args::owner::Owner;
 use crate::commands::args::paging::Paging;
+use crate::commands::args::table::TableArgs;
 use crate::commands::{Outcome, listing};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -21,6 +22,8 @@ pub struct Args {
     owner: Owner,
     #[command(flatten)]
     paging: Paging,
+    #[command(flatten)]
+    table: TableArgs,
     /// Print the first page only
     #[arg(long, conflicts_with = "all")]
     no_paginate: bool,
@@ -43,6 +46,7 @@ const COLUMNS: &[Column] = &[
 /// # Errors
 /// There is no account of that name, the server refuses, or cannot be reached.
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
+    let table = args.table.options(&ACCESS_KEY, context)?;
     let owner = args.owner.id(context).await?;
     let client = context.client()?;
     let call = async |page_size: &str, token: &str| access_key::list(client, owner.as_deref(), page_size, token).await;
@@ -55,6 +59,7 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
         keep: args.unused_for.map(|unused| -> Keep {
             Box::new(move |key, now| last_activity(key).is_some_and(|used| used <= before(now, unused)))
         }),
+        table,
     };
     let page_size = args.paging.page_size(args.unused_for.is_none());
     let about = |error: Error| error.context("cannot list access keys");

@@ -4,6 +4,7 @@ use crate::api::access_key;
 use crate::api::operation::OPERATION;
 use crate::commands::args::key_selector::{OneKey, SearchArgs};
 use crate::commands::args::paging::Paging;
+use crate::commands::args::table::TableArgs;
 use crate::commands::{Outcome, listing};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -21,6 +22,8 @@ pub struct Args {
     search: SearchArgs,
     #[command(flatten)]
     paging: Paging,
+    #[command(flatten)]
+    table: TableArgs,
 }
 
 const COLUMNS: &[Column] = &[
@@ -46,6 +49,7 @@ fn status(operation: &Node<'_>) -> String {
 /// # Errors
 /// The ID is malformed, the server refuses, or cannot be reached.
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
+    let table = args.table.options(&OPERATION, context)?;
     let id = args.key.id(args.search, context).await?;
     let client = context.client()?;
     let call = async |page_size: &str, token: &str| access_key::list_operations(client, &id, page_size, token).await;
@@ -56,6 +60,7 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
         limit: args.paging.limit(),
         follow: true,
         keep: None,
+        table,
     };
     let about = |error: Error| about_key(error, "list the operations on", &id);
     listing::print(list, "operations", args.paging.page_size(true), call, about, context).await?;

@@ -65,7 +65,7 @@ impl Writer {
                 fields.insert("description".to_owned(), description.into());
             }
         }
-        let render = Render { format: Format::Json, filter: None, terminal: false };
+        let render = Render::plain(Format::Json);
         let text = render.render(&Output::Object { message: &CREATE_RESPONSE, value })?;
         self.replacement.commit(&text).map_err(|error| {
             let file = quote::full_path(&self.file);

@@ -1,0 +1,380 @@
+//! Tables for a person at a terminal: they fit its width, and show ages in the place of times.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::fields::{self, Path, escape_cell, scalar_text};
+use crate::message::Node;
+
+/// The terminal that a table is drawn for.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    /// The number of columns of the terminal.
+    pub width: usize,
+    /// Whether headings, states and findings are coloured.
+    pub color: bool,
+    /// The time that ages are counted to.
+    pub now: DateTime<Utc>,
+}
+
+/// The space between two columns.
+const SPACE: &str = "  ";
+/// What stands for a time that there is not.
+const NO_TIME: &str = "-";
+/// The width below which the cells of a column are not cut.
+const LEAST_WIDTH: usize = 11;
+
+/// The width above which a text is not an ID: the IDs that S3 clients use have 25 characters, and none is cut.
+const LONGEST_ID: usize = 30;
+
+/// A column with the text of all its cells.
+struct Column {
+    name: String,
+    header: String,
+    cells: Vec<String>,
+    width: usize,
+}
+
+impl Screen {
+    /// A row for each document. Columns without a value are left out, and, where the terminal is too narrow, those that
+    /// can best be done without; the last line names the latter. `chosen` says that the user named the columns: all of
+    /// them are shown then.
+    pub fn table(&self, paths: &[Path], documents: &[Node<'_>], chosen: bool) -> String {
+        let mut columns: Vec<_> = paths.iter().map(|path| self.column(path, documents)).collect();
+        if !chosen {
+            columns.retain(|column| documents.is_empty() || column.cells.iter().any(|cell| !cell.is_empty()));
+        }
+        let left_out = fit(&mut columns, self.width, chosen);
+        let mut table = String::new();
+        let headers = columns.iter().map(|column| (column.header.as_str(), Some(BOLD)));
+        self.push_row(&mut table, &columns, headers);
+        for row in 0..documents.len() {
+            let cells = columns.iter().map(|column| {
+                let cell = column.cells[row].as_str();
+                (cell, state_style(&column.name, cell))
+            });
+            self.push_row(&mut table, &columns, cells);
+        }
+        if !left_out.is_empty() {
+            let _ = write!(table, "\nnot shown, since the terminal is too narrow: {}", left_out.join(", "));
+            table.push_str("\nchoose columns with --columns\n");
+        }
+        table
+    }
+
+    /// A line for each value: its name, and the value.
+    pub fn card(&self, paths: &[Path], document: &Node<'_>) -> String {
+        let rows = paths.iter().filter_map(|path| {
+            let value = fields::value(document, path)?;
+            Some((fields::header(path), self.card_text(path, value)))
+        });
+        let rows: Vec<_> = rows.collect();
+        let indent = rows.iter().map(|(header, _)| header.width()).max().unwrap_or_default() + SPACE.len();
+        let mut card = String::new();
+        for ((header, text), path) in rows.iter().zip(paths) {
+            let space = " ".repeat(indent - header.width());
+            let style = state_style(&fields::name(path), text);
+            let lines = wrap(text, self.width.saturating_sub(indent));
+            let _ = write!(card, "{}{space}", self.styled(header, Some(BOLD)));
+            for (number, line) in lines.iter().enumerate() {
+                let before = if number == 0 { String::new() } else { " ".repeat(indent) };
+                let _ = writeln!(card, "{before}{}", self.styled(line, style));
+            }
+        }
+        card
+    }
+
+    fn column(&self, path: &Path, documents: &[Node<'_>]) -> Column {
+        let is_time = is_time(path);
+        let mut header = fields::header(path);
+        if is_time {
+            header.truncate(header.len() - " AT".len());
+        }
+        let cells: Vec<_> = documents
+            .iter()
+            .map(|document| match fields::value(document, path) {
+                Some(value) if is_time => self.age(&scalar_text(value)),
+                Some(value) => escape_cell(plain_text(value), true).into_owned(),
+                None if is_time => NO_TIME.to_owned(),
+                None => String::new(),
+            })
+            .collect();
+        let width = cells.iter().map(|cell| cell.width()).chain([header.width()]).max().unwrap_or_default();
+        Column { name: fields::name(path), header, cells, width }
+    }
+
+    fn card_text(&self, path: &Path, value: &Node<'_>) -> String {
+        let text = escape_cell(plain_text(value), true).into_owned();
+        match DateTime::parse_from_rfc3339(&text) {
+            Ok(time) if is_time(path) => {
+                let age = self.age(&text);
+                let shown = time.with_timezone(&Utc).format("%Y-%m-%d %H:%M:%S UTC");
+                if time > self.now { format!("{shown} ({age})") } else { format!("{shown} ({age} ago)") }
+            }
+            _ => text,
+        }
+    }
+
+    /// How long ago a time is, in its largest unit, or how far ahead: `412d`, `5h`, `in 12m`. A text that is not a time
+    /// stays as it is.
+    fn age(&self, text: &str) -> String {
+        let Ok(time) = DateTime::parse_from_rfc3339(text) else { return escape_cell(text.into(), true).into_owned() };
+        let age = self.now.signed_duration_since(time);
+        if age < TimeDelta::zero() { format!("in {}", largest_unit(-age)) } else { largest_unit(age) }
+    }
+
+    fn push_row<'a>(
+        &self,
+        table: &mut String,
+        columns: &[Column],
+        cells: impl Iterator<Item = (&'a str, Option<&'static str>)>,
+    ) {
+        let mut row = String::new();
+        for (column, (cell, style)) in columns.iter().zip(cells) {
+            let cut = cut(cell, column.width);
+            let space = column.width - cut.width();
+            row.push_str(&self.styled(&cut, style));
+            row.extend(std::iter::repeat_n(' ', space + SPACE.len()));
+        }
+        table.push_str(row.trim_end());
+        table.push('\n');
+    }
+
+    fn styled<'a>(&self, text: &'a str, style: Option<&str>) -> Cow<'a, str> {
+        match style {
+            Some(style) if self.color && !text.is_empty() => format!("\u{1b}[{style}m{text}\u{1b}[0m").into(),
+            _ => text.into(),
+        }
+    }
+}
+
+fn is_time(path: &Path) -> bool {
+    path.last().is_some_and(|name| name.ends_with("_at"))
+}
+
+/// A list as its items, and a message in a list as its first field: a finding as its rule.
+fn plain_text<'a>(value: &'a Node<'_>) -> Cow<'a, str> {
+    let Node::Array(items) = value else { return scalar_text(value) };
+    let items = items.iter().map(|item| match item {
+        Node::Object(fields) => fields.first().map(|(_, value)| scalar_text(value)).unwrap_or_default(),
+        item => scalar_text(item),
+    });
+    items.collect::<Vec<_>>().join(", ").into()
+}
+
+fn largest_unit(age: TimeDelta) -> String {
+    let seconds = age.num_seconds();
+    match seconds {
+        86_400.. => format!("{}d", seconds / 86_400),
+        3_600.. => format!("{}h", seconds / 3_600),
+        60.. => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
+/// Makes the columns fit the width, and returns the names of those that had to go. Free text is cut first; then the
+/// columns go that say the same in every row, then free text, then those on the right. The first column stays.
+fn fit(columns: &mut Vec<Column>, width: usize, chosen: bool) -> Vec<String> {
+    let mut left_out = Vec::new();
+    loop {
+        let total =
+            columns.iter().map(|column| column.width + SPACE.len()).sum::<usize>() - SPACE.len().min(columns.len());
+        let excess = total.saturating_sub(width);
+        let spare: usize = columns.iter().map(|column| column.width - column.least_width()).sum();
+        if excess <= spare || chosen || columns.len() < 2 {
+            shrink(columns, excess);
+            return left_out;
+        }
+        let mut others = 1..columns.len();
+        let uniform = others.clone().find(|at| columns[*at].is_uniform());
+        let at = uniform.or_else(|| others.rfind(|at| columns[*at].is_free_text()));
+        left_out.push(columns.remove(at.unwrap_or(columns.len() - 1)).name);
+    }
+}
+
+/// Takes `excess` from the widths of columns of free text, from the widest first.
+fn shrink(columns: &mut [Column], excess: usize) {
+    for _ in 0..excess {
+        let shrinkable = columns.iter_mut().filter(|column| column.width > column.least_width());
+        let Some(widest) = shrinkable.max_by_key(|column| column.width) else { return };
+        widest.width -= 1;
+    }
+}
+
+impl Column {
+    fn is_free_text(&self) -> bool {
+        self.cells.iter().any(|cell| cell.width() > LONGEST_ID || cell.contains([' ', '{', '[']))
+    }
+
+    fn is_uniform(&self) -> bool {
+        self.cells.windows(2).all(|pair| pair[0] == pair[1])
+    }
+
+    fn least_width(&self) -> usize {
+        if self.is_free_text() { self.width.min(self.header.width().max(LEAST_WIDTH)) } else { self.width }
+    }
+}
+
+/// The text in `width` columns, with `…` at its end where it is longer.
+fn cut(text: &str, width: usize) -> Cow<'_, str> {
+    if text.width() <= width {
+        return text.into();
+    }
+    let mut left = width.saturating_sub(1);
+    let kept: String = text
+        .chars()
+        .take_while(|c| {
+            let needed = c.width().unwrap_or_default();
+            let fits = needed <= left;
+            left = left.saturating_sub(needed);
+            fits
+        })
+        .collect();
+    format!("{}…", kept.trim_end()).into()
+}
+
+/// The text in lines of this width. A word that is longer stays whole: the terminal breaks it, and it can be copied.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.len() - 1;
+        if lines[line].is_empty() {
+            lines[line].push_str(word);
+        } else if lines[line].width() + 1 + word.width() <= width {
+            lines[line].push(' ');
+            lines[line].push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+const BOLD: &str = "1";
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+
+/// The colour of a state or a finding.
+fn state_style(column: &str, cell: &str) -> Option<&'static str> {
+    let name = column.rsplit('.').next().unwrap_or_default();
+    match (name, cell) {
+        ("findings", cell) if !cell.is_empty() => Some(YELLOW),
+        ("status" | "state" | "outcome" | "action" | "severity" | "done", cell) => match cell {
+            "ok" | "ACTIVE" | "DONE" | "true" | "deleted" | "keep" => Some(GREEN),
+            "warning" | "medium" | "rotate" | "skipped" | "would-delete" => Some(YELLOW),
+            "failed" | "ERROR" | "high" | "delete" => Some(RED),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn screen(width: usize, color: bool) -> Screen {
+        Screen { width, color, now: "2026-01-01T00:00:00Z".parse().unwrap() }
+    }
+
+    fn paths(names: &[&str]) -> Vec<Path> {
+        names.iter().map(|name| vec![(*name).to_owned()]).collect()
+    }
+
+    fn table(width: usize, names: &[&str], rows: &[Value]) -> String {
+        let documents: Vec<_> = rows.iter().map(Node::from).collect();
+        screen(width, false).table(&paths(names), &documents, false)
+    }
+
+    const KEY: [&str; 6] = ["id", "service_account_id", "created_at", "description", "key_id", "last_used_at"];
+
+    fn keys() -> [Value; 2] {
+        [
+            json!({"id": "ajeaccesskey00000001", "service_account_id": "ajeserviceaccount001",
+                "created_at": "2025-12-29T00:00:00Z", "description": "the key of the nightly backup",
+                "key_id": "YCAJE00000000000000000001"}),
+            json!({"id": "ajeaccesskey00000002", "service_account_id": "ajeserviceaccount001",
+                "created_at": "2024-11-15T00:00:00Z", "key_id": "YCAJE00000000000000000002",
+                "last_used_at": "2025-12-31T19:00:00Z"}),
+        ]
+    }
+
+    #[test]
+    fn a_wide_terminal_gets_every_column_with_ages() {
+        let expected = "\
+ID                    SERVICE ACCOUNT ID    CREATED  DESCRIPTION                    KEY ID                     LAST USED
+ajeaccesskey00000001  ajeserviceaccount001  3d       the key of the nightly backup  YCAJE00000000000000000001  -
+ajeaccesskey00000002  ajeserviceaccount001  412d                                    YCAJE00000000000000000002  5h
+";
+        assert_eq!(table(200, &KEY, &keys()), expected);
+    }
+
+    #[test]
+    fn eighty_columns_get_what_differs_with_text_cut() {
+        let expected = "\
+ID                    CREATED  DESCRIPTION  KEY ID                     LAST USED
+ajeaccesskey00000001  3d       the key of…  YCAJE00000000000000000001  -
+ajeaccesskey00000002  412d                  YCAJE00000000000000000002  5h
+
+not shown, since the terminal is too narrow: service_account_id
+choose columns with --columns
+";
+        assert_eq!(table(80, &KEY, &keys()), expected);
+    }
+
+    #[test]
+    fn columns_that_the_user_chose_all_stay() {
+        let rows = keys();
+        let documents: Vec<_> = rows.iter().map(Node::from).collect();
+        let shown = screen(40, false).table(&paths(&["key_id", "id"]), &documents, true);
+        assert_eq!(shown.lines().next(), Some("KEY ID                     ID"));
+    }
+
+    #[test]
+    fn states_are_coloured_where_colour_is_wanted() {
+        let row = json!({"status": "failed", "findings": [{"rule": "iam.unused-key", "severity": "medium"}]});
+        let shown = screen(80, true).table(&paths(&["status", "findings"]), &[Node::from(&row)], false);
+        let expected = "\u{1b}[1mSTATUS\u{1b}[0m  \u{1b}[1mFINDINGS\u{1b}[0m\n\
+                        \u{1b}[31mfailed\u{1b}[0m  \u{1b}[33miam.unused-key\u{1b}[0m\n";
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_card_has_a_line_for_each_value_and_wraps_words_alone() {
+        let secret = "s".repeat(60);
+        let value = json!({"expires_at": "2026-01-01T12:00:00Z", "secret": secret, "created_at": "2025-12-29T00:00:00Z",
+            "description": "words that are too long for one line of the terminal"});
+        let shown =
+            screen(40, false).card(&paths(&["secret", "created_at", "expires_at", "description"]), &Node::from(&value));
+        let expected = format!(
+            "\
+SECRET       {secret}
+CREATED AT   2025-12-29 00:00:00 UTC (3d
+             ago)
+EXPIRES AT   2026-01-01 12:00:00 UTC (in
+             12h)
+DESCRIPTION  words that are too long for
+             one line of the terminal
+"
+        );
+        assert_eq!(shown, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_wider_than_the_terminal(texts in prop::collection::vec("[a-z ]{0,60}", 1..5), width in 80_usize..140) {
+            let rows: Vec<_> =
+                texts.iter().map(|text| json!({"id": "ajeaccesskey00000001", "description": text, "message": text})).collect();
+            for line in table(width, &["id", "description", "message"], &rows).lines() {
+                prop_assert!(line.width() <= width, "{line:?}");
+            }
+        }
+    }
+}
