@@ -36,6 +36,29 @@ pub enum Service {
     Lockbox,
 }
 
+/// Every service.
+pub const ALL_SERVICES: [Service; SERVICES.len()] = [
+    Service::Iam,
+    Service::Operation,
+    Service::ResourceManager,
+    Service::Auth,
+    Service::Sts,
+    Service::Storage,
+    Service::Lockbox,
+];
+
+impl Service {
+    /// The key in the profile's table `endpoints`.
+    pub fn name(self) -> &'static str {
+        SERVICES[position(self)].key
+    }
+
+    /// The variable that sets the endpoint.
+    pub fn variable(self) -> &'static str {
+        SERVICES[position(self)].variable
+    }
+}
+
 /// The configuration of a service.
 struct ServiceInfo {
     service: Service,

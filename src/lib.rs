@@ -132,6 +132,7 @@ fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<Outcom
         Command::Man(Deferred(args)) => commands::man::write(&args, env)?,
         Command::Config(Deferred(command)) => run_config(command, &local(&flags, env, console))?,
         Command::Policy(Deferred(command)) => return run_policy(command, &local(&flags, env, console)),
+        Command::Doctor(Deferred(args)) => return run_doctor(&args, &local(&flags, env, console)),
         Command::Init(Deferred(args)) => run_init(&args, &local(&flags, env, console))?,
         Command::Remote(command) => return run_remote(command, &flags, env, console),
     }
@@ -177,6 +178,10 @@ fn poll_once<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 fn run_policy(command: commands::policy::Command, local: &Local<'_>) -> Result<Outcome> {
     let context = without_profile(local, local.printer()?)?;
     block_on(&context, commands::policy::run(command, &context))
+}
+
+fn run_doctor(args: &commands::doctor::Args, local: &Local<'_>) -> Result<Outcome> {
+    block_on(&without_profile(local, local.printer()?)?, commands::doctor::run(args, local))
 }
 
 fn run_init(args: &commands::init::Args, local: &Local<'_>) -> Result<()> {

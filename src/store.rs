@@ -148,6 +148,24 @@ pub fn clear(home: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// How many values of each kind are cached.
+///
+/// # Errors
+/// A directory cannot be read, is a symbolic link, or other users can write to it.
+pub fn counts(home: &Path) -> io::Result<Vec<(&'static str, usize)>> {
+    let count = |kind: &'static str| {
+        let directory = home.join(kind);
+        match std::fs::symlink_metadata(&directory) {
+            Ok(_) => check_trusted(&directory)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((kind, 0)),
+            Err(error) => return Err(error),
+        }
+        let files = std::fs::read_dir(&directory)?.flatten();
+        Ok((kind, files.filter(|file| is_value(&file.path())).count()))
+    };
+    KINDS.into_iter().map(count).collect()
+}
+
 /// Whether a file has the name of a cached value: a fingerprint.
 fn is_value(path: &Path) -> bool {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');

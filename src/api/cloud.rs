@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{Call, Client};
+use super::{Call, Client, segment};
 use crate::endpoints::Service;
 use crate::error::Result;
 use crate::http::{Method, Response};
@@ -24,6 +24,15 @@ pub const CLOUD: Message = Message {
         Field::map("labels"),
     ],
 };
+
+/// A cloud by its ID: `Get`.
+///
+/// # Errors
+/// The text cannot be an ID, the server refuses, or cannot be reached.
+pub async fn get(client: &Client<'_>, id: &str) -> Result<Value> {
+    let path = format!("/resource-manager/v1/clouds/{}", segment(id)?);
+    client.call(Call::new(Service::ResourceManager, Method::GET, path)).await
+}
 
 /// A page of the clouds, of all organizations or of one, read: `List`.
 ///

@@ -4,6 +4,7 @@
 //! `en/storage/s3/api-ref/response-codes.md` for the codes of refusals.
 
 use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::sigv4::{self, Scope, SigningKey};
 use super::sts::host;
@@ -16,8 +17,10 @@ use crate::text::quote;
 /// What the storage says about a key.
 #[derive(Debug)]
 pub enum Verdict {
-    /// It knows the key: it lists the buckets, or refuses to with `AccessDenied`.
+    /// It knows the key, and lists the buckets.
     Known,
+    /// It knows the key, and refuses to list the buckets with `AccessDenied`.
+    Denied,
     /// It may know the key later, or another attempt may succeed.
     NotYet(Error),
     /// The local clock is too far off; this is the time of the storage.
@@ -59,6 +62,24 @@ pub async fn try_key(http: &Http, base: &str, region: &str, key: &SigningKey, ti
     Ok(verdict(&http.send(request).await?))
 }
 
+/// Requests the list of buckets with an IAM token. Nothing of the list is read.
+///
+/// Source of the header: yandex-cloud/terraform-provider-yandex, `pkg/storage/s3/client.go`.
+///
+/// # Errors
+/// The storage cannot be reached.
+pub async fn try_token(http: &Http, base: &str, token: &SecretString) -> Result<Verdict> {
+    let url = format!("{base}/");
+    let request = Request {
+        headers: vec![
+            ("accept", "application/xml".to_owned()),
+            ("x-yacloud-subjecttoken", token.expose_secret().to_owned()),
+        ],
+        ..Request::new(Method::GET, &url)
+    };
+    Ok(verdict(&http.send(request).await?))
+}
+
 fn verdict(response: &Response) -> Verdict {
     let Some(error) = response.refusal_error() else { return Verdict::Known };
     let leaves = Leaves::read(response.body());
@@ -75,7 +96,7 @@ fn verdict(response: &Response) -> Verdict {
         None => error,
     };
     match code {
-        Some("AccessDenied") => Verdict::Known,
+        Some("AccessDenied") => Verdict::Denied,
         Some("RequestTimeTooSkewed") => Verdict::WrongClock(response.clock.time()),
         Some("InvalidAccessKeyId" | "SignatureDoesNotMatch") => Verdict::NotYet(error),
         _ if response.status == 429 || response.status >= 500 => Verdict::NotYet(error),

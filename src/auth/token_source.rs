@@ -315,7 +315,7 @@ impl<'a> TokenSource<'a> {
     async fn obtain(&self) -> Result<IamToken> {
         let SignIn { credential, source, .. } = &self.sign_in;
         let token = credential.obtain(self.services(), Utc::now()).await;
-        token.map_err(|error| credential.explain(error, source))
+        token.map_err(|error| credential.explain(error, source).hint("to check the set-up, type: yc-rs doctor"))
     }
 
     fn services(&self) -> Services<'_> {

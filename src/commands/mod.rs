@@ -7,6 +7,7 @@ pub mod ci;
 pub mod completion;
 pub mod config;
 pub mod deferred;
+pub mod doctor;
 pub mod help;
 pub mod iam;
 pub mod init;
@@ -59,6 +60,8 @@ pub enum Command {
     /// Read and change the configuration
     #[command(subcommand)]
     Config(Deferred<config::Command>),
+    /// Check the set-up, and say how to mend it
+    Doctor(Deferred<doctor::Args>),
     /// Print a script that completes command lines
     Completion(Deferred<completion::Args>),
     /// Print the version

@@ -7,7 +7,7 @@ use std::env::consts::{ARCH, OS};
 pub struct Args {
     /// Print the number alone
     #[arg(long)]
-    semantic: bool,
+    pub semantic: bool,
 }
 
 /// The version, in the form of `yc version`.

@@ -214,7 +214,7 @@ pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
 }
 
 /// The name of the configuration file within the program's own directory.
-const FILE: &str = "config.toml";
+pub const FILE: &str = "config.toml";
 
 /// The file's path and text, if there is such a file.
 fn read_if_present(path: Option<PathBuf>) -> Result<Option<(PathBuf, String)>> {

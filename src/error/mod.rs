@@ -225,6 +225,11 @@ impl Error {
         self
     }
 
+    /// The hint.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
     /// Replaces the hint.
     #[must_use]
     pub fn replace_hint(mut self, hint: impl Into<String>) -> Self {

@@ -50,9 +50,14 @@ impl ServerClock {
         Some((expires_at.to_rfc3339_opts(SecondsFormat::Secs, true), lifetime))
     }
 
+    /// How far the local clock is ahead of that of the server; `None` when the server does not say.
+    pub fn ahead(&self) -> Option<TimeDelta> {
+        Some(self.received_at - self.date?)
+    }
+
     /// How far the local clock is off, if that is more than a minute.
     pub fn difference(&self) -> Option<Difference> {
-        let ahead = self.received_at - self.date?;
+        let ahead = self.ahead()?;
         (ahead.abs().to_std().ok()? > CLOCK_TOLERANCE).then_some(Difference(ahead))
     }
 

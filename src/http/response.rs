@@ -56,6 +56,11 @@ impl Response {
         Self { status, ids, clock, resent: false, headers, body, refusal, foreign_refusal, origin, unrepeatable }
     }
 
+    /// Host and port of the proxy that the request went through.
+    pub fn proxy(&self) -> Option<&str> {
+        self.origin.proxy.as_ref().map(|proxy| proxy.address.as_str())
+    }
+
     /// The body as received.
     pub fn body(&self) -> &[u8] {
         &self.body

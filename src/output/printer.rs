@@ -70,6 +70,11 @@ impl Printer {
         ListPrinter::new(list, self.render.clone(), filter, Box::new(stdout::write_part))
     }
 
+    /// Whether results are coloured.
+    pub fn is_colored(&self) -> bool {
+        self.render.color
+    }
+
     pub fn has_filter(&self) -> bool {
         self.render.filter.is_some()
     }

@@ -12,3 +12,4 @@ pub mod percent;
 pub mod plain;
 pub mod quote;
 pub mod similar;
+pub mod wrap;

@@ -31,6 +31,7 @@ mod crashes;
 mod debug_log;
 mod docs;
 #[cfg(unix)]
+mod doctor;
 mod drop_in;
 mod endpoints;
 mod errors;

@@ -355,10 +355,15 @@ fn not_set(profile: &Profile, env: &Env) -> String {
     format!("{flags} is not given; not set: {variables}; {in_profile}{not_read}{ignored}")
 }
 
+/// The variables that are set, seem to hold a credential and are not read; each with the one that is.
+pub fn variables_not_read(env: &Env) -> impl Iterator<Item = (&'static str, &'static str)> {
+    VARIABLES_NOT_READ.into_iter().filter(|(name, _)| env.var(name).is_some())
+}
+
 /// The end of a list of sources that says which variables seem to hold a credential and are not read.
 fn not_read(env: &Env) -> String {
     let mut text = String::new();
-    for (name, read) in VARIABLES_NOT_READ.iter().filter(|(name, _)| env.var(name).is_some()) {
+    for (name, read) in variables_not_read(env) {
         text.extend(["; ", name, " is set, but is not read: use ", read]);
     }
     text

@@ -61,7 +61,7 @@ enum ValueKind {
     Certificates,
 }
 
-const KEYS: [Key; 25] = [
+const KEYS: [Key; 26] = [
     Key::new("token", ValueKind::Token),
     Key::new("service-account-key", ValueKind::KeyContents),
     Key::new("service-account-key-file", ValueKind::KeyFile),
@@ -87,6 +87,7 @@ const KEYS: [Key; 25] = [
     Key::new("endpoints.sts", ValueKind::Url),
     Key::new("endpoints.storage", ValueKind::Url),
     Key::new("endpoints.auth", ValueKind::Url),
+    Key::new("endpoints.lockbox", ValueKind::Url),
 ];
 
 /// How the text of a value is given.

@@ -8,6 +8,7 @@ use clap::{Arg, Command};
 
 use super::examples::Example;
 use super::{Length, WIDTH};
+use crate::text::wrap;
 
 /// Where the descriptions begin at the latest; a longer name has a line of its own.
 const MOST_NAME_COLUMNS: usize = 37;
@@ -29,7 +30,7 @@ impl Page {
     pub fn text(&mut self, text: &str) {
         for paragraph in text.split("\n\n") {
             self.begin_section();
-            for line in wrap(paragraph, WIDTH) {
+            for line in wrap::words(paragraph, WIDTH) {
                 self.line(&line);
             }
         }
@@ -53,7 +54,7 @@ impl Page {
         let style = *self.styles.get_usage();
         let usage = usage.trim_end().trim_start_matches("Usage:").trim_start();
         for (number, line) in usage.lines().enumerate() {
-            for (part, text) in wrap(line, WIDTH - 11).iter().enumerate() {
+            for (part, text) in wrap::words(line, WIDTH - 11).iter().enumerate() {
                 let lead = match (number, part) {
                     (0, 0) => format!("{style}Usage:{style:#} "),
                     (_, 0) => " ".repeat(7),
@@ -121,7 +122,7 @@ impl Page {
         let start = widths.max().unwrap_or(MOST_NAME_COLUMNS);
         let style = *self.styles.get_literal();
         for (name, description) in rows {
-            let lines = wrap(description, WIDTH - start);
+            let lines = wrap::words(description, WIDTH - start);
             let mut lines = lines.iter();
             let mut row = format!("  {style}{name}{style:#}");
             if columns(name) + 4 <= start
@@ -212,28 +213,13 @@ fn first_clause(text: &str) -> &str {
 
 /// A line of notes; one that begins with white space stays as it is.
 fn wrap_prose(line: &str) -> Vec<String> {
-    if line.starts_with(' ') || line.is_empty() { vec![line.to_owned()] } else { wrap(line, WIDTH) }
+    if line.starts_with(' ') || line.is_empty() { vec![line.to_owned()] } else { wrap::words(line, WIDTH) }
 }
 
 fn add_note(text: &mut String, label: &str, values: &[&str]) {
     if !values.is_empty() {
         let _ = write!(text, " [{label}: {}]", values.join(", "));
     }
-}
-
-/// The text in lines of at most this many columns; a word that is longer has a line of its own.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if columns(line) + 1 + columns(word) <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 /// The columns that a text without escape sequences takes.

@@ -75,7 +75,7 @@ pub(super) enum Rule {
 
 impl FileKind {
     /// The profile that a header with this title is for.
-    fn profile(self, title: &str) -> Option<&str> {
+    pub(super) fn profile(self, title: &str) -> Option<&str> {
         let title = title.trim();
         match (self, title.strip_prefix("profile").filter(|rest| rest.starts_with(char::is_whitespace))) {
             (Self::Credentials, _) => Some(title),

@@ -6,6 +6,7 @@
 mod edit;
 mod findings;
 mod ini;
+pub mod survey;
 #[cfg(test)]
 mod tests;
 mod writer;

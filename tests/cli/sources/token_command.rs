@@ -75,7 +75,7 @@ fn what_the_program_says_is_one_line_without_a_secret() {
         run_instead(&user, &["/bin/sh", script.to_str().unwrap()]);
         let expected = format!(
             "ERROR: cannot get an IAM token with 'token-command' of profile 'p': token-command '/bin/sh' failed \
-             (exit status: 7): {shown}\n"
+             (exit status: 7): {shown}\nhint: to check the set-up, type: yc-rs doctor\n"
         );
         assert_eq!(user.run(CREATE_TOKEN).failed(3), expected);
     }
@@ -286,7 +286,7 @@ fn a_token_is_used_once_its_line_is_complete_and_the_program_is_then_ended() {
 fn no_more_than_64_kibibytes_of_the_output_are_read() {
     let user = with_command(&["/bin/cat", "/dev/zero"]);
     let expected = "ERROR: cannot get an IAM token with 'token-command' of profile 'p': token-command '/bin/cat' printed \
-                    more than 64 KiB, and no token first\n";
+                    more than 64 KiB, and no token first\nhint: to check the set-up, type: yc-rs doctor\n";
     let started = Instant::now();
     assert_eq!(user.run(CREATE_TOKEN).failed(3), expected);
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());

@@ -83,6 +83,11 @@ impl Call {
         key
     }
 
+    /// The subject of the token, or the owner of the static key, that the call came with.
+    pub(crate) fn subject_id(&self) -> &str {
+        self.identity.subject_id()
+    }
+
     /// A part of the path.
     pub(crate) fn path(&self, name: &str) -> &str {
         &self.path[name]

@@ -8,6 +8,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::fields::{self, Path, escape_cell, scalar_text};
 use crate::message::Node;
+use crate::text::wrap;
 
 /// The terminal that a table is drawn for.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +78,7 @@ impl Screen {
         for ((header, text), path) in rows.iter().zip(paths) {
             let space = " ".repeat(indent - header.width());
             let style = state_style(&fields::name(path), text);
-            let lines = wrap(text, self.width.saturating_sub(indent));
+            let lines = wrap::words(text, self.width.saturating_sub(indent));
             let _ = write!(card, "{}{space}", self.styled(header, Some(BOLD)));
             for (number, line) in lines.iter().enumerate() {
                 let before = if number == 0 { String::new() } else { " ".repeat(indent) };
@@ -234,23 +235,6 @@ fn cut(text: &str, width: usize) -> Cow<'_, str> {
         })
         .collect();
     format!("{}…", kept.trim_end()).into()
-}
-
-/// The text in lines of this width. A word that is longer stays whole: the terminal breaks it, and it can be copied.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.len() - 1;
-        if lines[line].is_empty() {
-            lines[line].push_str(word);
-        } else if lines[line].width() + 1 + word.width() <= width {
-            lines[line].push(' ');
-            lines[line].push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
 }
 
 const BOLD: &str = "1";

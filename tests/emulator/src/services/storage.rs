@@ -26,8 +26,15 @@ impl Emulator {
     }
 }
 
+/// A signature, or an IAM token. Source of the header: yandex-cloud/terraform-provider-yandex, `pkg/storage/s3/client.go`.
 fn signature(state: &State, arrival: &Arrival) -> Result<Identity, Status> {
     let headers = &arrival.head.headers;
+    if let Some(token) = single(headers, "x-yacloud-subjecttoken")? {
+        let caller = state.authenticate(token, arrival.now);
+        return caller
+            .map(Identity::Token)
+            .map_err(|_| Status::new(PERMISSION_DENIED, "The provided token is not valid.").named("InvalidToken"));
+    }
     let signed = Signed::read(headers)?;
     if single(headers, "x-amz-content-sha256")?.is_none() {
         let text = "Missing required header for this request: x-amz-content-sha256";
@@ -43,7 +50,7 @@ fn signature(state: &State, arrival: &Arrival) -> Result<Identity, Status> {
 }
 
 fn list_buckets(state: &mut State, call: &Call) -> Result<Reply, Status> {
-    let owner = &call.access_key().service_account_id;
+    let owner = call.subject_id();
     if !state.may_do_everything(owner) {
         return Err(Status::new(PERMISSION_DENIED, "Access Denied").named("AccessDenied"));
     }

@@ -1,0 +1,221 @@
+//! The checks of what is on this machine.
+
+use std::path::Path;
+
+use super::{Row, Status};
+use crate::auth::credential::Source;
+use crate::auth::sign_in::{self, Inputs, SourceStatus};
+use crate::commands::config::keys;
+use crate::commands::version;
+use crate::config;
+use crate::config::origin::Origin;
+use crate::context::Context;
+use crate::credentials::aws_file::{AwsFiles, survey::Survey};
+use crate::endpoints::Service;
+use crate::env::Env;
+use crate::error::Error;
+use crate::private_file;
+use crate::store;
+use crate::text::quote;
+
+/// The version and where the program is.
+pub(super) fn program(env: &Env) -> Row {
+    let path = env.program.as_deref().map(|path| format!(", {}", quote::full_path(path))).unwrap_or_default();
+    Row::ok("program", format!("{}{path}", version::line(&version::Args { semantic: false })))
+}
+
+/// The file, its mode, the profile, and the keys in it that nothing reads.
+pub(super) fn configuration(problem: Option<&Error>, context: &Context<'_>) -> Row {
+    const CHECK: &str = "configuration";
+    if let Some(error) = problem {
+        return Row::failed(CHECK, error, "mend the file, or set up a profile again: yc-rs init");
+    }
+    let profile = &context.settings.profile;
+    let Some(path) = &profile.path else {
+        let place = context.env.config_home().map(|directory| directory.join(config::FILE));
+        let place = place.map(|path| format!(": {} is missing", quote::full_path(&path))).unwrap_or_default();
+        return Row::ok(CHECK, format!("no configuration file{place}"));
+    };
+    let file = quote::full_path(path);
+    let detail = match &profile.name {
+        Some(name) => format!("{file}, profile {}", quote::value(name)),
+        None => format!("{file}, no profile is chosen"),
+    };
+    if private_file::everybody_can_read(path) && sign_in::profile_keys().any(|key| profile.has(key)) {
+        return Row::warning(CHECK, format!("{detail}; others can read it"), format!("type: chmod 600 {file}"));
+    }
+    let unknown: Vec<_> = profile.values().keys().map(String::as_str).filter(|key| !is_known(key)).collect();
+    if unknown.is_empty() {
+        return Row::ok(CHECK, detail);
+    }
+    let list = quote::list(&unknown);
+    let keys = keys::names().collect::<Vec<_>>().join(", ");
+    Row::warning(CHECK, format!("{detail}; nothing reads {list}"), format!("the keys are {keys}"))
+}
+
+/// Whether a profile may have the key: one of ours, a table of which ours are a part, or one by which `yc` signs in.
+fn is_known(key: &str) -> bool {
+    keys::names().any(|name| name.split('.').next() == Some(key))
+        || sign_in::BROWSER_KEYS.contains(&key)
+        || key == "federation-endpoint"
+}
+
+/// Every source of a credential in order, and what becomes of it.
+pub(super) fn credentials(inputs: Inputs<'_>, problem: Option<&Error>, context: &Context<'_>) -> Vec<Row> {
+    const CHECK: &str = "credentials";
+    let sources = match inputs.sources() {
+        Ok(sources) => sources,
+        Err(error) => return vec![Row::failed(CHECK, &error, "remove one of them: yc-rs config unset KEY")],
+    };
+    let none = sources.iter().all(|(_, status)| *status == SourceStatus::NotSet);
+    let fallback = if none { SourceStatus::Used } else { SourceStatus::NotSet };
+    let metadata = (Source::MetadataService, fallback);
+    let rows = sources.into_iter().chain([metadata]).map(|(source, status)| {
+        let state = match (&source, status) {
+            (Source::MetadataService, SourceStatus::NotSet) => "not asked".to_owned(),
+            (Source::MetadataService, _) => "asked, since no other is set".to_owned(),
+            (_, status) => status.to_string(),
+        };
+        let detail = format!("{source}: {state}");
+        if status != SourceStatus::Used {
+            return Row::ok(CHECK, detail);
+        }
+        if let Some(error) = problem {
+            return Row::failed(CHECK, &error.clone().context(&source), "yc-rs init sets a profile up");
+        }
+        match key_file(&source, context).filter(|path| private_file::everybody_can_read(path)) {
+            Some(path) => {
+                let path = quote::full_path(&path);
+                Row::warning(CHECK, format!("{detail}; others can read {path}"), format!("type: chmod 600 {path}"))
+            }
+            None => Row::ok(CHECK, detail),
+        }
+    });
+    rows.collect()
+}
+
+/// The key file that a source names.
+fn key_file(source: &Source, context: &Context<'_>) -> Option<std::path::PathBuf> {
+    const KEY: &str = "service-account-key-file";
+    const VARIABLE: &str = "YC_SERVICE_ACCOUNT_KEY_FILE";
+    match source {
+        Source::Configured(Origin::Profile { key: KEY, .. }) => {
+            context.env.path(context.settings.profile.string(KEY).ok()??).ok()
+        }
+        Source::Configured(Origin::Variable(VARIABLE)) => context.env.path(context.env.var(VARIABLE)?).ok(),
+        _ => None,
+    }
+}
+
+/// The directory of the caches, its mode, and what is cached.
+pub(super) fn cache(env: &Env) -> Row {
+    const CHECK: &str = "cache";
+    let Some(home) = store::directory(env) else {
+        return Row::ok(CHECK, "nothing is cached (YC_RS_NO_CACHE, or no home directory)");
+    };
+    let path = quote::full_path(&home);
+    match store::counts(&home) {
+        Ok(counts) => {
+            let counts: Vec<_> = counts.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+            Row::ok(CHECK, format!("{path}; {}", counts.join(", ")))
+        }
+        Err(error) => Row::warning(
+            CHECK,
+            format!("{path} is not used: {error}"),
+            format!("remove it, or make it yours alone: chmod 700 {path}"),
+        ),
+    }
+}
+
+/// The files of the AWS clients.
+pub(super) fn aws(context: &Context<'_>) -> Vec<Row> {
+    const CHECK: &str = "aws";
+    let env = context.env;
+    let files = match AwsFiles::locate(None, env) {
+        Ok(files) => files,
+        Err(error) => return vec![Row::skipped(CHECK, error.to_string())],
+    };
+    let storage = context.endpoints().map(|endpoints| endpoints.configured(Service::Storage).to_owned());
+    let storage = storage.unwrap_or_else(|_| "https://storage.yandexcloud.net".to_owned());
+    let has_endpoint = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"].iter().any(|name| env.var(name).is_some());
+    let survey = Survey::of(&files, has_endpoint, &storage);
+    let mut rows = vec![credentials_file(files.credentials(), &survey)];
+    rows.extend(survey.problems.into_iter().map(|(detail, hint)| Row::warning(CHECK, detail, hint)));
+    rows
+}
+
+fn credentials_file(path: &Path, survey: &Survey) -> Row {
+    const CHECK: &str = "aws";
+    let file = quote::full_path(path);
+    if !path.exists() {
+        return Row::ok(CHECK, format!("no AWS credentials file: {file} is missing"));
+    }
+    let profiles: Vec<_> = survey
+        .profiles
+        .iter()
+        .map(|(name, is_temporary)| format!("{name} ({})", if *is_temporary { "temporary" } else { "static" }))
+        .collect();
+    let detail = match &profiles[..] {
+        [] => format!("{file} has no keys of Yandex Cloud"),
+        profiles => format!("{file} has keys of Yandex Cloud in: {}", profiles.join(", ")),
+    };
+    if private_file::everybody_can_read(path) {
+        return Row::warning(CHECK, format!("{detail}; others can read it"), format!("type: chmod 600 {file}"));
+    }
+    Row::ok(CHECK, detail)
+}
+
+/// The variables that are set and not used, and those that beat the profile.
+pub(super) fn shadowing(is_broken: bool, context: &Context<'_>) -> Vec<Row> {
+    const CHECK: &str = "shadowing";
+    if is_broken {
+        return vec![Row::skipped(CHECK, "needs the configuration")];
+    }
+    let (env, profile) = (context.env, &context.settings.profile);
+    let inputs = Inputs { token: context.flags.token.as_ref(), env, profile };
+    let sources = inputs.sources().unwrap_or_default();
+    let used = sources.iter().find(|(_, status)| *status == SourceStatus::Used).map(|(source, _)| source);
+    let mut rows = Vec::new();
+    for (source, status) in &sources {
+        let Source::Configured(origin) = source else { continue };
+        match (origin, status, used) {
+            (Origin::Variable(name), SourceStatus::SetButNotUsed, Some(used)) => rows.push(Row::warning(
+                CHECK,
+                format!("{name} is set, not used: {used} is used instead"),
+                format!("unset {name}, or remove the other credential"),
+            )),
+            (Origin::Profile { .. }, SourceStatus::SetButNotUsed, Some(used)) => rows.push(Row::warning(
+                CHECK,
+                format!("{used} is used instead of {origin}"),
+                match used {
+                    Source::Configured(Origin::Variable(name)) => format!("to use the profile, type: unset {name}"),
+                    _ => format!("leave {used} out to use the profile"),
+                },
+            )),
+            _ => {}
+        }
+    }
+    for (name, read) in sign_in::variables_not_read(env) {
+        rows.push(Row::warning(CHECK, format!("{name} is set, and nothing reads it"), format!("use {read}")));
+    }
+    for (name, keys) in OVERRIDES {
+        if let Some(key) = keys.iter().find(|key| profile.has(key)).filter(|_| env.var(name).is_some()) {
+            let detail = format!("{name} is used instead of '{key}' in the profile");
+            rows.push(Row::warning(CHECK, detail, format!("to use the profile, type: unset {name}")));
+        }
+    }
+    if rows.is_empty() {
+        rows.push(Row::new(CHECK, Status::Ok, "no variable replaces another setting"));
+    }
+    rows
+}
+
+/// Variables that come before keys of the profile, credentials aside.
+const OVERRIDES: [(&str, &[&str]); 6] = [
+    ("YC_CLOUD_ID", &["cloud-id"]),
+    ("YC_FOLDER_ID", &["folder-id", "folder-name"]),
+    ("YC_ENDPOINT", &["endpoint"]),
+    ("YC_FORMAT", &["format"]),
+    ("YC_REGION", &["region"]),
+    ("YC_IMPERSONATE_SERVICE_ACCOUNT_ID", &["impersonate-service-account-id"]),
+];
