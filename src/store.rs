@@ -24,7 +24,7 @@ const MAX_FILE: u64 = 64 * 1024;
 const LOCKS: u8 = 64;
 
 /// The kinds of cached values, each with its directory.
-const KINDS: [&str; 3] = ["tokens", "keys", "endpoints"];
+const KINDS: [&str; 4] = ["tokens", "keys", "endpoints", "completions"];
 
 /// The cache of one kind of values.
 #[derive(Debug, Clone)]
@@ -53,6 +53,10 @@ impl Store {
 
     pub fn endpoints(home: Option<&Path>) -> Self {
         Self::of_kind("endpoints", home)
+    }
+
+    pub fn completions(home: Option<&Path>) -> Self {
+        Self::of_kind("completions", home)
     }
 
     fn of_kind(kind: &str, home: Option<&Path>) -> Self {

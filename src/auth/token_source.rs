@@ -64,6 +64,31 @@ impl<'a> TokenSource<'a> {
         self.through_memory(&self.acting, required, || Box::pin(self.acting_token(account, required))).await
     }
 
+    /// Makes do with a token that is given or cached, so that no credential is exchanged, and none is executed. Returns
+    /// whether there is one.
+    ///
+    /// # Errors
+    /// What the cached token is found by cannot be had.
+    pub async fn use_token_at_hand(&self) -> Result<bool> {
+        if self.sign_in.credential.is_iam_token() && self.sign_in.impersonate.is_none() {
+            return Ok(true);
+        }
+        let own = self.own_identity().await?;
+        let (identity, memory) = match &self.sign_in.impersonate {
+            Some(_) => (own.as_ref().and_then(|own| self.acting_identity(own)), &self.acting),
+            None => (own, &self.own),
+        };
+        let now = Utc::now();
+        let cached = identity.and_then(|identity| self.cache.load(&identity, now));
+        let Some(token) = cached.filter(|token| RequiredLifetime::ForCalls.is_met(token, now)) else {
+            return Ok(false);
+        };
+        self.log.masks.add(&token.value);
+        // One that the server refuses would be replaced by a new one.
+        *memory.lock().await = Some(Rc::new(IamToken { cached: false, ..token }));
+        Ok(true)
+    }
+
     /// The credential's own token.
     async fn own_token(&self, required: RequiredLifetime) -> Result<Rc<IamToken>> {
         let obtain = || {

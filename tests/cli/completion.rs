@@ -1,6 +1,9 @@
 //! Completion of command lines, and the manual pages.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
+
+use yc_emulator::{ADMIN_ID, BACKUP_ID, Emulator};
 
 use crate::programs::require_program;
 use crate::support::{Ran, User};
@@ -161,4 +164,165 @@ fn every_command_has_a_manual_page() {
     assert!(page("yc-rs-config-profile-create.1").contains("Create an empty profile"));
     assert!(!directory.join("yc-rs-man.1").exists());
     assert!(user.run_args(["man", "/dev/null/x"]).failed(1).contains("'/dev/null/x'"));
+}
+
+#[test]
+fn commands_come_alone_where_no_flag_is_begun() {
+    let user = User::new();
+    let verbs = [
+        "audit",
+        "create",
+        "delete",
+        "exec",
+        "get",
+        "issue-ephemeral",
+        "list",
+        "list-operations",
+        "rotate",
+        "serve",
+        "update",
+    ];
+    let mut found = complete(&user, &["iam", "access-key", ""]);
+    found.retain(|name| name != "help");
+    found.sort_unstable();
+    assert_eq!(found, verbs);
+    assert_eq!(complete(&user, &["iam", "access-key", "ge"]), ["get"]);
+    assert_eq!(complete(&user, &["iam", "access-keys", "describe", "--all-f"]), ["--all-folders"]);
+    assert!(complete(&user, &["iam", "access-key", "list", ""]).contains(&"--limit".to_owned()));
+}
+
+#[test]
+fn files_programs_profiles_and_settings_are_completed_in_their_places() {
+    let mut user = with_profiles();
+    std::fs::create_dir_all(user.home().join(".aws")).unwrap();
+    user.write_file(".aws/credentials", "[backup]\naws_access_key_id = YCA\n");
+    user.write_file(".aws/config", "[profile ci]\nregion = ru-central1\n");
+    let key = user.write_file("authorized.json", "{}");
+    let start = user.home().join("auth");
+    let bin = user.home().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    for (name, mode) in [("s3-upload", 0o755), ("s3-notes", 0o644)] {
+        let path = user.write_file(&format!("bin/{name}"), "");
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+    user.set("PATH", bin.to_str().unwrap());
+    let (key, start) = (key.to_str().unwrap(), start.to_str().unwrap());
+    let issue = ["iam", "access-key", "issue-ephemeral"];
+    let with = |rest: &[&str]| complete(&user, &[&issue[..], rest].concat());
+    assert_eq!(with(&["--aws-profile", ""]), ["backup", "ci"]);
+    assert_eq!(with(&["--policy", start]), [key]);
+    assert_eq!(with(&["--duration", ""]), [""; 0]);
+    assert_eq!(complete(&user, &["exec", "--", "s3"]), ["s3-upload"]);
+    assert_eq!(complete(&user, &["exec", "--", "s3-upload", start]), [key]);
+    assert_eq!(complete(&user, &["config", "set", "service-account-key", start]), [key]);
+    assert_eq!(complete(&user, &["config", "set", "format", "j"]), ["json", "json-rest"]);
+    assert_eq!(complete(&user, &["config", "set", "endpoints.lo"]), ["endpoints.lockbox"]);
+}
+
+/// A user in the folder of the emulator's accounts, with a token that is cached.
+fn with_cached_token() -> (User, String) {
+    let user = User::of(Emulator::start()).with_key();
+    let key = user.cloud.add_access_key(BACKUP_ID, "nightly");
+    user.run("iam whoami").ok();
+    user.cloud.clear_requests();
+    (user, key.id)
+}
+
+#[test]
+fn accounts_and_keys_of_the_folder_are_completed() {
+    let (user, key) = with_cached_token();
+    let key_id = user.cloud.access_keys()[0].key_id.clone();
+    assert_eq!(complete(&user, &["iam", "access-key", "list", "--service-account-name", "b"]), ["backup"]);
+    assert_eq!(complete(&user, &["iam", "access-key", "get", ""]), [key.as_str()]);
+    assert_eq!(complete(&user, &["iam", "access-key", "delete", "--key-id", "YCA"]), [key_id]);
+    let of_account = ["iam", "access-key", "get", "--service-account-id", ADMIN_ID, "aje"];
+    assert_eq!(complete(&user, &of_account), [""; 0]);
+    assert!(
+        complete(&user, &["iam", "access-key", "list", "--service-account-id", ""]).contains(&BACKUP_ID.to_owned())
+    );
+    assert!(user.sent().iter().all(|line| line.starts_with("GET ")), "{:?}", user.sent());
+}
+
+#[test]
+fn an_answer_is_cached_for_a_minute() {
+    let (user, _) = with_cached_token();
+    let words = ["iam", "access-key", "list", "--service-account-name", "b"];
+    assert_eq!(complete(&user, &words), ["backup"]);
+    let sent = user.sent().len();
+    assert_eq!(complete(&user, &words), ["backup"]);
+    assert_eq!(user.sent().len(), sent);
+    user.edit_cache("completions", |entry| entry["obtained_at"] = "2026-01-01T00:00:00Z".into());
+    complete(&user, &words);
+    assert!(user.sent().len() > sent);
+}
+
+#[test]
+fn nothing_is_exchanged_executed_or_said_for_an_answer() {
+    let words = ["iam", "access-key", "list", "--service-account-name", "b"];
+    let user = User::of(Emulator::start()).with_key();
+    assert_eq!(complete(&user, &words), [""; 0]);
+    assert_eq!(user.sent(), [""; 0]);
+
+    let witness = user.home().join("executed");
+    user.use_profile(&format!(
+        "token-command = ['touch', '{}']\nfolder-id = 'b1gfolder00000000001'",
+        witness.display()
+    ));
+    assert_eq!(complete(&user, &words), [""; 0]);
+    assert!(!witness.exists());
+
+    let (user, _) = with_cached_token();
+    user.cloud.revoke_token(&user.cloud.tokens()[0].value);
+    assert_eq!(complete(&user, &words), [""; 0]);
+    assert!(user.sent().iter().all(|line| line.starts_with("GET ")), "{:?}", user.sent());
+    user.cloud.refuse_connections(2);
+    assert_eq!(complete(&user, &words), [""; 0]);
+}
+
+#[test]
+fn a_server_that_does_not_respond_holds_nobody_up() {
+    let mut user = User::signed_in();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    user.point_at(&format!("http://{}", silent.local_addr().unwrap()));
+    let started = std::time::Instant::now();
+    assert_eq!(complete(&user, &["iam", "access-key", "get", "--key-id", ""]), [""; 0]);
+    assert!(started.elapsed() < std::time::Duration::from_secs(4), "{:?}", started.elapsed());
+}
+
+/// Has fish and zsh themselves complete lines, zsh in a terminal of its own.
+#[test]
+fn fish_and_zsh_complete_with_the_script() {
+    let user = with_profiles();
+    if require_program("fish") {
+        let script = "yc-rs completion fish | source
+            complete -C 'yc-rs iam access-key '
+            complete -C 'yc-rs --profile st'
+            complete -C 'yc-rs iam access-key list --sor'";
+        let mut fish = user.program("fish");
+        let ran = Ran::of(fish.args(["-Nc", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        let shown = ran.ok();
+        let names: Vec<_> = shown.lines().map(|line| line.split('\t').next().unwrap()).collect();
+        assert!(names.contains(&"get") && names.contains(&"staging") && names.contains(&"--sort"), "{shown}");
+        assert!(!names.contains(&"describe") && !names.contains(&"--help"), "{shown}");
+    }
+    if require_program("zsh") {
+        let script = r#"zmodload zsh/zpty
+            zpty shell zsh -f -i
+            zpty -w shell 'autoload -U compinit && compinit -D; source <(yc-rs completion zsh); echo RE""ADY'
+            zpty -r -m shell text '*READY*'
+            for line in 'iam access-key list-o' 'config profile activate st' 'iam access-key ge'; do
+                zpty -w -n shell "yc-rs $line"$'\t'
+                zpty -r -m shell text "*(list-operations|staging|get )*"
+                print -r -- "${text##*yc-rs}"
+                zpty -w -n shell $'\x15'
+            done"#;
+        let mut zsh = user.program("timeout");
+        let ran = Ran::of(
+            zsh.args(["60", "zsh", "-fc", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(),
+        );
+        let shown = ran.ok();
+        for expected in ["list-operations", "staging", "get"] {
+            assert!(shown.contains(expected), "{shown}");
+        }
+    }
 }

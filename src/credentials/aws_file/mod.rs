@@ -103,6 +103,21 @@ impl AwsFiles {
         incomplete.ok_or_else(|| self.no_profile(profile))
     }
 
+    /// The names of the profiles in both files, each once; none of a file that cannot be read.
+    pub fn profile_names(&self) -> Vec<String> {
+        let files = [(FileKind::Credentials, Some(&self.credentials)), (FileKind::Config, self.config.as_ref())];
+        let mut names = Vec::new();
+        for (kind, path) in files.into_iter().filter_map(|(kind, path)| Some((kind, path?))) {
+            let Ok(content) = read_if_there(path).and_then(as_utf8) else { continue };
+            let Ok(document) = Document::parse(&content) else { continue };
+            for section in &document.sections {
+                let name = kind.profile(&section.title).map(str::to_owned);
+                names.extend(name.filter(|name| !names.contains(name)));
+            }
+        }
+        names
+    }
+
     /// The key in a profile of the credentials file alone; `None` when it has no such profile.
     ///
     /// # Errors

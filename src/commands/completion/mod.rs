@@ -9,12 +9,15 @@ use std::path::Path;
 
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
-use clap_complete::{ArgValueCandidates, CompleteEnv, CompletionCandidate, engine};
+use clap_complete::{CompleteEnv, engine};
 
+pub use self::values::profiles;
 use super::Cli;
-use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
+
+mod resources;
+mod values;
 
 /// The variable by which a script asks for completions; it holds the name of the shell.
 pub const VARIABLE: &str = "YC_RS_COMPLETE";
@@ -68,11 +71,27 @@ pub fn script(args: &Args) -> Result<Vec<u8>> {
     Ok(script)
 }
 
-/// Answers a script that asks for completions; `None` in an ordinary run. Nothing is sent and nothing is said on
-/// standard error, since that would end up in the line that is being typed.
+/// Answers a script that asks for completions; `None` in an ordinary run. Nothing is said on standard error, since that
+/// would end up in the line that is being typed.
 pub fn answer(args: &[OsString], env: &Env) -> Option<u8> {
     env.var(VARIABLE)?;
     let directory = std::env::current_dir().ok();
+    let words: Vec<_> = args.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
+    let is_bash = env.var(VARIABLE) == Some(Bash.name());
+    let position = position(&words, env);
+    let (words, position) = if is_bash {
+        {
+            let (words, position, _) = join(words, position);
+            (words, position)
+        }
+    } else {
+        (words, position)
+    };
+    let command = move || {
+        let mut command = Cli::command();
+        command.build();
+        values::add(command, &words, position)
+    };
     let shells: [&dyn EnvCompleter; 5] = [&SplitWords(env), &Elvish, &Fish, &Powershell, &Zsh];
     let engine = CompleteEnv::with_factory(command).var(VARIABLE).shells(Shells(&shells));
     Some(u8::from(!matches!(engine.try_complete(args, directory.as_deref()), Ok(true))))
@@ -147,25 +166,10 @@ fn join(words: Vec<OsString>, position: usize) -> (Vec<OsString>, usize, String)
     (joined, new_position, flag)
 }
 
-/// The whole tree of commands, in which each `--profile` knows the profiles there are.
-fn command() -> clap::Command {
-    let mut command = Cli::command();
-    command.build();
-    with_profiles(command)
-}
-
-fn with_profiles(command: clap::Command) -> clap::Command {
-    let command = command.mut_args(|arg| match arg.get_id().as_str() {
-        "profile" => arg.add(ArgValueCandidates::new(profiles)),
-        _ => arg,
-    });
-    command.mut_subcommands(with_profiles)
-}
-
-/// The names of the profiles; none when the configuration cannot be read.
-pub(super) fn profiles() -> Vec<CompletionCandidate> {
-    let config = Env::from_process().and_then(|env| Config::load(&env)).unwrap_or_default();
-    config.names().unwrap_or_default().into_iter().map(CompletionCandidate::new).collect()
+/// The position of the word to complete: the shells that do not tell complete the last one.
+fn position(words: &[OsString], env: &Env) -> usize {
+    let given = env.var("_CLAP_COMPLETE_INDEX").and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| words.len().saturating_sub(1))
 }
 
 #[cfg(test)]
