@@ -19,7 +19,7 @@ use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Attempts, Http, Options};
 use crate::input::{self, Files};
-use crate::interrupt::{InProgress, Stage};
+use crate::interrupt::{Deletions, InProgress, Stage};
 use crate::log::Log;
 use crate::output::Printer;
 use crate::status::Code;
@@ -252,14 +252,9 @@ impl<'a> Context<'a> {
         self.handles_interruptions.set(true);
     }
 
-    /// Sets the access keys to delete: an interruption names each one that [`Context::confirm_deletion`] did not.
-    pub fn set_deletions(&self, ids: &[String]) {
-        self.in_progress.set_deletions(ids);
-    }
-
-    /// Takes note that the server has deleted this access key, or has started to.
-    pub fn confirm_deletion(&self, id: &str) {
-        self.in_progress.confirm_deletion(id);
+    /// The access keys to delete: an interruption says how far each is.
+    pub fn deletions(&self) -> &Deletions {
+        &self.in_progress.deletions
     }
 
     /// Waits for an Operation on `object` and returns it. When the wait is interrupted, the error says how to resume it.
@@ -276,11 +271,14 @@ impl<'a> Context<'a> {
             }
             None => format!("the operation continues on the server; to wait for it, type: yc-rs operation wait {id}"),
         };
-        let started = std::time::Instant::now();
+        let text = match object {
+            Some(object) => format!("waiting for the operation on {object}"),
+            None => format!("waiting for the operation {id}"),
+        };
         let wait = operation::wait(self.client()?, operation, self.max_wait());
-        let done = self.in_progress.watch(Stage::Repeatable, advice, wait).await?;
-        self.log.note(&format!("done ({}s)", started.elapsed().as_secs()));
-        Ok(done)
+        // On the heap, since several futures would hold it.
+        let wait = Box::pin(self.in_progress.watch(Stage::Repeatable, advice, wait));
+        self.log.while_waiting(&text, wait).await
     }
 
     /// How long an Operation is waited for: `--timeout` limits the whole command, so there is no other limit then.

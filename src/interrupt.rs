@@ -15,8 +15,77 @@ use crate::text::duration;
 #[derive(Default)]
 pub struct InProgress {
     work: RefCell<Vec<Option<Work>>>,
-    /// The IDs of access keys that are to be deleted, and whose deletion the server has not confirmed.
-    deletions: RefCell<Vec<String>>,
+    /// The access keys to delete.
+    pub deletions: Deletions,
+}
+
+/// The IDs of access keys that are to be deleted, and how far each deletion is.
+#[derive(Default)]
+pub struct Deletions(RefCell<Vec<(String, Deletion)>>);
+
+/// How far the deletion of an access key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deletion {
+    /// It is not requested, or was refused.
+    NotDeleted,
+    /// It is requested, and the server has not responded.
+    InFlight,
+    /// The server has deleted the key, or has started to.
+    Done,
+}
+
+impl Deletions {
+    /// Sets the keys to delete.
+    pub fn set(&self, ids: &[String]) {
+        *self.0.borrow_mut() = ids.iter().map(|id| (id.clone(), Deletion::NotDeleted)).collect();
+    }
+
+    /// Takes note that the deletion of this key is requested.
+    pub fn begin(&self, id: &str) {
+        self.change(id, Deletion::InFlight);
+    }
+
+    /// Takes note that the server has deleted this key, or has started to.
+    pub fn confirm(&self, id: &str) {
+        self.change(id, Deletion::Done);
+    }
+
+    /// Takes note that the server has refused to delete this key.
+    pub fn fail(&self, id: &str) {
+        self.change(id, Deletion::NotDeleted);
+    }
+
+    /// Takes note that this key is not to be deleted after all.
+    pub fn forget(&self, id: &str) {
+        self.0.borrow_mut().retain(|(key, _)| key != id);
+    }
+
+    fn change(&self, id: &str, state: Deletion) {
+        self.0.borrow_mut().iter_mut().filter(|(key, _)| key == id).for_each(|(_, of_key)| *of_key = state);
+    }
+
+    fn ids_of(&self, states: &[Deletion]) -> String {
+        let deletions = self.0.borrow();
+        let ids = deletions.iter().filter(|(_, state)| states.contains(state)).map(|(id, _)| id.as_str());
+        ids.collect::<Vec<_>>().join(" ")
+    }
+
+    /// What is done and what is not, and how to go on; empty when nothing is left to delete.
+    fn advice(&self) -> Vec<String> {
+        let left = self.ids_of(&[Deletion::InFlight, Deletion::NotDeleted]);
+        if left.is_empty() {
+            return Vec::new();
+        }
+        let states = [
+            ("deleted", Deletion::Done),
+            ("in flight, may be deleted or not", Deletion::InFlight),
+            ("not deleted", Deletion::NotDeleted),
+        ];
+        let lines = states.map(|(name, state)| (name, self.ids_of(&[state])));
+        let named = lines.iter().filter(|(_, ids)| !ids.is_empty()).map(|(name, ids)| format!("{name}: {ids}"));
+        let command = format!("to delete those that still exist, type: yc-rs iam access-key delete {left}");
+        named.chain([command]).collect()
+    }
 }
 
 /// The advice on a secret that may exist, for a panic, which reaches no caller.
@@ -98,37 +167,20 @@ impl InProgress {
         while work.pop_if(|work| work.is_none()).is_some() {}
     }
 
-    /// Sets the access keys to delete, each of which is named when the command is interrupted before
-    /// [`InProgress::confirm_deletion`].
-    pub fn set_deletions(&self, ids: &[String]) {
-        *self.deletions.borrow_mut() = ids.to_vec();
-    }
-
-    /// Takes note that the server has deleted this key, or has started to.
-    pub fn confirm_deletion(&self, id: &str) {
-        self.deletions.borrow_mut().retain(|key| key != id);
-    }
-
     /// The error for a command that is interrupted, with the advice on all work in progress; `awaits_secret` when a
     /// request that creates a secret has been sent and its response has not come.
     pub fn interrupted(&self, kind: Kind, message: &str, awaits_secret: bool) -> Error {
         let error = Error::new(kind, message);
         let mut work: Vec<_> = self.work.take().into_iter().flatten().collect();
         work.retain(|work| work.stage != Stage::Creating || awaits_secret);
-        let deletions = self.deletions.take();
+        let deletions = self.deletions.advice();
         if work.is_empty() && deletions.is_empty() {
             return error;
         }
         let repeatable = work.iter().all(|work| work.stage == Stage::Repeatable);
         let error = if repeatable { error } else { error.outcome_unknown() };
         let mut advice: Vec<_> = work.into_iter().map(|work| work.advice).collect();
-        if !deletions.is_empty() {
-            let ids = deletions.join(" ");
-            advice.push(format!(
-                "these access keys may not have been deleted: {ids}; to delete those that still exist, type: \
-                 yc-rs iam access-key delete {ids}"
-            ));
-        }
+        advice.extend(deletions);
         error.hint(advice.join("\n"))
     }
 }

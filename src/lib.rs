@@ -52,7 +52,7 @@ use context::Context;
 use env::Env;
 use error::{Error, Result};
 use interrupt::until_interrupted;
-use log::{Level, Log};
+use log::{Level, Log, Progress, Style};
 use output::{Printer, jq_process, stdout};
 
 /// The program: runs the command line of this process.
@@ -145,15 +145,23 @@ fn local<'a>(flags: &'a GlobalFlags, env: &'a Env, console: &Console) -> Local<'
 }
 
 fn log(flags: &GlobalFlags, env: &Env, console: &Console) -> Log {
+    let is_shown = env.terminal.stderr && flags.no_user_output != Some(true);
+    let can_draw = env.var("TERM").is_some_and(|name| name != "dumb") && env.var("NO_COLOR").is_none();
+    let style = match (is_shown, can_draw) {
+        (false, _) => Style::Hidden,
+        (true, false) => Style::Notes,
+        (true, true) => Style::Line,
+    };
     Log {
         level: match (flags.debug_grpc, flags.debug) {
             (Some(true), _) => Level::Bodies,
             (_, Some(true)) => Level::Requests,
             _ => Level::Off,
         },
-        notes: env.terminal.stderr && flags.no_user_output != Some(true),
+        notes: is_shown,
         terminal: env.terminal.stderr,
         masks: console.masks.clone(),
+        progress: Progress::new(style),
     }
 }
 

@@ -77,7 +77,7 @@ impl Lock {
         let file = private_file::open_lock(lock_file).map_err(LockError::Unusable)?;
         let started = Instant::now();
         let mut pause = Duration::from_millis(1);
-        let mut is_noted = false;
+        let mut waiting = None;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self::held(Some(file), waited_since)),
@@ -90,9 +90,9 @@ impl Lock {
                 }
                 Err(_) => {}
             }
-            if !is_noted && started.elapsed() >= NOTE_AFTER {
-                log.note(&format!("waiting for another process that holds the lock of {}", quote::full_path(of)));
-                is_noted = true;
+            if waiting.is_none() && started.elapsed() >= NOTE_AFTER {
+                let of = quote::full_path(of);
+                waiting = Some(log.waiting(&format!("waiting for another process that holds the lock of {of}")));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);

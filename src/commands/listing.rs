@@ -37,6 +37,9 @@ pub async fn print(
 
     let page_size = page_size.to_string();
     let mut token = String::new();
+    // On a terminal the list itself shows how far it is.
+    let shows_pages = !context.env.terminal.stdout;
+    let (mut page, mut waiting) = (1, None);
     let failure = loop {
         // Printing ends early when it fails, or when nobody reads standard output any more.
         match select(pin!(call(&page_size, &token)), pin!(responses.closed())).await {
@@ -49,11 +52,18 @@ pub async fn print(
             }
         }
         match tokens.recv().await {
-            Some(next) => token = next,
+            Some(next) => {
+                token = next;
+                page += 1;
+                if shows_pages {
+                    let text = format!("reading {resources}: page {page}");
+                    waiting.get_or_insert_with(|| context.log.counting(&text)).set(&text);
+                }
+            }
             None => break None,
         }
     };
-    drop(responses);
+    drop((responses, waiting));
     let result = printing.await.unwrap_or_else(|error| Err(Failure::Output(error)));
     match (failure, result) {
         (Some(error), _) | (None, Err(Failure::Page(error))) => Err(about(error)),

@@ -52,6 +52,9 @@ const MAX_BODY: usize = 32 << 20;
 /// How long a response may take from the start of the attempt to its last byte, if the read timeout is not longer.
 const RESPONSE_LIMIT: Duration = Duration::from_secs(120);
 
+/// A wait before another attempt that is this long is shown to a person.
+const SHOWN_DELAY: Duration = Duration::from_millis(500);
+
 const REQUEST_ID: &str = "x-request-id";
 const TRACE_ID: &str = "x-client-trace-id";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -200,6 +203,7 @@ impl Http {
                 NextStep::RetryAfter(delay) => {
                     self.log.request(|| format!("#{attempt} trying again in {} ms", delay.as_millis()));
                     resent |= outcome.may_be_processed;
+                    let _waiting = (delay >= SHOWN_DELAY).then(|| self.log.waiting(&self.retry_text(delay, attempt)));
                     sleep(delay).await;
                     continue;
                 }
@@ -213,6 +217,14 @@ impl Http {
                 }
                 Err(failure) => Err(failure.error),
             };
+        }
+    }
+
+    fn retry_text(&self, delay: Duration, attempt: u32) -> String {
+        let seconds = delay.as_secs_f64().round();
+        match self.options.attempts {
+            Attempts::AtMost(most) => format!("retrying in {seconds} s ({}/{most})", attempt + 1),
+            Attempts::Unlimited => format!("retrying in {seconds} s (attempt {})", attempt + 1),
         }
     }
 

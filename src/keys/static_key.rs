@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::api::access_key::{self, StaticKey};
 use crate::api::operation::Operation;
+use crate::auth::token_cache::RequiredLifetime;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::status::Code;
@@ -59,7 +60,6 @@ pub async fn start_update(id: &str, description: &str, context: &Context<'_>) ->
 /// The server refuses, cannot be reached, or does not finish in time.
 pub async fn delete(id: &str, context: &Context<'_>) -> Result<()> {
     let started = start_delete(id, context).await?;
-    context.confirm_deletion(id);
     let Some(operation) = started else { return Ok(()) };
     context.wait_for(operation, Some(id)).await.map(drop).map_err(|error| about_key(error, "delete", id))
 }
@@ -71,6 +71,9 @@ pub async fn delete(id: &str, context: &Context<'_>) -> Result<()> {
 pub async fn start_delete(id: &str, context: &Context<'_>) -> Result<Option<Operation>> {
     let client = context.client()?;
     let started = async {
+        // From here on nothing is waited for but the deletion itself.
+        client.tokens().token(RequiredLifetime::ForCalls).await?;
+        context.deletions().begin(id);
         let response = access_key::delete(client, id).await?;
         let resent = response.resent;
         match response.into_json() {
@@ -80,7 +83,13 @@ pub async fn start_delete(id: &str, context: &Context<'_>) -> Result<Option<Oper
             Ok(raw) => Ok(Some(Operation::parse(raw))),
         }
     };
-    started.await.map_err(|error| about_key(error, "delete", id))
+    let started = started.await;
+    match &started {
+        Ok(_) => context.deletions().confirm(id),
+        Err(error) if !error.is_outcome_unknown() => context.deletions().fail(id),
+        Err(_) => {}
+    }
+    started.map_err(|error| about_key(error, "delete", id))
 }
 
 /// Says which key an error is about, and how to find the ID of a key; the key ID of S3, a usual mistake, is not one.

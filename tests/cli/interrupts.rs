@@ -105,26 +105,38 @@ fn an_interrupt_while_waiting_for_several_operations_names_each() {
     }
 }
 
-/// The end of the error when the deletion of these keys is interrupted.
-fn not_deleted(ids: &str) -> String {
+/// The end of the error when the deletion of these keys is interrupted: those in flight, and those that are not deleted.
+fn not_deleted(in_flight: &[&str], not_deleted: &[&str]) -> String {
+    let line =
+        |name: &str, ids: &[&str]| if ids.is_empty() { String::new() } else { format!("{name}: {}\n", ids.join(" ")) };
+    let mut all = [in_flight, not_deleted].concat();
+    all.sort_unstable();
     format!(
-        "these access keys may not have been deleted: {ids}; to delete those that still exist, type: \
-         yc-rs iam access-key delete {ids}\n"
+        "{}{}to delete those that still exist, type: yc-rs iam access-key delete {}\n",
+        line("in flight, may be deleted or not", in_flight),
+        line("not deleted", not_deleted),
+        all.join(" ")
     )
 }
 
 #[test]
-fn an_interrupted_delete_names_every_key_in_flight_or_not_started() {
+fn an_interrupted_delete_tells_what_is_in_flight_from_what_is_not_begun() {
     let ids: Vec<_> = (0..10).map(|number| format!("ajekey{number}")).collect();
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
     let line = format!("iam access-key delete {}", ids.join(" "));
     for signal in SIGNALS {
-        let expected = format!("{}hint: {}", signal.2, not_deleted(&ids.join(" ")));
         let user = User::new().with_key();
+        let expected = format!("{}hint: {}", signal.2, not_deleted(&[], &ids));
         assert_eq!(interrupted_at(user.cloud.hold(EXCHANGE), &user, &line, signal), expected);
         let user = User::signed_in();
-        let hold = user.cloud.hold(DELETE);
-        // Of the requests that are in flight at once, the others are refused: their keys may exist as well.
-        assert_eq!(interrupted_at(hold, &user, &format!("{line} --async"), signal), expected);
+        let hold = user.cloud.hold(&format!("DELETE {KEYS}/ajekey3"));
+        // Of the requests that are in flight at once, the others are refused.
+        let error = interrupted_at(hold, &user, &format!("{line} --async"), signal);
+        let others: Vec<_> = ids.iter().copied().filter(|id| *id != "ajekey3").collect();
+        let in_flight = error.lines().find_map(|line| line.split_once("in flight, may be deleted or not: "));
+        assert!(in_flight.unwrap().1.split(' ').any(|id| id == "ajekey3"), "{error}");
+        let command = format!("to delete those that still exist, type: yc-rs iam access-key delete {}", ids.join(" "));
+        assert!(error.ends_with(&format!("{command}\n")) && others.iter().all(|id| error.contains(id)), "{error}");
     }
 }
 
@@ -144,7 +156,7 @@ fn an_interrupted_delete_names_the_operation_of_one_key_and_the_other_key() {
     let expected = format!(
         "ERROR: interrupted\nhint: the operation on {started} continues on the server; to wait for it, type: \
          yc-rs operation wait {operation}\n{}",
-        not_deleted("ajeother")
+        not_deleted(&["ajeother"], &[]).replace("in flight", &format!("deleted: {started}\nin flight"))
     );
     assert_eq!(error, expected);
 }

@@ -497,10 +497,10 @@ mod on_a_terminal {
         assert_eq!(notes(&user, "iam access-key list --limit 3"), "");
         assert_eq!(notes(&user, "iam access-key list --limit 1 --no-user-output"), "");
         let update = notes(&user, &format!("iam access-key update {} --description x", keys[0]));
-        assert!(update.contains("done ("), "{update}");
+        assert!(update.contains("waiting for the operation on "), "{update}");
         assert_eq!(notes(&user, &format!("iam access-key update {} --description x --no-user-output", keys[0])), "");
         let delete = notes(&user, &format!("iam access-key delete {}", keys[0]));
-        assert!(delete.contains("done ("), "{delete}");
+        assert!(delete.contains(&format!("deleted {}", keys[0])), "{delete}");
     }
 
     #[test]

@@ -77,9 +77,9 @@ fn person(cloud: Emulator) -> User {
 fn notes(user: &User) -> Vec<(String, &'static str)> {
     let [one, two, three, four] = [0; 4].map(|_| user.cloud.add_access_key(ADMIN_ID, "").id);
     vec![
-        (format!("iam access-key update {one} --description x"), "done ("),
-        (format!("iam access-key delete {two}"), "done ("),
-        (format!("iam access-key delete {three} {four}"), "done ("),
+        (format!("iam access-key update {one} --description x"), "waiting for the operation on "),
+        (format!("iam access-key delete {two}"), "note: deleted "),
+        (format!("iam access-key delete {three} {four}"), "deleting 2/2"),
         ("iam access-key list --limit 1".to_owned(), "--limit"),
         ("iam access-key list --no-paginate --page-size 1".to_owned(), "more"),
         ("iam access-key issue-ephemeral --duration 2h".to_owned(), "granted"),
@@ -370,4 +370,70 @@ fn create_says_on_a_terminal_that_the_secret_is_shown_once() {
     assert_eq!(at_terminal(Err, &user, &words("iam access-key create --export env")).err, "");
     assert_eq!(at_terminal(Err, &user, &words("iam access-key create --no-user-output")).err, "");
     user.run("iam access-key create").ok();
+}
+
+/// A user of a terminal that can move the cursor, whose operations take a while.
+fn patient_person() -> User {
+    person(Emulator::builder().operation_polls(2).page_size(1).start())
+}
+
+#[test]
+fn many_deletions_are_counted_and_each_is_named() {
+    let user = patient_person();
+    let ids: Vec<_> = (0..4).map(|_| user.cloud.add_access_key(ADMIN_ID, "").id).collect();
+    let ran = at_terminal(
+        Err,
+        &user,
+        &[&["iam", "access-key", "delete"][..], &ids.iter().map(String::as_str).collect::<Vec<_>>()].concat(),
+    );
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    for id in &ids {
+        assert!(ran.err.contains(&format!("note: deleted {id}\n")), "{ran:#?}");
+    }
+    assert!(ran.err.contains("deleting 0/4") && ran.err.ends_with("\r\u{1b}[2K"), "{ran:#?}");
+}
+
+#[test]
+fn a_retry_says_when_and_which_it_is() {
+    let user = patient_person();
+    user.cloud.fault(LIST, Fault::status(14, "busy").retry_info(Duration::from_secs(1)));
+    let ran = at_terminal(Err, &user, &["iam", "access-key", "list"]);
+    assert!(ran.code == 0 && ran.err.contains("retrying in 1 s (2/5)"), "{ran:#?}");
+}
+
+#[test]
+fn a_long_list_counts_its_pages_where_it_is_not_on_the_terminal() {
+    let user = patient_person();
+    (0..4).for_each(|_| _ = user.cloud.add_access_key(ADMIN_ID, ""));
+    let ran = at_terminal(Err, &user, &["iam", "access-key", "list", "--format", "json"]);
+    assert!(ran.code == 0 && ran.err.contains("reading keys: page 2"), "{ran:#?}");
+    let ran = at_terminal(Err, &user, &["iam", "access-key", "audit"]);
+    assert!(ran.code == 0 && ran.err.contains("reading keys: 0/"), "{ran:#?}");
+}
+
+#[test]
+fn progress_is_plain_lines_where_the_cursor_cannot_move_or_colour_is_unwanted() {
+    for (name, value) in [("TERM", "dumb"), ("NO_COLOR", "1")] {
+        let mut user = patient_person();
+        user.set(name, value);
+        let ids = [0, 1].map(|_| user.cloud.add_access_key(ADMIN_ID, "").id);
+        let ran = at_terminal(Err, &user, &["iam", "access-key", "delete", &ids[0], &ids[1]]);
+        assert!(ran.code == 0 && !ran.err.contains(['\r', '\u{1b}']), "{ran:#?}");
+        let mut lines: Vec<_> = ran.err.lines().collect();
+        assert_eq!(lines.remove(0), "note: deleting 0/2");
+        lines.sort_unstable();
+        let mut expected = ids.map(|id| format!("note: deleted {id}"));
+        expected.sort_unstable();
+        assert_eq!(lines, expected);
+    }
+}
+
+#[test]
+fn progress_can_be_silenced_and_is_for_terminals() {
+    let user = patient_person();
+    let id = user.cloud.add_access_key(ADMIN_ID, "").id;
+    let silent = at_terminal(Err, &user, &["iam", "access-key", "delete", &id, "--no-user-output"]);
+    assert_eq!((silent.code, silent.err.as_str()), (0, ""));
+    let id = user.cloud.add_access_key(ADMIN_ID, "").id;
+    user.run(&format!("iam access-key delete {id}")).ok();
 }

@@ -15,7 +15,7 @@ use crate::config::{Config, Profile};
 use crate::context::Context;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::log::Log;
+use crate::log::{Log, Progress};
 use crate::message::{Field, Message};
 use crate::output::list::List;
 use crate::output::{Cell, Column, Format, Output};
@@ -129,7 +129,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<Outcome> {
     };
     let printer = local::printer(settings.format, &flags, local.env)?;
     // What is worth a note has a row.
-    let log = Log { notes: false, ..local.log.clone() };
+    let log = Log { notes: false, progress: Progress::default(), ..local.log.clone() };
     let context = Context::new(local.env, &flags, settings, log, printer);
     let table = args.table.options(&ROW, &context)?;
     context.read_token().await?;

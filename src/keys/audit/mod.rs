@@ -3,6 +3,8 @@
 pub mod finding;
 pub mod plan;
 
+use std::cell::Cell;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
@@ -67,10 +69,22 @@ pub async fn audit(scope: &Scope, thresholds: Thresholds, context: &Context<'_>)
         let journal = journals.as_ref().and_then(|journals| journals.look_at(old_id).ok()).flatten();
         journal.is_some_and(|journal| journal.marker.uuid == uuid)
     };
-    let walk = accounts(scope, context).await?;
-    let listed = for_each(&walk.accounts, async |account: &Account| access_key::all(client, &account.id).await);
+    // On the heap, since several futures would hold it.
+    let walk = Box::pin(accounts(scope, context));
+    let walk = context.log.while_waiting("looking for service accounts", walk).await?;
+    let (count, read) = (walk.accounts.len(), Cell::new(0));
+    let line = || format!("reading keys: {}/{count} service accounts", read.get());
+    let waiting = context.log.waiting(&line());
+    let listed = for_each(&walk.accounts, async |account: &Account| {
+        let listed = access_key::all(client, &account.id).await;
+        read.update(|read| read + 1);
+        waiting.set(&line());
+        listed
+    });
+    let listed = listed.await;
+    drop(waiting);
     let mut audit = Audit { rows: Vec::new(), failures: walk.failures };
-    for (account, listed) in walk.accounts.iter().zip(listed.await) {
+    for (account, listed) in walk.accounts.iter().zip(listed) {
         match listed {
             Ok(listed) => audit.rows.extend(listed.keys.into_iter().map(|key| {
                 let assessment = assess(&key, &account.last_authenticated_at, listed.time, thresholds, is_known);

@@ -1,6 +1,7 @@
 //! A plan: the unused keys that an audit would delete, for a person to read and shorten, and its application, which looks
 //! at each key again.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::path::Path;
 
@@ -162,9 +163,21 @@ impl Plan {
     pub async fn apply(&self, dry_run: bool, context: &Context<'_>) -> Result<Vec<Applied>> {
         context.client()?;
         if !dry_run {
-            context.set_deletions(&self.delete.iter().map(|planned| planned.id.clone()).collect::<Vec<_>>());
+            context.deletions().set(&self.delete.iter().map(|planned| planned.id.clone()).collect::<Vec<_>>());
         }
-        Ok(for_each(&self.delete, async |planned: &Planned| planned.apply(dry_run, context).await).await)
+        let (count, done) = (self.delete.len(), Cell::new(0));
+        let line = || format!("{} {}/{count}", if dry_run { "looking at" } else { "deleting" }, done.get());
+        let waiting = context.log.waiting(&line());
+        let apply = async |planned: &Planned| {
+            let applied = planned.apply(dry_run, context).await;
+            done.update(|done| done + 1);
+            if matches!(applied, Applied::Deleted) {
+                context.log.note(&format!("deleted {}", planned.id));
+            }
+            waiting.set(&line());
+            applied
+        };
+        Ok(for_each(&self.delete, apply).await)
     }
 }
 
@@ -175,8 +188,8 @@ async fn endpoint(context: &Context<'_>) -> Result<String> {
 impl Planned {
     async fn apply(&self, dry_run: bool, context: &Context<'_>) -> Applied {
         let applied = self.try_to_apply(dry_run, context).await;
-        if !matches!(applied, Applied::Failed(_)) {
-            context.confirm_deletion(&self.id);
+        if matches!(applied, Applied::Skipped(_) | Applied::WouldDelete | Applied::Gone) {
+            context.deletions().forget(&self.id);
         }
         applied
     }

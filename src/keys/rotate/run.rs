@@ -296,7 +296,10 @@ impl Rotation<'_, '_> {
 
     async fn verify(&self, key: &SigningKey) -> Result<()> {
         let (Some(limit), Some(storage)) = (self.journal.verification.limit(), &self.storage) else { return Ok(()) };
-        verify(key, storage, limit, self.context).await?;
+        let text = "waiting until the storage accepts the new key";
+        // On the heap, since several futures would hold it.
+        let verify = Box::pin(verify(key, storage, limit, self.context));
+        self.context.log.while_waiting(text, verify).await?;
         self.note("the storage accepts the new key");
         Ok(())
     }

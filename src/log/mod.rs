@@ -3,9 +3,11 @@
 //! On success standard error stays empty unless it is a terminal or the debug log is on, because scripts merge the
 //! streams. Secrets are masked in every line.
 
-use std::io::Write;
+mod progress;
+
 use std::path::Path;
 
+pub use self::progress::{Progress, Style, Waiting};
 use crate::private_file;
 use crate::secret::Masks;
 use crate::text::{escape, quote};
@@ -33,6 +35,8 @@ pub struct Log {
     pub terminal: bool,
     /// The secrets to mask.
     pub masks: Masks,
+    /// What is shown while the command waits.
+    pub progress: Progress,
 }
 
 impl Log {
@@ -57,6 +61,29 @@ impl Log {
         }
     }
 
+    /// Says what is waited for, until the returned value is dropped; what is said of the wait that it is a part of comes
+    /// back then.
+    pub fn waiting(&self, text: &str) -> Waiting {
+        if self.progress.style == Style::Notes {
+            self.write("note", text);
+        }
+        self.counting(text)
+    }
+
+    /// As [`Log::waiting`], for what is often over at once: where the line cannot change, nothing is said.
+    pub fn counting(&self, text: &str) -> Waiting {
+        self.progress.begin(&self.shown(text))
+    }
+
+    /// Does work, and says that it is waited for, unless a wait is shown already that this one is a part of.
+    pub async fn while_waiting<T>(&self, text: &str, work: impl Future<Output = T>) -> T {
+        if self.progress.is_busy() {
+            return work.await;
+        }
+        let text = self.shown(text);
+        self.waiting(&text).during(&text, work).await
+    }
+
     /// Warns of a risk for the user's secrets, whatever the flags.
     pub fn warn(&self, text: &str) {
         self.write("WARNING", text);
@@ -72,14 +99,18 @@ impl Log {
     }
 
     fn write(&self, label: &str, text: &str) {
-        let mut text = self.masks.mask(text);
-        if self.terminal {
-            text = escape::multiline(&text).into_owned();
-        }
-        // Nothing can be done when standard error is closed, and the result does not depend on it.
-        let mut stderr = std::io::stderr().lock();
-        for line in text.lines() {
-            let _ = writeln!(stderr, "{label}: {line}");
-        }
+        let text = self.shown(text);
+        self.progress.write(|stderr| {
+            for line in text.lines() {
+                // Nothing can be done when standard error is closed, and the result does not depend on it.
+                let _ = writeln!(stderr, "{label}: {line}");
+            }
+        });
+    }
+
+    /// The text without secrets, and as a terminal should get it.
+    fn shown(&self, text: &str) -> String {
+        let text = self.masks.mask(text);
+        if self.terminal { escape::multiline(&text).into_owned() } else { text }
     }
 }
