@@ -158,7 +158,22 @@ fn every_command_has_a_manual_page() {
     let directory = user.home().join("share/man1");
     assert_eq!(user.run_args(["man", directory.to_str().unwrap()]).ok(), "");
     let page = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap();
-    assert!(page("yc-rs.1").contains(".TH yc-rs 1"));
+    assert!(page("yc-rs.1").contains(".TH YC-RS 1"));
+    assert!(page("yc-rs.1").contains("YC_IAM_TOKEN"));
+    let issue = page("yc-rs-iam-access-key-issue-ephemeral.1");
+    assert!(issue.starts_with(".ie") && issue.contains(".TH ISSUE-EPHEMERAL 1"), "{issue}");
+    for section in ["EXAMPLES", "ENVIRONMENT", "EXIT STATUS", "FILES", "SEE ALSO"] {
+        assert!(
+            issue.contains(&format!(".SH \"{section}\"")) || issue.contains(&format!(".SH {section}\n")),
+            "{section}: {issue}"
+        );
+    }
+    for file in std::fs::read_dir(&directory).unwrap() {
+        // The header has the title twice, and the name of the manual between them.
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let title = text.lines().find_map(|line| line.strip_prefix(".TH ")).unwrap().split(' ').next().unwrap();
+        assert!(2 * (title.len() + "(1)".len()) + "General Commands Manual".len() < 80, "{title}");
+    }
     let create = page("yc-rs-iam-access-key-create.1");
     assert!(create.contains("service\\-account\\-id") && create.contains("GLOBAL FLAGS"), "{create}");
     assert!(page("yc-rs-config-profile-create.1").contains("Create an empty profile"));

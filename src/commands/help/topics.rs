@@ -20,7 +20,7 @@ struct Topic {
 
 const TOPICS: [Topic; 5] = [
     Topic { name: "environment", show: |_| environment() },
-    Topic { name: "exit-codes", show: |_| exit_codes() },
+    Topic { name: "exit-codes", show: |_| exit_codes_page() },
     Topic { name: "formatting", show: |_| formatting() },
     Topic { name: "credentials", show: |_| credentials() },
     Topic { name: "flags", show: global_flags },
@@ -41,27 +41,35 @@ fn environment() -> StyledStr {
     page.text(
         "The variables that yc-rs reads. A flag takes precedence over a variable, and a variable over the profile.",
     );
-    let rows: Vec<_> = plain_text::table(CONFIGURATION, "## Settings")
-        .filter_map(|row| Some((row.get(1)?.clone(), row.get(3)?.clone())))
-        .filter(|(variable, _)| !variable.is_empty())
-        .collect();
-    page.rows("Variables", &rows);
+    page.rows("Variables", &variables());
     page.finish()
 }
 
-fn exit_codes() -> StyledStr {
+/// The variables that the program reads, and what each is for.
+pub fn variables() -> Vec<(String, String)> {
+    plain_text::table(CONFIGURATION, "## Settings")
+        .filter_map(|row| Some((row.get(1)?.clone(), row.get(3)?.clone())))
+        .filter(|(variable, _)| !variable.is_empty())
+        .collect()
+}
+
+fn exit_codes_page() -> StyledStr {
     let mut page = Page::new(Length::Long);
     page.text("The exit code says whether the same command can succeed later.");
-    let rows: Vec<_> = plain_text::table(ERRORS, "## Exit codes")
+    page.rows("Exit codes", &exit_codes());
+    page.finish()
+}
+
+/// The exit codes, and what each means.
+pub fn exit_codes() -> Vec<(String, String)> {
+    plain_text::table(ERRORS, "## Exit codes")
         .filter_map(|row| {
             let meaning = row.get(1)?.clone();
             let retry = row.get(2).filter(|retry| !retry.is_empty());
             let meaning = retry.map_or_else(|| meaning.clone(), |retry| format!("{meaning} (retry: {retry})"));
             Some((row.first()?.clone(), meaning))
         })
-        .collect();
-    page.rows("Exit codes", &rows);
-    page.finish()
+        .collect()
 }
 
 fn formatting() -> StyledStr {
