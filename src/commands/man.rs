@@ -1,7 +1,8 @@
 //! `man`: the manual pages, for those who make packages.
 
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
@@ -22,7 +23,7 @@ pub struct Args {
 }
 
 /// The longest title that stands twice in the header of a page of 80 columns, beside the name of the manual.
-const LONGEST_TITLE: usize = 26;
+const LONGEST_TITLE: usize = 25;
 
 /// The files that commands read and write, where no variable names another place.
 const FILES: [(&str, &str); 6] = [
@@ -53,7 +54,8 @@ fn write_pages(command: &Command, path: &[&str], directory: &Path) -> io::Result
         write_pages(deeper, &[path, &[deeper.get_name()]].concat(), directory)?;
     }
     let name = [&["yc-rs"], path].concat().join("-");
-    fs::write(directory.join(format!("{name}.1")), page(command, path, &name)?)
+    let page = page(command, path, &name)?;
+    File::create(directory.join(format!("{name}.1")))?.write_all(&page)
 }
 
 fn page(command: &Command, path: &[&str], name: &str) -> io::Result<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::{Map, Value, json};
@@ -12,6 +12,7 @@ use crate::route::ISSUE;
 use crate::support::{Ran, User};
 
 const ACTION: &str = ".github/actions/s3-credentials/action.yml";
+const REPOSITORY: &str = "octo-org/yc-rs";
 const TEMPLATE: &str = ".gitlab/s3-credentials.yml";
 const PROJECT_URL: &str = "https://gitlab.com/group/project";
 
@@ -45,7 +46,7 @@ fn run_action(user: &User, inputs: &[(&str, &str)], with_program: bool) -> (Ran,
     assert_eq!(action["runs"]["using"], "composite");
     let [step] = &action["runs"]["steps"].as_array().unwrap()[..] else { panic!("one step") };
     let expand = |text: &str| {
-        let mut text = text.to_owned();
+        let mut text = text.replace("${{ github.action_repository }}", REPOSITORY);
         while let Some((before, rest)) = text.split_once("${{ inputs.") {
             let (name, after) = rest.split_once(" }}").unwrap();
             text = format!("{before}{}{after}", value_of(name));
@@ -61,6 +62,10 @@ fn run_action(user: &User, inputs: &[(&str, &str)], with_program: bool) -> (Ran,
         .map(|(name, value)| (name.clone(), expand(value.as_str().unwrap())))
         .collect();
     variables.insert("GITHUB_ENV".to_owned(), file.display().to_string());
+    variables.insert("GITHUB_PATH".to_owned(), user.write_file("github-path", "").display().to_string());
+    // curl takes files, too.
+    variables.insert("GITHUB_SERVER_URL".to_owned(), format!("file://{}/server", user.home().display()));
+    variables.insert("RUNNER_TEMP".to_owned(), user.home().display().to_string());
     let script = step["run"].as_str().unwrap();
     // An input in the script itself would be run as a part of it.
     assert!(!script.contains("${{"), "{script}");
@@ -118,6 +123,46 @@ fn the_action_takes_a_policy_instead_of_rules_and_no_input_is_run() {
     let (ran, variables) = run_action(&user, &[("service-account-id", ADMIN_ID), ("allow", &rule)], true);
     assert!(ran.failed(2).contains("is not the name of a bucket"));
     assert!(variables.is_empty() && !marker.exists());
+}
+
+/// A release on the server of the user: an archive with a program that is ours, and its SHA-256.
+fn publish(user: &User, version: &str) -> PathBuf {
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let name = format!("yc-rs-{version}-{target}");
+    let release = user.home().join(format!("server/{REPOSITORY}/releases/download/v{version}"));
+    fs::create_dir_all(release.join(&name)).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_yc-rs"), release.join(&name).join("yc-rs")).unwrap();
+    let script = format!(
+        "cd '{}' && tar -czf {name}.tar.gz {name} && sha256sum {name}.tar.gz >{name}.tar.gz.sha256",
+        release.display()
+    );
+    run_script(user, "sh", &script, &BTreeMap::new(), true).ok();
+    release.join(format!("{name}.tar.gz"))
+}
+
+#[test]
+fn the_action_installs_the_version_that_it_is_given() {
+    let user = github_job();
+    publish(&user, "1.2.3");
+    let inputs = [("service-account-id", ADMIN_ID), ("version", "1.2.3")];
+    let (ran, variables) = run_action(&user, &inputs, false);
+    ran.ok();
+    assert!(variables.contains("AWS_ACCESS_KEY_ID"), "{variables}");
+    let path = fs::read_to_string(user.home().join("github-path")).unwrap();
+    assert!(Path::new(path.trim()).join("yc-rs").exists(), "{path}");
+}
+
+#[test]
+fn the_action_refuses_an_archive_that_is_not_what_its_sum_says() {
+    let user = github_job();
+    let archive = publish(&user, "1.2.3");
+    user.write_file(archive.strip_prefix(user.home()).unwrap().to_str().unwrap(), "other");
+    let inputs = [("service-account-id", ADMIN_ID), ("version", "1.2.3")];
+    let (ran, variables) = run_action(&user, &inputs, false);
+    assert_eq!((ran.code, variables.as_str()), (1, ""));
+    assert!(ran.out.contains("is not what its SHA-256 says"), "{}", ran.out);
+    let (ran, _) = run_action(&user, &[("service-account-id", ADMIN_ID), ("version", "1.2.3; id")], false);
+    assert!(ran.code == 1 && ran.out.starts_with("::error::version is 1.2.3; id, but must be a number"), "{}", ran.out);
 }
 
 #[test]

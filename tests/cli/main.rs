@@ -65,6 +65,8 @@ mod never_shown;
 mod operations;
 mod output;
 #[cfg(unix)]
+mod packaging;
+mod pictures;
 mod policy;
 mod programs;
 mod proxies;
