@@ -2,6 +2,7 @@
 
 pub mod keys;
 pub(super) mod profile;
+pub mod shadowing;
 
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCandidates;

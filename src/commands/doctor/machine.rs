@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::{Row, Status};
+use super::Row;
 use crate::auth::credential::Source;
 use crate::auth::sign_in::{self, Inputs, SourceStatus};
-use crate::commands::config::keys;
+use crate::commands::config::{keys, shadowing};
 use crate::commands::version;
 use crate::config;
 use crate::config::origin::Origin;
@@ -171,51 +171,11 @@ pub(super) fn shadowing(is_broken: bool, context: &Context<'_>) -> Vec<Row> {
     if is_broken {
         return vec![Row::skipped(CHECK, "needs the configuration")];
     }
-    let (env, profile) = (context.env, &context.settings.profile);
-    let inputs = Inputs { token: context.flags.token.as_ref(), env, profile };
-    let sources = inputs.sources().unwrap_or_default();
-    let used = sources.iter().find(|(_, status)| *status == SourceStatus::Used).map(|(source, _)| source);
-    let mut rows = Vec::new();
-    for (source, status) in &sources {
-        let Source::Configured(origin) = source else { continue };
-        match (origin, status, used) {
-            (Origin::Variable(name), SourceStatus::SetButNotUsed, Some(used)) => rows.push(Row::warning(
-                CHECK,
-                format!("{name} is set, not used: {used} is used instead"),
-                format!("unset {name}, or remove the other credential"),
-            )),
-            (Origin::Profile { .. }, SourceStatus::SetButNotUsed, Some(used)) => rows.push(Row::warning(
-                CHECK,
-                format!("{used} is used instead of {origin}"),
-                match used {
-                    Source::Configured(Origin::Variable(name)) => format!("to use the profile, type: unset {name}"),
-                    _ => format!("leave {used} out to use the profile"),
-                },
-            )),
-            _ => {}
-        }
-    }
-    for (name, read) in sign_in::variables_not_read(env) {
-        rows.push(Row::warning(CHECK, format!("{name} is set, and nothing reads it"), format!("use {read}")));
-    }
-    for (name, keys) in OVERRIDES {
-        if let Some(key) = keys.iter().find(|key| profile.has(key)).filter(|_| env.var(name).is_some()) {
-            let detail = format!("{name} is used instead of '{key}' in the profile");
-            rows.push(Row::warning(CHECK, detail, format!("to use the profile, type: unset {name}")));
-        }
-    }
+    let inputs = Inputs { token: context.flags.token.as_ref(), env: context.env, profile: &context.settings.profile };
+    let shadows = shadowing::find(inputs).into_iter();
+    let mut rows: Vec<_> = shadows.map(|shadow| Row::warning(CHECK, shadow.detail, shadow.hint)).collect();
     if rows.is_empty() {
-        rows.push(Row::new(CHECK, Status::Ok, "no variable replaces another setting"));
+        rows.push(Row::ok(CHECK, "no variable replaces another setting"));
     }
     rows
 }
-
-/// Variables that come before keys of the profile, credentials aside.
-const OVERRIDES: [(&str, &[&str]); 6] = [
-    ("YC_CLOUD_ID", &["cloud-id"]),
-    ("YC_FOLDER_ID", &["folder-id", "folder-name"]),
-    ("YC_ENDPOINT", &["endpoint"]),
-    ("YC_FORMAT", &["format"]),
-    ("YC_REGION", &["region"]),
-    ("YC_IMPERSONATE_SERVICE_ACCOUNT_ID", &["impersonate-service-account-id"]),
-];

@@ -4,15 +4,19 @@
 
 mod questions;
 
+use std::path::Path;
+
 use clap::Args as ClapArgs;
 use secrecy::ExposeSecret;
 use toml::Value;
 
+use self::questions::AfterFailure;
 use super::config::confirm_copy;
 use super::config::keys::{Input, Key};
 use super::config::profile::profile_name;
+use super::config::shadowing;
 use super::local::Local;
-use crate::auth::sign_in;
+use crate::auth::sign_in::{self, Inputs};
 use crate::config::edit::{self, Document, FIRST_PROFILE};
 use crate::config::settings::GlobalFlags;
 use crate::config::{Config, Profile};
@@ -45,6 +49,7 @@ pub struct Args {
 struct Setup {
     profile: String,
     is_new: bool,
+    credential: Vec<(Key, Value)>,
     values: Vec<(Key, Value)>,
 }
 
@@ -53,7 +58,7 @@ impl Setup {
         if self.is_new {
             document.create_profile(&self.profile)?;
         }
-        for (key, value) in &self.values {
+        for (key, value) in self.credential.iter().chain(&self.values) {
             document.set(&self.profile, &key.path(), value, &key.conflicting_keys())?;
         }
         document.set_current(&self.profile);
@@ -93,13 +98,13 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
         profile_name(&profile).map_err(|rule| Error::usage(format!("{}: {rule}", quote::value(&profile))))?;
     }
     let existing = existing(&config, &profile)?;
-    let mut setup = Setup { profile, is_new, values: Vec::new() };
-    setup.values.extend(match credential {
+    let mut setup = Setup { profile, is_new, credential: Vec::new(), values: Vec::new() };
+    setup.credential = match credential {
         Some(credential) => vec![credential],
         None if asks => questions::credential(&existing, local.env).await?,
         None => Vec::new(),
-    });
-    for (key, value) in &setup.values {
+    };
+    for (key, value) in &setup.credential {
         if let Some(note) = key.note(Some(value)) {
             local.log.note(note);
         }
@@ -107,14 +112,43 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     setup.values.extend(other);
     let asks_folder = asks && !folder.iter().any(|(key, _)| key.name != "cloud-id");
     setup.values.extend(folder);
-    if asks_folder {
-        let chosen = questions::folder(&document, &setup, local).await?;
-        setup.values.extend(chosen);
+    let mut is_chosen = !asks_folder;
+    while !is_chosen {
+        match questions::folder(&document, &setup, local).await {
+            Ok(chosen) => {
+                setup.values.extend(chosen);
+                is_chosen = true;
+            }
+            Err(error) => match questions::after_failure(&error).await? {
+                AfterFailure::Repeat => {}
+                AfterFailure::OtherCredential => {
+                    setup.credential = questions::credential(&existing, local.env).await?;
+                }
+                AfterFailure::SaveWithoutFolder => is_chosen = true,
+            },
+        }
     }
     let updated = edit::update(local.env, &local.log, |document| setup.apply(document)).await?;
     confirm_copy(&updated, local);
     let done = if is_new { "created" } else { "updated" };
     local.confirm(&format!("Profile {} {done} and activated", quote::value(&setup.profile)));
+    say_what_is_next(&setup, &updated.path, local)
+}
+
+/// Tells a person at a terminal where the profile is, what comes before it, and how to go on.
+fn say_what_is_next(setup: &Setup, path: &Path, local: &Local<'_>) -> Result<()> {
+    let log = &local.log;
+    log.note(&format!("the profile is in {}", quote::full_path(path)));
+    if setup.credential.iter().any(|(key, _)| key.name == "service-account-key") {
+        log.note("the key is stored in the profile; the key file is not needed any more");
+    }
+    let profile = Config::load(local.env)?.profile(Some(&setup.profile))?;
+    let inputs = Inputs { token: None, env: local.env, profile: &profile };
+    for shadow in shadowing::find(inputs) {
+        log.note(&format!("{}; {}", shadow.detail, shadow.hint));
+    }
+    log.note("to check the set-up, type: yc-rs doctor");
+    log.note("to issue a key for an hour, type: yc-rs iam access-key issue-ephemeral --duration 1h");
     Ok(())
 }
 

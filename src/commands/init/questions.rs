@@ -7,7 +7,7 @@ use toml::Value;
 use super::{Setup, checked, checked_argument};
 use crate::api::pages::{MAX_PAGE_SIZE, Pages};
 use crate::api::{cloud, folder};
-use crate::auth::sign_in;
+use crate::auth::sign_in::{self, BROWSER_KEYS};
 use crate::commands::ask::{self, Choice};
 use crate::commands::config::keys::Key;
 use crate::commands::config::profile::profile_name;
@@ -17,7 +17,7 @@ use crate::config::settings::{GlobalFlags, Settings};
 use crate::config::{Config, Profile};
 use crate::context::Context;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::status::Code;
 use crate::text::quote;
 
@@ -72,6 +72,12 @@ pub(super) async fn credential(existing: &Profile, env: &Env) -> Result<Vec<(Key
         (SignInMethod::Command, "a command that prints a token".to_owned()),
         (SignInMethod::WorkloadIdentity, "workload identity federation".to_owned()),
     ]);
+    // In such a profile yc signs a person in through a browser, and can go on to do so.
+    let by_browser = current.is_none() && BROWSER_KEYS.iter().any(|key| existing.has(key));
+    let command = methods.iter().position(|(method, _)| matches!(method, SignInMethod::Command));
+    if let Some(at) = command.filter(|_| by_browser) {
+        methods[..=at].rotate_right(1);
+    }
     let choices: Vec<_> = methods.iter().map(|(_, text)| Choice::new(text)).collect();
     let (method, _) = methods[ask::choose("Which credential does the profile use?", &choices).await?];
     Ok(match method {
@@ -130,6 +136,29 @@ async fn value(name: &str, question: &str) -> Result<(Key, Value)> {
             Err(error) => ask::say(&error.to_string()),
         }
     }
+}
+
+/// What is done after the clouds or folders could not be listed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum AfterFailure {
+    Repeat,
+    OtherCredential,
+    SaveWithoutFolder,
+}
+
+/// Shows why clouds or folders could not be listed, and asks how to go on. The answers before are not lost.
+pub(super) async fn after_failure(error: &Error) -> Result<AfterFailure> {
+    ask::say(&format!("The credential does not work yet: {error}"));
+    if let Some(hint) = error.hint_text() {
+        hint.lines().for_each(|line| ask::say(&format!("hint: {line}")));
+    }
+    let methods = [
+        (AfterFailure::Repeat, "try again"),
+        (AfterFailure::OtherCredential, "give another credential"),
+        (AfterFailure::SaveWithoutFolder, "save the profile all the same, without a folder"),
+    ];
+    let choices: Vec<_> = methods.iter().map(|(_, text)| Choice::new(*text)).collect();
+    Ok(methods[ask::choose("How to go on?", &choices).await?].0)
 }
 
 /// The cloud and the folder, chosen from those that the new credential can see.
