@@ -164,8 +164,10 @@ impl<'a> Context<'a> {
                     about_place(error, &format!("the cloud ID {} comes from {}", cloud.value, cloud.origin))
                 })
             }
-            None => Err(Error::usage("a name is looked up in a folder, and no folder is given")
-                .hint("give --folder-id, set YC_FOLDER_ID, or put 'folder-id' into the profile")),
+            None => Err(Error::usage("a name is looked up in a folder, and no folder is given").hint(
+                "give --folder-id, set YC_FOLDER_ID, or put 'folder-id' into the profile; to find the ID, type: yc-rs \
+                     resource-manager folder list",
+            )),
         }
     }
 

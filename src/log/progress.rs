@@ -4,7 +4,9 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::Term;
+
+use crate::text::wrap;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,7 +29,8 @@ pub struct Progress {
 
 #[derive(Default)]
 struct Line {
-    bar: Option<ProgressBar>,
+    /// Whether there is something on it.
+    is_drawn: bool,
     /// What is waited for, each with the number of its wait; the last is shown.
     waits: Vec<(usize, String)>,
     next: usize,
@@ -63,22 +66,19 @@ impl Progress {
     }
 
     fn show(&self, line: &mut Line) {
-        if self.style != Style::Line {
-            return;
-        }
-        match line.waits.last() {
-            Some((_, text)) => line.bar.get_or_insert_with(new_bar).set_message(text.clone()),
-            None => line.bar.take().iter().for_each(ProgressBar::finish_and_clear),
+        if self.style == Style::Line {
+            line.clear();
+            line.draw();
         }
     }
 
     /// Writes lines above the line at the bottom.
     pub(super) fn write(&self, write: impl FnOnce(&mut dyn Write)) {
-        let line = self.lock();
-        let write = || write(&mut std::io::stderr().lock());
-        match &line.bar {
-            Some(bar) => bar.suspend(write),
-            None => write(),
+        let mut line = self.lock();
+        line.clear();
+        write(&mut std::io::stderr().lock());
+        if self.style == Style::Line {
+            line.draw();
         }
     }
 
@@ -87,9 +87,23 @@ impl Progress {
     }
 }
 
-fn new_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
+impl Line {
+    /// Draws what is waited for, cut to the width of the terminal.
+    fn draw(&mut self) {
+        let Some((_, text)) = self.waits.last() else { return };
+        let terminal = Term::stderr();
+        let width = usize::from(terminal.size().1);
+        // Nothing can be done when standard error is closed, and the result does not depend on it.
+        let _ = terminal.write_str(&wrap::cut(text, width.saturating_sub(1)));
+        self.is_drawn = true;
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.is_drawn) {
+            // As above.
+            let _ = Term::stderr().clear_line();
+        }
+    }
 }
 
 impl Waiting {

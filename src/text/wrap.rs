@@ -1,6 +1,8 @@
 //! Lines of a given width.
 
-use unicode_width::UnicodeWidthStr;
+use std::borrow::Cow;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The text in lines of at most this many columns. A word that is longer has a line of its own: a terminal breaks it, and
 /// it can still be copied.
@@ -16,4 +18,22 @@ pub fn words(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The text in `width` columns, with `…` at its end where it is longer.
+pub fn cut(text: &str, width: usize) -> Cow<'_, str> {
+    if text.width() <= width {
+        return text.into();
+    }
+    let mut left = width.saturating_sub(1);
+    let kept: String = text
+        .chars()
+        .take_while(|c| {
+            let needed = c.width().unwrap_or_default();
+            let fits = needed <= left;
+            left = left.saturating_sub(needed);
+            fits
+        })
+        .collect();
+    format!("{}…", kept.trim_end()).into()
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::fields::{self, Path, escape_cell, scalar_text};
 use crate::message::Node;
@@ -135,7 +135,7 @@ impl Screen {
     ) {
         let mut row = String::new();
         for (column, (cell, style)) in columns.iter().zip(cells) {
-            let cut = cut(cell, column.width);
+            let cut = wrap::cut(cell, column.width);
             let space = column.width - cut.width();
             row.push_str(&self.styled(&cut, style));
             row.extend(std::iter::repeat_n(' ', space + SPACE.len()));
@@ -217,24 +217,6 @@ impl Column {
     fn least_width(&self) -> usize {
         if self.is_free_text() { self.width.min(self.header.width().max(LEAST_WIDTH)) } else { self.width }
     }
-}
-
-/// The text in `width` columns, with `…` at its end where it is longer.
-fn cut(text: &str, width: usize) -> Cow<'_, str> {
-    if text.width() <= width {
-        return text.into();
-    }
-    let mut left = width.saturating_sub(1);
-    let kept: String = text
-        .chars()
-        .take_while(|c| {
-            let needed = c.width().unwrap_or_default();
-            let fits = needed <= left;
-            left = left.saturating_sub(needed);
-            fits
-        })
-        .collect();
-    format!("{}…", kept.trim_end()).into()
 }
 
 const BOLD: &str = "1";
