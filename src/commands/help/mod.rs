@@ -2,6 +2,7 @@
 //! runs do not pay for it.
 
 pub mod examples;
+mod groups;
 mod layout;
 mod plain_text;
 pub mod topics;
@@ -9,6 +10,7 @@ pub mod topics;
 use clap::builder::StyledStr;
 use clap::{Arg, Command};
 
+use groups::GROUPS;
 use layout::Page;
 
 /// The width of help, in columns.
@@ -35,8 +37,14 @@ pub fn of_command(command: &Command, length: Length) -> StyledStr {
     page.arguments(command);
     page.commands(command);
     // At the top they are those for help and version alone, and the commands take all the lines that there are.
-    if length == Length::Long || !is_root(command) {
-        page.flags("Flags", command.get_arguments().filter(|arg| !is_global(arg)));
+    let own = || command.get_arguments().filter(|arg| !is_global(arg));
+    if length == Length::Long {
+        page.flags("Flags", own().filter(|arg| !groups::is_grouped(arg.get_id().as_str())));
+        for group in &GROUPS {
+            page.flags(group.heading, own().filter(|arg| group.has(arg.get_id().as_str())));
+        }
+    } else if !is_root(command) {
+        page.flags("Flags", own());
     }
     if length == Length::Long {
         page.examples(examples::of(&path(command)));
