@@ -133,6 +133,7 @@ fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<Outcom
         Command::Config(Deferred(command)) => run_config(command, &local(&flags, env, console))?,
         Command::Policy(Deferred(command)) => return run_policy(command, &local(&flags, env, console)),
         Command::Doctor(Deferred(args)) => return run_doctor(&args, &local(&flags, env, console)),
+        Command::Login(Deferred(args)) => run_login(args, &local(&flags, env, console))?,
         Command::Init(Deferred(args)) => run_init(&args, &local(&flags, env, console))?,
         Command::Remote(command) => return run_remote(command, &flags, env, console),
     }
@@ -190,6 +191,10 @@ fn run_policy(command: commands::policy::Command, local: &Local<'_>) -> Result<O
 
 fn run_doctor(args: &commands::doctor::Args, local: &Local<'_>) -> Result<Outcome> {
     block_on(&without_profile(local, local.printer()?)?, commands::doctor::run(args, local))
+}
+
+fn run_login(args: commands::login::LoginArgs, local: &Local<'_>) -> Result<()> {
+    block_on(&without_profile(local, local.printer()?)?, Box::pin(commands::login::login(args, local)))
 }
 
 fn run_init(args: &commands::init::Args, local: &Local<'_>) -> Result<()> {

@@ -10,6 +10,7 @@ pub mod lockbox;
 mod lookup;
 pub mod operation;
 pub mod pages;
+pub mod refresh_token;
 pub mod service_account;
 pub mod sigv4;
 pub mod storage;

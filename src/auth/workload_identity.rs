@@ -8,19 +8,18 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::credential::{Configured, Credential, Services, Source};
-use super::iam_token::{self, IamToken};
+use super::iam_token::IamToken;
 use super::subject_jwt::{Claims, SubjectJwt};
 use super::token_cache::Identity;
+use super::token_endpoint;
 use crate::endpoints::{Service, is_loopback};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Body, Http, Method, Request, Response, ServerClock, Url};
+use crate::http::{Http, Method, Request, ServerClock, Url};
 use crate::input::{self, Files};
-use crate::status::{Code, Status};
 use crate::text::digest::fingerprint;
 use crate::text::{host, percent, quote};
 
@@ -357,54 +356,15 @@ fn setup_command(issuer: &str, subject: &str, account: &str) -> String {
 
 /// Exchanges the provider's token for an IAM token of the service account.
 async fn exchange(service_account_id: &str, subject_token: &SecretString, http: &Http, auth: &str) -> Result<IamToken> {
-    let url = format!("{auth}/oauth/token");
-    let mut request = Request::new(Method::POST, &url);
     let field = |name, value: &str| (name, value.to_owned());
-    request.body = Body::Form(vec![
+    let fields = vec![
         field("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
         field("requested_token_type", "urn:ietf:params:oauth:token-type:access_token"),
         field("audience", service_account_id),
         field("subject_token", subject_token.expose_secret()),
         field("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
-    ]);
-    let response = http.send(request).await?;
-    if let Some(error) = oauth_refusal(&response) {
-        return Err(error);
-    }
-    let clock = response.clock;
-    parse_token(&response.into_json()?, clock)
-}
-
-/// A refusal in the form of RFC 6749, 5.2; the documentation does not say in which form refusals come.
-fn oauth_refusal(response: &Response) -> Option<Error> {
-    let body: Value = serde_json::from_slice(response.body()).ok()?;
-    let error = body["error"].as_str().filter(|_| !(200..300).contains(&response.status))?;
-    let code = match error {
-        // Of an exchange, the first means that the token is not accepted, and `invalid_target` that it is not for
-        // this account. Source: RFC 8693, 2.2.2.
-        "invalid_request" | "invalid_grant" | "invalid_client" | "invalid_token" => Code::Unauthenticated,
-        "invalid_target" | "unauthorized_client" | "access_denied" => Code::PermissionDenied,
-        _ if matches!(response.status, 400 | 401 | 403) => Code::Unauthenticated,
-        _ => Code::from_http(response.status),
-    };
-    let message = match body["error_description"].as_str() {
-        Some(description) => format!("{error}: {description}"),
-        None => error.to_owned(),
-    };
-    let status = Status { code, message, details: Vec::new() };
-    Some(Error::refused(Some(response.status), status).ids(response.ids.clone()))
-}
-
-fn parse_token(response: &Value, clock: ServerClock) -> Result<IamToken> {
-    let token = response["access_token"].as_str();
-    let token = token.ok_or_else(|| Error::internal("the server's response holds no IAM token"))?;
-    let mut token = IamToken::given(iam_token::checked(token.into())?, clock.received_at);
-    if let Some((expires_at, lifetime)) = response["expires_in"].as_i64().and_then(|seconds| clock.lifetime_of(seconds))
-    {
-        token.expires_at = Some(expires_at);
-        token.lifetime = lifetime;
-    }
-    Ok(token)
+    ];
+    Ok(token_endpoint::request(fields, http, auth).await?.access)
 }
 
 #[cfg(test)]

@@ -45,6 +45,13 @@ impl Local<'_> {
         Config::load(self.env)?.profile(self.requested_profile())
     }
 
+    /// Tells the user what has to be done now, whatever the flags.
+    pub fn tell(&self, text: &str) {
+        let shown = if self.env.terminal.stderr { escape::multiline(text) } else { text.into() };
+        // Nothing can be done when standard error is closed.
+        let _ = writeln!(std::io::stderr(), "{shown}");
+    }
+
     /// Tells the user what was done, on a terminal or not.
     pub fn confirm(&self, text: &str) {
         if self.flags.no_user_output != Some(true) {

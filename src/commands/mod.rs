@@ -13,6 +13,7 @@ pub mod iam;
 pub mod init;
 pub mod listing;
 pub mod local;
+pub mod login;
 pub mod man;
 pub mod operation;
 pub mod policy;
@@ -57,6 +58,8 @@ pub enum Command {
     Cache(Deferred<cache::Command>),
     /// Set up a profile, asking for what is not given
     Init(Deferred<init::Args>),
+    /// Sign in through a browser (experimental)
+    Login(Deferred<login::LoginArgs>),
     /// Read and change the configuration
     #[command(subcommand)]
     Config(Deferred<config::Command>),
@@ -89,6 +92,8 @@ pub enum Remote {
     /// Manage long-running operations
     #[command(subcommand)]
     Operation(Deferred<operation::Command>),
+    /// End the session of login (experimental)
+    Logout(Deferred<login::LogoutArgs>),
     /// Run a command, or your shell, with an ephemeral access key (short for iam access-key exec)
     Exec(Box<Deferred<iam::access_key::exec::Args>>),
     /// Serve a key that is renewed, as a container credentials endpoint (short for iam access-key serve)
@@ -156,6 +161,7 @@ pub async fn run(command: Remote, context: &Context<'_>) -> Result<Outcome> {
         Remote::Ci(Deferred(command)) => Box::pin(ci::run(command, context)).await,
         Remote::ResourceManager(Deferred(command)) => resource_manager::run(command, context).await,
         Remote::Operation(Deferred(command)) => operation::run(command, context).await,
+        Remote::Logout(_) => Box::pin(login::logout(context)).await,
         Remote::Exec(args) => Box::pin(iam::access_key::exec::run(args.0, context)).await,
         Remote::Serve(args) => Box::pin(iam::access_key::serve::run(args.0, context)).await,
     }

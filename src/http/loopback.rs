@@ -160,6 +160,14 @@ impl Response {
         Self(response)
     }
 
+    /// A page for a person, of one paragraph.
+    pub fn page(status: u16, text: &str) -> Self {
+        let page = format!("<!doctype html><meta charset=\"utf-8\"><title>yc-rs</title><p>{text}</p>\n");
+        let mut response = Self::json(status, page);
+        response.0.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        response
+    }
+
     /// The same with one more header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &'static str) -> Self {

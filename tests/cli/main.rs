@@ -60,6 +60,7 @@ mod limits;
 mod load;
 #[cfg(unix)]
 mod locks;
+mod login;
 mod mistakes;
 mod network;
 mod never_shown;

@@ -6,6 +6,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::browser::{self, BrowserSession};
 use super::credential::{Configured, Credential, Source};
 use super::metadata::Metadata;
 use super::oauth::OauthToken;
@@ -41,7 +42,7 @@ enum Place {
 }
 
 /// The sources in the order in which they are looked at. When none is configured, the metadata service is asked.
-const SOURCES: [Row; 12] = [
+const SOURCES: [Row; 13] = [
     Row { place: Place::Flag("--token"), read: read_token },
     Row { place: Place::Variable("YC_IAM_TOKEN"), read: read_iam_token },
     Row { place: Place::ProfileKey("token"), read: read_token },
@@ -50,6 +51,7 @@ const SOURCES: [Row; 12] = [
     Row { place: Place::ProfileSwitch("instance-service-account"), read: |_| Ok(Box::new(Metadata::configured())) },
     Row { place: Place::ProfileKey("token-command"), read: TokenCommand::read },
     Row { place: Place::ProfileKey("workload-identity"), read: WorkloadIdentity::read },
+    Row { place: Place::ProfileKey(browser::PROFILE_KEY), read: BrowserSession::read },
     Row { place: Place::Variable("YC_SERVICE_ACCOUNT_KEY_FILE"), read: ServiceAccountKey::read_key_or_file },
     Row { place: Place::Variable("YC_TOKEN"), read: read_token },
     Row { place: Place::Variable(workload_identity::SOURCE), read: WorkloadIdentity::read_variables },
@@ -319,11 +321,11 @@ fn no_browser(profile: &Profile, key: &str, env: &Env) -> Error {
     let title = profile.title();
     let not_read = not_read(env);
     Error::no_credentials(format!(
-        "{title} signs in through a browser ('{key}'), which yc-rs does not do, and no variable holds a credential\
-         {not_read}"
+        "{title} signs in through a browser ('{key}'), there is no session of yc-rs login, and no variable holds a \
+         credential{not_read}"
     ))
     .hint(
-        "to have yc sign in, type: yc-rs config set token-command '[\"yc\", \"iam\", \"create-token\"]', which is \
+        "to sign in, type: yc-rs login; or to have yc sign in, type: yc-rs config set token-command '[\"yc\", \"iam\", \"create-token\"]', which is \
          token-command = [\"yc\", \"iam\", \"create-token\"] in config.toml",
     )
 }

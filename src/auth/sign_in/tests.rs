@@ -45,6 +45,7 @@ fn every_source_is_listed_with_what_becomes_of_it() {
             "'instance-service-account' of profile 'p': not set",
             "'token-command' of profile 'p': used",
             "'workload-identity' of profile 'p': not set",
+            "'login' of profile 'p': not set",
             "YC_SERVICE_ACCOUNT_KEY_FILE: not set",
             "YC_TOKEN: set, not used",
             "YC_WORKLOAD_IDENTITY: not set",

@@ -61,7 +61,7 @@ enum ValueKind {
     Certificates,
 }
 
-const KEYS: [Key; 26] = [
+const KEYS: [Key; 27] = [
     Key::new("token", ValueKind::Token),
     Key::new("service-account-key", ValueKind::KeyContents),
     Key::new("service-account-key-file", ValueKind::KeyFile),
@@ -70,6 +70,7 @@ const KEYS: [Key; 26] = [
     Key::new("workload-identity.service-account-id", ValueKind::Id),
     Key::new("workload-identity.subject-token", ValueKind::SubjectToken),
     Key::new("workload-identity.audience", ValueKind::Word),
+    Key::new("client-id", ValueKind::Word),
     Key::new("impersonate-service-account-id", ValueKind::Id),
     Key::new("cloud-id", ValueKind::Id),
     Key::new("folder-id", ValueKind::Id),
@@ -393,8 +394,8 @@ mod tests {
     }
 
     #[test]
-    fn every_credential_can_be_set() {
-        for credential in sign_in::profile_keys() {
+    fn every_credential_but_a_session_can_be_set() {
+        for credential in sign_in::profile_keys().filter(|key| *key != "login") {
             assert!(names().any(|name| name.split('.').next() == Some(credential)), "{credential}");
         }
     }
@@ -404,9 +405,16 @@ mod tests {
         let conflicting_keys = |name: &str| Key::find(name).unwrap().conflicting_keys();
         assert_eq!(
             conflicting_keys("workload-identity.audience"),
-            ["token", "service-account-key", "service-account-key-file", "instance-service-account", "token-command",]
+            [
+                "token",
+                "service-account-key",
+                "service-account-key-file",
+                "instance-service-account",
+                "token-command",
+                "login",
+            ]
         );
-        assert_eq!(conflicting_keys("token").len(), 5);
+        assert_eq!(conflicting_keys("token").len(), 6);
         assert_eq!(conflicting_keys("folder-id"), ["folder-name"]);
         assert_eq!(conflicting_keys("folder-name"), ["folder-id"]);
         assert!(conflicting_keys("region").is_empty());

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Row;
+use crate::auth::browser::PROFILE_KEY;
 use crate::auth::credential::Source;
 use crate::auth::sign_in::{self, Inputs, SourceStatus};
 use crate::commands::config::{keys, shadowing};
@@ -57,7 +58,7 @@ pub(super) fn configuration(problem: Option<&Error>, context: &Context<'_>) -> R
 fn is_known(key: &str) -> bool {
     keys::names().any(|name| name.split('.').next() == Some(key))
         || sign_in::BROWSER_KEYS.contains(&key)
-        || key == "federation-endpoint"
+        || ["federation-endpoint", PROFILE_KEY].contains(&key)
 }
 
 /// Every source of a credential in order, and what becomes of it.

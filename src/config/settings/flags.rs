@@ -73,7 +73,7 @@ pub struct GlobalFlags {
     /// Print nothing on standard error but errors and warnings
     #[arg(long, hide_short_help = true, num_args = 0, default_missing_value = "true")]
     pub no_user_output: Option<bool>,
-    /// Accepted for compatibility with `yc`: a browser is never opened
+    /// Open no browser: login prints the address alone
     #[arg(long, hide_short_help = true, num_args = 0, default_missing_value = "true")]
     pub no_browser: Option<bool>,
     /// Ask no questions

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::authorized_key::{AuthorizedKey, PrivateKey};
 use crate::call::Call;
 use crate::reply::Reply;
+use crate::services::browser::Browser;
 use crate::services::federation::{FederatedCredential, Federation};
 use crate::services::lockbox::{LockboxSecret, LockboxVersion};
 use crate::services::metadata::Machine;
@@ -201,6 +202,7 @@ pub(crate) enum Change {
     AddVersion(LockboxVersion),
     CreateFederation(Federation),
     CreateFederatedCredential(FederatedCredential),
+    RevokeRefreshToken(String),
 }
 
 /// The kind of message that [`Emulator::extra_fields`](crate::Emulator::extra_fields) adds to.
@@ -299,6 +301,7 @@ pub(crate) struct State {
     pub(crate) github_request_token: String,
     pub(crate) sts_keys: Vec<StsKey>,
     pub(crate) secrets: Vec<LockboxSecret>,
+    pub(crate) browser: Browser,
     /// How many lists still lack the keys that were made after the lag was set, which begins at this serial number.
     pub(crate) list_lag: (usize, u64),
     /// How many requests to the storage still find their key unknown.
@@ -341,6 +344,7 @@ impl State {
             github_request_token: shape::request_token(),
             sts_keys: Vec::new(),
             secrets: Vec::new(),
+            browser: Browser::default(),
             list_lag: (0, 0),
             storage_lag: AtomicUsize::new(0),
             impersonation_denied: false,
@@ -571,6 +575,7 @@ impl State {
             Change::AddVersion(_) => "Add version",
             Change::CreateFederation(_) => "Create federation",
             Change::CreateFederatedCredential(_) => "Create federated credential",
+            Change::RevokeRefreshToken(_) => "Revoke refresh tokens",
         };
         let error = (!self.operation_failures.is_empty()).then(|| self.operation_failures.remove(0));
         let mut operation = Operation {

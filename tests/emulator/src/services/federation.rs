@@ -19,7 +19,7 @@ use crate::field::{self, Field};
 use crate::issuer;
 use crate::reply::Reply;
 use crate::route::Route;
-use crate::services::{jwt, operation};
+use crate::services::{browser, jwt, operation};
 use crate::shape;
 use crate::state::{Change, Grant, State};
 use crate::status::{ALREADY_EXISTS, NOT_FOUND, PERMISSION_DENIED, Status, UNAUTHENTICATED};
@@ -29,12 +29,17 @@ const PAGE: [Field; 2] =
     [Field::optional("pageSize", field::page_size), Field::optional("pageToken", field::page_token)];
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::post("/oauth/token", exchange).anonymous().dialect(Dialect::OAuth).form(&[
-        Field::required("grant_type", |text| exactly(text, "urn:ietf:params:oauth:grant-type:token-exchange")),
-        Field::required("requested_token_type", |text| exactly(text, "urn:ietf:params:oauth:token-type:access_token")),
-        Field::required("audience", field::id),
-        Field::required("subject_token", |_| Ok(())),
-        Field::required("subject_token_type", |text| exactly(text, "urn:ietf:params:oauth:token-type:id_token")),
+    Route::post("/oauth/token", token).anonymous().dialect(Dialect::OAuth).form(&[
+        Field::required("grant_type", grant_type),
+        Field::optional("requested_token_type", |text| exactly(text, "urn:ietf:params:oauth:token-type:access_token")),
+        Field::optional("audience", field::id),
+        Field::optional("subject_token", |_| Ok(())),
+        Field::optional("subject_token_type", |text| exactly(text, "urn:ietf:params:oauth:token-type:id_token")),
+        Field::optional("code", |_| Ok(())),
+        Field::optional("code_verifier", |_| Ok(())),
+        Field::optional("redirect_uri", |_| Ok(())),
+        Field::optional("client_id", |_| Ok(())),
+        Field::optional("refresh_token", |_| Ok(())),
     ]),
     Route::get("/iam/v1/workload/oidc/federations", list).query(&[
         Field::required("folderId", field::id),
@@ -315,6 +320,38 @@ pub(crate) fn apply(state: &mut State, change: &Change) -> Option<Value> {
             Some(credential_message(credential))
         }
         _ => None,
+    }
+}
+
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// The fields of each grant, all of which are required, and no other.
+const GRANTS: [(&str, &[&str]); 3] = [
+    (TOKEN_EXCHANGE, &["requested_token_type", "audience", "subject_token", "subject_token_type"]),
+    ("authorization_code", &["code", "code_verifier", "redirect_uri", "client_id"]),
+    ("refresh_token", &["refresh_token", "client_id"]),
+];
+
+fn grant_type(text: &str) -> Result<(), String> {
+    if GRANTS.iter().any(|(grant, _)| *grant == text) { Ok(()) } else { Err(format!("must be {TOKEN_EXCHANGE}")) }
+}
+
+fn token(state: &mut State, call: &Call) -> Result<Reply, Status> {
+    let grant = call.field("grant_type");
+    let own = GRANTS.iter().find(|(name, _)| *name == grant).map_or(&[][..], |(_, fields)| fields);
+    for field in GRANTS.iter().flat_map(|(_, fields)| fields.iter()) {
+        match (own.contains(field), call.has(field)) {
+            (true, false) => return Err(Status::invalid(field, "is required").named("invalid_request")),
+            (false, true) => {
+                return Err(Status::invalid(field, "is not a field of this grant").named("invalid_request"));
+            }
+            _ => {}
+        }
+    }
+    match grant {
+        "authorization_code" => browser::exchange_code(state, call),
+        "refresh_token" => browser::refresh(state, call),
+        _ => exchange(state, call),
     }
 }
 

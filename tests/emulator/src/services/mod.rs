@@ -3,6 +3,7 @@
 use crate::route::Route;
 
 mod access_key;
+pub(crate) mod browser;
 mod endpoint;
 pub(crate) mod federation;
 pub(crate) mod github;
@@ -34,4 +35,5 @@ pub(crate) const ROUTES: &[&[Route]] = &[
     sts::ROUTES,
     storage::ROUTES,
     lockbox::ROUTES,
+    browser::ROUTES,
 ];

@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::clock;
 use crate::reply::Reply;
 use crate::route::Route;
-use crate::services::{access_key, federation, lockbox};
+use crate::services::{access_key, browser, federation, lockbox};
 use crate::state::{Change, Message, Operation, State};
 use crate::status::{NOT_FOUND, Status};
 
@@ -45,7 +45,8 @@ pub(crate) fn finish(state: &mut State, operation: &mut Operation, now: DateTime
         }
         return;
     }
-    if let Some(response) = federation::apply(state, &operation.change) {
+    let response = federation::apply(state, &operation.change).or_else(|| browser::apply(state, &operation.change));
+    if let Some(response) = response {
         operation.response = Some(response);
         return;
     }
@@ -63,7 +64,10 @@ pub(crate) fn finish(state: &mut State, operation: &mut Operation, now: DateTime
             state.access_keys.remove(at);
             json!({})
         }
-        Change::AddVersion(_) | Change::CreateFederation(_) | Change::CreateFederatedCredential(_) => json!({}),
+        Change::AddVersion(_)
+        | Change::CreateFederation(_)
+        | Change::CreateFederatedCredential(_)
+        | Change::RevokeRefreshToken(_) => json!({}),
     });
 }
 
@@ -98,6 +102,9 @@ pub(crate) fn message(state: &State, operation: &Operation) -> Value {
             json!({"federatedCredentialId": id}),
             "yandex.cloud.iam.v1.workload.FederatedCredential",
         ),
+        Change::RevokeRefreshToken(_) => {
+            ("iam.v1", "RevokeRefreshTokenMetadata", json!({}), "yandex.cloud.iam.v1.RevokeRefreshTokenResponse")
+        }
     };
     let metadata = format!("yandex.cloud.{package}.{metadata}");
     let mut fields = Map::new();

@@ -1,0 +1,347 @@
+//! `login` and `logout`: a person's session, which begins in a browser.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
+use toml::{Table, Value};
+use uuid::Uuid;
+
+use super::Outcome;
+use super::config::profile::profile_name;
+use super::config::shadowing;
+use super::local::Local;
+use crate::api::operation::Operation;
+use crate::api::refresh_token;
+use crate::auth::browser::{Authorization, BrowserSession, CALLBACK, CLIENT_ID, Hints, PROFILE_KEY, session_id};
+use crate::auth::credential::Credential;
+use crate::auth::iam_token::{self, Caller};
+use crate::auth::session::{Session, SessionFile};
+use crate::auth::sign_in::{self, Inputs};
+use crate::auth::token_cache::{Identity, RequiredLifetime, TokenCache};
+use crate::config::edit::{self, FIRST_PROFILE};
+use crate::config::settings::Settings;
+use crate::config::{Config, Profile};
+use crate::context::Context;
+use crate::endpoints::Service;
+use crate::error::{Error, Kind, Result};
+use crate::http::loopback::{Loopback, Request, Response};
+use crate::http::{Url, new_idempotency_key};
+use crate::status::{Code, Status};
+use crate::text::digest::sha256_hex;
+use crate::text::{form, ids, quote};
+
+/// Sign in through a browser (experimental)
+#[derive(Debug, clap::Args)]
+pub struct LoginArgs {
+    /// ID of the identity federation [default: that of the profile]
+    #[arg(long, value_name = "ID", value_parser = ids::parse_id)]
+    federation_id: Option<String>,
+    /// ID of the subject that signs in
+    #[arg(long, value_name = "ID", value_parser = ids::parse_id)]
+    subject_id: Option<String>,
+    /// Name of the user who signs in
+    #[arg(long, value_name = "NAME", value_parser = username)]
+    username: Option<String>,
+    /// Port that the browser is sent back to [default: a free one]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    port: u16,
+    /// Request no refresh token: the session lasts until its IAM token expires
+    #[arg(long)]
+    no_refresh: bool,
+}
+
+/// End the session of login (experimental)
+#[derive(Debug, clap::Args)]
+pub struct LogoutArgs {}
+
+/// The name of a user, which becomes a part of the address that is shown.
+fn username(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.chars().any(char::is_control) || form::secret_in(text).is_some() {
+        return Err("must be the name of a user, e.g. me@example.com".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// How long the browser is waited for.
+const LIMIT: Duration = Duration::from_secs(5 * 60);
+
+/// Signs a person in, and makes the session the credential of the profile.
+///
+/// # Errors
+/// The sign-in is refused or not finished in time, or something cannot be written.
+pub async fn login(args: LoginArgs, local: &Local<'_>) -> Result<()> {
+    let env = local.env;
+    if local.flags.no_verify_ssl == Some(true) {
+        return Err(Error::usage("login does not take --no-verify-ssl: the session would be that of any server")
+            .hint("give the certificate of the server's authority: --ca-bundle FILE"));
+    }
+    let config = Config::load(env)?;
+    let name = local.requested_profile().or(config.current()).map(str::to_owned);
+    let name = match name {
+        Some(name) => name,
+        None if config.names()?.is_empty() => FIRST_PROFILE.to_owned(),
+        None => return Err(Error::config("no profile is chosen").hint("give --profile NAME")),
+    };
+    let is_new = !config.names()?.contains(&name.as_str());
+    if is_new {
+        profile_name(&name).map_err(|rule| Error::usage(format!("{}: {rule}", quote::value(&name))))?;
+    }
+    let profile = if is_new { Profile::default() } else { config.profile(Some(&name))? };
+    let hints = hints(args.federation_id, args.subject_id, args.username, &profile)?;
+    let client_id = match (env.var("YC_CLIENT_ID"), profile.string("client-id")?) {
+        (Some(id), _) | (None, Some(id)) => id.to_owned(),
+        (None, None) => CLIENT_ID.to_owned(),
+    };
+    let id = Uuid::new_v4().to_string();
+    let file = SessionFile::of(&id, env)?;
+
+    let settings = Settings::with_profile(local.flags, env, profile.clone())?;
+    let context = Context::new(env, local.flags, settings, local.log.clone(), local.printer()?);
+    let (http, endpoints) = (context.http(), context.endpoints()?);
+    let auth = endpoints.base(Service::Auth, &http).await?;
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let server = Loopback::bind(listen).await.map_err(|error| {
+        Error::usage(format!("cannot listen on {listen}: {}", quote::reason(error)))
+            .hint("leave --port out, and a free one is taken")
+    })?;
+    let port = server.address().port();
+    let sign_in = Authorization::new(auth.clone(), client_id.clone(), format!("http://127.0.0.1:{port}{CALLBACK}"))?;
+    context.mask_secrets([&sign_in.state]);
+    let address = sign_in.address(&hints, !args.no_refresh);
+    local.tell(&format!("To sign in, open this address in a browser:\n{address}"));
+    if env.var("SSH_CONNECTION").is_some() {
+        let login = env.login().unwrap_or("USER");
+        local.tell(&format!(
+            "This machine is used through SSH. On yours, first type: ssh -L {port}:127.0.0.1:{port} {login}@HOST"
+        ));
+    }
+    if opens_browser(local) {
+        // Without a browser, the address is there.
+        let _ = open::that_detached(&address);
+    }
+    let code = wait_for_code(&server, sign_in.state.expose_secret()).await?;
+    drop(server);
+
+    let tokens = sign_in.exchange(&code, &http).await.map_err(|error| {
+        let error = error.context("cannot exchange the code of the sign-in");
+        error.hint("try again: yc-rs login")
+    })?;
+    if tokens.refresh.is_none() && context.cache_home().is_none() {
+        return Err(Error::usage("no refresh token was granted, and YC_RS_NO_CACHE forbids to keep the IAM token")
+            .hint("unset YC_RS_NO_CACHE, or use: export YC_IAM_TOKEN=$(yc iam create-token)"));
+    }
+    tokens.refresh.iter().for_each(|token| context.log.masks.add(token));
+    context.log.masks.add(&tokens.access.value);
+    let until = tokens.access.expires_at.clone();
+    let lasts = tokens.refresh.is_some();
+    file.write(&Session { auth, client_id: client_id.clone(), refresh_token: tokens.refresh })?;
+    let table = table(&id, client_id, &hints);
+    let conflicts: Vec<_> = sign_in::profile_keys().filter(|key| *key != PROFILE_KEY).collect();
+    let updated = edit::update(env, &local.log, |document| {
+        if is_new {
+            document.create_profile(&name)?;
+        }
+        document.set(&name, &[PROFILE_KEY], &Value::Table(table), &conflicts)?;
+        if config.current().is_none() {
+            document.set_current(&name);
+        }
+        Ok(())
+    })
+    .await;
+    if let Err(error) = updated {
+        file.remove()?;
+        return Err(error);
+    }
+    // The session that the profile had is nobody's any more.
+    if let Some(old) = profile.table(PROFILE_KEY)?.and_then(session_id) {
+        SessionFile::of(old, env)?.remove()?;
+    }
+    let identity =
+        Identity { issuer: endpoints.base(Service::Iam, &http).await?, subject: BrowserSession::new(&id).name(env)? };
+    TokenCache::new(context.cache_home().as_deref()).store(&identity, &tokens.access);
+
+    let title = quote::value(&name);
+    local.confirm(&match (until, lasts) {
+        (_, true) => format!("Signed in; the session is that of profile {title}"),
+        (Some(time), false) => format!("Signed in until {time}; the session is that of profile {title}"),
+        (None, false) => format!("Signed in; the session is that of profile {title}, without a refresh token"),
+    });
+    let profile = Config::load(env)?.profile(Some(&name))?;
+    for shadow in shadowing::find(Inputs { token: None, env, profile: &profile }) {
+        local.log.warn(&format!("{}; {}", shadow.detail, shadow.hint));
+    }
+    Ok(())
+}
+
+/// What flags say of who signs in, or else the profile: the table of an earlier sign-in, or the keys of `yc`.
+fn hints(
+    federation_id: Option<String>,
+    subject_id: Option<String>,
+    username: Option<String>,
+    profile: &Profile,
+) -> Result<Hints> {
+    let table = profile.table(PROFILE_KEY)?;
+    let of_profile = |key: &str| -> Result<Option<String>> {
+        let earlier = table.and_then(|table| table.get(key)?.as_str().map(str::to_owned));
+        Ok(earlier.or(profile.string(key)?.map(str::to_owned)))
+    };
+    if federation_id.is_some() || subject_id.is_some() || username.is_some() {
+        return Ok(Hints { federation_id, subject_id, username });
+    }
+    Ok(Hints {
+        federation_id: of_profile("federation-id")?,
+        subject_id: of_profile("subject-id")?,
+        username: of_profile("username")?,
+    })
+}
+
+fn table(id: &str, client_id: String, hints: &Hints) -> Table {
+    let given = [
+        ("client-id", Some(client_id)),
+        ("federation-id", hints.federation_id.clone()),
+        ("subject-id", hints.subject_id.clone()),
+        ("username", hints.username.clone()),
+        ("session", Some(id.to_owned())),
+    ];
+    given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::String(value?)))).collect()
+}
+
+/// Whether there is somebody to see a browser, and a display to show it.
+fn opens_browser(local: &Local<'_>) -> bool {
+    let env = local.env;
+    let has_display =
+        !cfg!(target_os = "linux") || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env.var(name).is_some());
+    local.flags.no_browser != Some(true) && env.terminal.stderr && has_display
+}
+
+/// Answers the browser until it brings a code, or the refusal of the person or the service.
+async fn wait_for_code(server: &Loopback, state: &str) -> Result<String> {
+    let (results, mut arrived) = mpsc::channel(1);
+    let port = server.address().port();
+    let respond = async |request: &Request| {
+        let (response, result) = answer(request, port, state);
+        if let Some(result) = result {
+            // The first one counts.
+            let _ = results.try_send(result);
+        }
+        response
+    };
+    let waiting = async {
+        let result = match select(pin!(server.serve(respond)), pin!(arrived.recv())).await {
+            Either::Left((never, _)) => match never {},
+            Either::Right((result, serving)) => {
+                // The browser still gets its answer.
+                let _ = tokio::time::timeout(Duration::from_millis(200), serving).await;
+                result
+            }
+        };
+        result.unwrap_or_else(|| Err(Error::internal("the sign-in has no result")))
+    };
+    tokio::time::timeout(LIMIT, waiting).await.unwrap_or_else(|_| {
+        Err(Error::new(Kind::Timeout, "nobody signed in within 5 minutes").hint("try again: yc-rs login"))
+    })
+}
+
+/// The response to a request of the browser, and the code or the refusal that it brings.
+fn answer(request: &Request, port: u16, state: &str) -> (Response, Option<Result<String>>) {
+    let is_host = |host: &[u8]| {
+        ["127.0.0.1", "localhost"].iter().any(|name| host.eq_ignore_ascii_case(format!("{name}:{port}").as_bytes()))
+    };
+    let refuse = |status: u16, text: &str| (Response::page(status, text), None);
+    if !request.single_header("host").is_some_and(is_host) {
+        return refuse(403, "The Host header does not name this machine.");
+    }
+    if request.uri().path() != CALLBACK {
+        return refuse(404, "There is nothing here.");
+    }
+    if request.method() != "GET" {
+        return refuse(405, "Only GET is supported.");
+    }
+    let Ok(url) = Url::parse(&format!("http://127.0.0.1{}", request.uri())) else {
+        return refuse(400, "The address is malformed.");
+    };
+    let value = |name: &str| url.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value.into_owned());
+    // Digests differ at a place that says nothing about the state.
+    let is_ours = value("state").is_some_and(|found| sha256_hex(found.as_bytes()) == sha256_hex(state.as_bytes()));
+    match (is_ours, value("code"), value("error")) {
+        (true, _, Some(error)) => {
+            let description = value("error_description").map(|text| format!(": {text}")).unwrap_or_default();
+            let error = Error::no_credentials(format!("the sign-in was refused: {error}{description}"));
+            (Response::page(200, "The sign-in was refused. You can close this window."), Some(Err(error)))
+        }
+        (true, Some(code), None) => {
+            (Response::page(200, "You are signed in. You can close this window."), Some(Ok(code)))
+        }
+        _ => refuse(400, "This is not the answer to the sign-in that yc-rs waits for."),
+    }
+}
+
+/// Ends the session: its refresh token and its IAM token are revoked, and nothing of it stays on this machine.
+///
+/// # Errors
+/// There is no session, or something could not be revoked; the local files are gone all the same.
+pub async fn logout(context: &Context<'_>) -> Result<Outcome> {
+    let profile = &context.settings.profile;
+    let id = profile.table(PROFILE_KEY)?.and_then(session_id).map(str::to_owned);
+    let (Some(id), Some(name)) = (id, profile.name.clone()) else {
+        let message = format!("{} has no session", profile.title());
+        let status = Status { code: Code::NotFound, message, details: Vec::new() };
+        return Err(Error::refused(None, status).hint("to begin one, type: yc-rs login"));
+    };
+    let env = context.env;
+    let revoked = Box::pin(revoke(&id, context)).await;
+    let file = SessionFile::of(&id, env)?;
+    let removed = file.remove();
+    let updated = edit::update(env, &context.log, |document| document.unset(&name, &[PROFILE_KEY]).map(drop)).await;
+    for result in [revoked, removed, updated.map(drop)] {
+        result?;
+    }
+    Ok(Outcome::default())
+}
+
+/// Revokes what the session has on the server, and removes its token from the cache.
+async fn revoke(id: &str, context: &Context<'_>) -> Result<()> {
+    // Only the session counts, whatever variables are set.
+    let env = sign_in::without_env_credentials(context.env);
+    let flags = crate::config::settings::GlobalFlags { token: None, ..context.flags.clone() };
+    let own = Context::new(&env, &flags, context.settings.clone(), context.log.clone(), context.printer.clone());
+    let client = own.client()?;
+    let tokens = client.tokens();
+    // The session's token, from the cache or refreshed once: the refresh token that is revoked is the newest.
+    let token = match tokens.token(RequiredLifetime::ForCalls).await {
+        Ok(token) => token,
+        // A session that has ended has nothing to revoke.
+        Err(error) if matches!(error.kind(), Kind::NoCredentials) => return Ok(()),
+        Err(error) => return Err(error.context("the session could not be revoked on the server")),
+    };
+    let about = |error: Error| error.context("the session could not be revoked on the server");
+    if let Some(refresh) = SessionFile::of(id, &env)?.read()?.and_then(|session| session.refresh_token) {
+        own.log.masks.add(&refresh);
+        let operation = refresh_token::revoke(client, &refresh).await.map_err(about)?;
+        wait(operation, &own).await.map_err(about)?;
+    }
+    let iam = tokens.endpoints.base(Service::Iam, &tokens.http).await?;
+    let idempotency_key = new_idempotency_key();
+    let caller = Caller { token: &token.value, idempotency_key: &idempotency_key };
+    let response = iam_token::revoke(&tokens.http, &iam, &caller, &token.value).await.map_err(about)?;
+    let result = response.into_json().map(drop);
+    tokens.discard(&token.value).await?;
+    match result {
+        Err(error) if error.code() == Some(Code::Unauthenticated) => Ok(()),
+        result => result.map_err(about),
+    }
+}
+
+async fn wait(operation: Operation, context: &Context<'_>) -> Result<()> {
+    if operation.done {
+        return match operation.failure() {
+            Some(status) => Err(Error::refused(None, status)),
+            None => Ok(()),
+        };
+    }
+    context.wait_for(operation, None).await.map(drop)
+}
