@@ -8,7 +8,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use futures_util::future::LocalBoxFuture;
 use ring::digest::{SHA256, digest};
-use ring::rand::{SecureRandom as _, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
 use toml::Table;
 
@@ -20,6 +19,7 @@ use crate::endpoints::Service;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::http::Http;
+use crate::secret;
 use crate::text::percent;
 
 /// The OAuth client of `yc`.
@@ -56,7 +56,8 @@ pub struct Authorization {
     pub redirect: String,
     /// What comes back from the browser, so that nobody else can end the sign-in.
     pub state: SecretString,
-    verifier: SecretString,
+    /// What the code is exchanged with.
+    pub verifier: SecretString,
 }
 
 impl Authorization {
@@ -98,10 +99,10 @@ impl Authorization {
     ///
     /// # Errors
     /// The service refuses the code, or cannot be reached.
-    pub async fn exchange(&self, code: &str, http: &Http) -> Result<Tokens> {
+    pub async fn exchange(&self, code: &SecretString, http: &Http) -> Result<Tokens> {
         let fields = vec![
             ("grant_type", "authorization_code".to_owned()),
-            ("code", code.to_owned()),
+            ("code", code.expose_secret().to_owned()),
             ("code_verifier", self.verifier.expose_secret().to_owned()),
             ("redirect_uri", self.redirect.clone()),
             ("client_id", self.client_id.clone()),
@@ -111,9 +112,7 @@ impl Authorization {
 }
 
 fn random() -> Result<SecretString> {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::internal("the system has no random bytes"))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes).into())
+    secret::random().map_err(Error::internal)
 }
 
 /// The session of a profile.

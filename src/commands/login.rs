@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 use toml::{Table, Value};
 use uuid::Uuid;
@@ -14,7 +14,6 @@ use super::Outcome;
 use super::config::profile::profile_name;
 use super::config::shadowing;
 use super::local::Local;
-use crate::api::operation::Operation;
 use crate::api::refresh_token;
 use crate::auth::browser::{Authorization, BrowserSession, CALLBACK, CLIENT_ID, Hints, PROFILE_KEY, session_id};
 use crate::auth::credential::Credential;
@@ -110,7 +109,7 @@ pub async fn login(args: LoginArgs, local: &Local<'_>) -> Result<()> {
     })?;
     let port = server.address().port();
     let sign_in = Authorization::new(auth.clone(), client_id.clone(), format!("http://127.0.0.1:{port}{CALLBACK}"))?;
-    context.mask_secrets([&sign_in.state]);
+    context.mask_secrets([&sign_in.state, &sign_in.verifier]);
     let address = sign_in.address(&hints, !args.no_refresh);
     local.tell(&format!("To sign in, open this address in a browser:\n{address}"));
     if env.var("SSH_CONNECTION").is_some() {
@@ -125,6 +124,7 @@ pub async fn login(args: LoginArgs, local: &Local<'_>) -> Result<()> {
     }
     let code = wait_for_code(&server, sign_in.state.expose_secret()).await?;
     drop(server);
+    context.mask_secrets([&code]);
 
     let tokens = sign_in.exchange(&code, &http).await.map_err(|error| {
         let error = error.context("cannot exchange the code of the sign-in");
@@ -219,7 +219,7 @@ fn opens_browser(local: &Local<'_>) -> bool {
 }
 
 /// Answers the browser until it brings a code, or the refusal of the person or the service.
-async fn wait_for_code(server: &Loopback, state: &str) -> Result<String> {
+async fn wait_for_code(server: &Loopback, state: &str) -> Result<SecretString> {
     let (results, mut arrived) = mpsc::channel(1);
     let port = server.address().port();
     let respond = async |request: &Request| {
@@ -247,7 +247,7 @@ async fn wait_for_code(server: &Loopback, state: &str) -> Result<String> {
 }
 
 /// The response to a request of the browser, and the code or the refusal that it brings.
-fn answer(request: &Request, port: u16, state: &str) -> (Response, Option<Result<String>>) {
+fn answer(request: &Request, port: u16, state: &str) -> (Response, Option<Result<SecretString>>) {
     let is_host = |host: &[u8]| {
         ["127.0.0.1", "localhost"].iter().any(|name| host.eq_ignore_ascii_case(format!("{name}:{port}").as_bytes()))
     };
@@ -274,7 +274,7 @@ fn answer(request: &Request, port: u16, state: &str) -> (Response, Option<Result
             (Response::page(200, "The sign-in was refused. You can close this window."), Some(Err(error)))
         }
         (true, Some(code), None) => {
-            (Response::page(200, "You are signed in. You can close this window."), Some(Ok(code)))
+            (Response::page(200, "You are signed in. You can close this window."), Some(Ok(code.into())))
         }
         _ => refuse(400, "This is not the answer to the sign-in that yc-rs waits for."),
     }
@@ -322,7 +322,7 @@ async fn revoke(id: &str, context: &Context<'_>) -> Result<()> {
     if let Some(refresh) = SessionFile::of(id, &env)?.read()?.and_then(|session| session.refresh_token) {
         own.log.masks.add(&refresh);
         let operation = refresh_token::revoke(client, &refresh).await.map_err(about)?;
-        wait(operation, &own).await.map_err(about)?;
+        own.wait_for(operation, None).await.map_err(about)?;
     }
     let iam = tokens.endpoints.base(Service::Iam, &tokens.http).await?;
     let idempotency_key = new_idempotency_key();
@@ -334,14 +334,4 @@ async fn revoke(id: &str, context: &Context<'_>) -> Result<()> {
         Err(error) if error.code() == Some(Code::Unauthenticated) => Ok(()),
         result => result.map_err(about),
     }
-}
-
-async fn wait(operation: Operation, context: &Context<'_>) -> Result<()> {
-    if operation.done {
-        return match operation.failure() {
-            Some(status) => Err(Error::refused(None, status)),
-            None => Ok(()),
-        };
-    }
-    context.wait_for(operation, None).await.map(drop)
 }

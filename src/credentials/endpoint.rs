@@ -6,11 +6,8 @@
 
 use std::net::SocketAddr;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::SecondsFormat;
 use ring::hmac;
-use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -128,16 +125,6 @@ pub fn success(key: &EphemeralKey) -> Response {
     Response::json(200, document.to_string())
 }
 
-/// A new token: 32 random bytes as base64url.
-///
-/// # Errors
-/// The system has no random bytes.
-pub fn new_token() -> Result<SecretString, String> {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| "the system has no random bytes".to_owned())?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes).into())
-}
-
 /// Reads the token of a file of the user's.
 ///
 /// # Errors
@@ -165,6 +152,7 @@ mod tests {
 
     use super::*;
     use crate::credentials::tests::temporary_key;
+    use crate::secret;
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -268,7 +256,7 @@ mod tests {
         ] {
             assert_eq!(parse_token(content.into()).unwrap_err(), rule);
         }
-        let [one, two] = [(); 2].map(|()| new_token().unwrap());
+        let [one, two] = [(); 2].map(|()| secret::random().unwrap());
         assert!(one.expose_secret().len() == 43 && one.expose_secret() != two.expose_secret());
         assert!(parse_token(one.expose_secret().into()).is_ok());
     }

@@ -82,6 +82,16 @@ pub fn others_can_write(path: &Path) -> bool {
     mode(path).is_some_and(|mode| mode & 0o022 != 0)
 }
 
+/// Why a file or directory of the program's state is not used, as the predicate of a sentence: another user can have
+/// written it. `None` when nobody else can.
+pub fn foreign_state(path: &Path) -> Option<&'static str> {
+    match () {
+        () if !is_own(path) => Some("belongs to another user, or is a link of one"),
+        () if others_can_write(path) => Some("can be written by other users"),
+        () => None,
+    }
+}
+
 /// How another user can change a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Distrust {

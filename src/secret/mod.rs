@@ -3,6 +3,9 @@
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -13,6 +16,16 @@ mod index;
 mod shapes;
 #[cfg(test)]
 mod tests;
+
+/// A new secret: 32 random bytes as base64url.
+///
+/// # Errors
+/// The system has no random bytes.
+pub fn random() -> Result<SecretString, String> {
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| "the system has no random bytes".to_owned())?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes).into())
+}
 
 /// The replacement of a secret in a log or an error.
 pub const MASK: &str = "****";

@@ -223,10 +223,6 @@ fn read(path: &Path) -> Result<Option<Journal>> {
 
 /// Checks that no other user can have written a file or directory.
 fn check_trust(path: &Path, what: &str) -> Result<()> {
-    let rule = match () {
-        () if !private_file::is_own(path) => "belongs to another user, or is a link of one",
-        () if private_file::others_can_write(path) => "can be written by other users",
-        () => return Ok(()),
-    };
+    let Some(rule) = private_file::foreign_state(path) else { return Ok(()) };
     Err(Error::config(format!("the {what} {} {rule}, so it is not used", quote::full_path(path))))
 }

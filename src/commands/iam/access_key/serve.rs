@@ -22,6 +22,7 @@ use crate::interrupt;
 use crate::keys::refresh::{self, RenewedKey};
 use crate::output::Output;
 use crate::private_file::{self, NewFile};
+use crate::secret;
 use crate::text::quote;
 
 /// Serve an ephemeral access key that is renewed to S3 clients, as a container credentials endpoint
@@ -105,7 +106,7 @@ impl Token {
     /// # Errors
     /// The file cannot be read or created, or what it holds is not a token.
     async fn new(file: Option<&Path>, context: &Context<'_>) -> Result<Self> {
-        let new_token = || endpoint::new_token().map_err(Error::internal);
+        let new_token = || secret::random().map_err(Error::internal);
         let Some(file) = file else {
             let value = new_token()?;
             context.mask_secrets([&value]);

@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use super::not_started;
 use crate::commands::Outcome;
 use crate::context::Context;
-use crate::credentials::endpoint::{self, Endpoint};
+use crate::credentials::endpoint::Endpoint;
 use crate::credentials::{Storage, environment};
 use crate::error::{Error, Result};
 use crate::http::loopback::Loopback;
@@ -17,6 +17,7 @@ use crate::keys::issue::KeyRequest;
 use crate::keys::min_ttl::MinTtl;
 use crate::keys::refresh::{self, RenewedKey};
 use crate::process::child::{Child, Ended, Signals, end_by};
+use crate::secret;
 
 /// Issues the first key, runs the command, and ends as the command does.
 ///
@@ -34,7 +35,7 @@ pub(super) async fn run(
     let loopback = Loopback::bind((Ipv4Addr::LOCALHOST, 0).into())
         .await
         .map_err(|error| Error::internal(format!("cannot listen on 127.0.0.1: {error}")))?;
-    let token = endpoint::new_token().map_err(Error::internal)?;
+    let token = secret::random().map_err(Error::internal)?;
     context.mask_secrets([&token]);
     let endpoint = Endpoint::new(loopback.address(), token);
     environment::set_endpoint(&mut command, &endpoint, storage, context.env);
