@@ -12,7 +12,9 @@ use std::str::Chars;
 use clap::error::ErrorKind;
 use clap::{Args as _, Command, CommandFactory as _};
 #[cfg(unix)]
-use yc_emulator::{ADMIN_ID, BACKUP_ID, CLOUD_ID, FOLDER_ID, GITHUB_AUDIENCE, GITHUB_ISSUER, GITHUB_SUBJECT};
+use yc_emulator::{
+    ADMIN_ID, BACKUP_ID, CLOUD_ID, FOLDER_ID, GITHUB_AUDIENCE, GITHUB_ISSUER, GITHUB_SUBJECT, ORGANIZATION_ID,
+};
 use yc_rs::commands::Cli;
 use yc_rs::commands::help::{self, Length};
 use yc_rs::config::settings::GlobalFlags;
@@ -21,23 +23,9 @@ use crate::source::{self, Token};
 #[cfg(unix)]
 use crate::support::User;
 
-/// The pages whose every `sh` block is run.
+/// The pages for those who change the program; every `sh` block of the others is run.
 #[cfg(unix)]
-const RUN: [&str; 13] = [
-    "README.md",
-    "docs/access-keys.md",
-    "docs/authentication.md",
-    "docs/ci.md",
-    "docs/configuration.md",
-    "docs/ephemeral-keys.md",
-    "docs/first-upload.md",
-    "docs/from-yc.md",
-    "docs/policies.md",
-    "docs/refresh.md",
-    "docs/request-files.md",
-    "docs/s3-clients.md",
-    "docs/sts.md",
-];
+const FOR_DEVELOPERS: [&str; 3] = ["docs/architecture.md", "docs/performance.md", "docs/sandbox.md"];
 
 /// What the examples call that is not on this machine, or would leave it. Each looks for a key, or is told where one is.
 #[cfg(unix)]
@@ -375,7 +363,8 @@ fn reader() -> User {
     user.set("CLOUD_ID", CLOUD_ID);
     user.set("SERVICE_ACCOUNT_ID", BACKUP_ID);
     let url = user.cloud.http_url().to_owned();
-    user.set("YC_ENDPOINT_URL_STORAGE", url);
+    user.set("YC_ENDPOINT_URL_STORAGE", &*url);
+    user.set("YC_ENDPOINT_URL_LOCKBOX", url);
     let id = user.cloud.add_access_key(BACKUP_ID, "").id;
     let operation = user.run_args(["iam", "access-key", "delete", &id, "--async", "--jq", ".id"]).ok();
     user.set("OPERATION_ID", operation.trim());
@@ -387,6 +376,12 @@ fn reader() -> User {
     let statement =
         r#"{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}"#;
     user.write_file("policy.json", &format!(r#"{{"Version": "2012-10-17", "Statement": [{statement}]}}"#));
+    user.write_file("company-ca.pem", user.cloud.ca_pem());
+    let script = user.write_file("install-key.sh", "#!/bin/sh\ntest -n \"$AWS_SECRET_ACCESS_KEY\"\n");
+    fs::set_permissions(script, fs::Permissions::from_mode(0o700)).unwrap();
+    let secret = user.cloud.add_lockbox_secret(&[("note", "kept")]);
+    user.set("SECRET_ID", secret);
+    user.set("ORGANIZATION_ID", ORGANIZATION_ID);
     user.write_file("request.yaml", "duration: 3600s\n");
     user.write_file("key.json", &user.cloud.admin_key().file());
     let token = user.cloud.issue_token(ADMIN_ID);
@@ -413,15 +408,24 @@ fn run_script(user: &User, script: &str) -> Result<String, String> {
     if ran.status.success() && is_quiet { Ok(out) } else { Err(format!("{}\n{script}{err}", ran.status)) }
 }
 
-/// Runs every `sh` block of some pages, each in a cloud of its own.
+/// The page whose `sh` blocks are steps that follow each other.
+#[cfg(unix)]
+const STEPS: &str = "docs/audit.md";
+
+/// Runs every `sh` block of the pages for users, each in a cloud of its own, but for steps.
 #[cfg(unix)]
 #[test]
 fn the_recipes_work() {
     let mut failed = String::new();
-    let blocks = RUN.into_iter().flat_map(|name| page(name).shell_blocks());
-    for block in blocks.filter(|block| !block.text.starts_with("cargo ")) {
-        if let Err(reason) = run_script(&reader(), &block.text) {
-            writeln!(failed, "{}: {reason}", block.place).unwrap();
+    for page in pages().into_iter().filter(|page| !FOR_DEVELOPERS.contains(&page.name.as_str())) {
+        let mut user = reader();
+        for block in page.shell_blocks().into_iter().filter(|block| !block.text.starts_with("cargo ")) {
+            if let Err(reason) = run_script(&user, &block.text) {
+                writeln!(failed, "{}: {reason}", block.place).unwrap();
+            }
+            if page.name != STEPS {
+                user = reader();
+            }
         }
     }
     assert!(failed.is_empty(), "{failed}");
