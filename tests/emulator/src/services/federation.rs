@@ -22,7 +22,7 @@ use crate::route::Route;
 use crate::services::{browser, jwt, operation};
 use crate::shape;
 use crate::state::{Change, Grant, State};
-use crate::status::{ALREADY_EXISTS, NOT_FOUND, PERMISSION_DENIED, Status, UNAUTHENTICATED};
+use crate::status::{ALREADY_EXISTS, NOT_FOUND, PERMISSION_DENIED, Status, UNAUTHENTICATED, Violations};
 use crate::{Emulator, FOLDER_ID};
 
 const PAGE: [Field; 2] =
@@ -339,15 +339,15 @@ fn grant_type(text: &str) -> Result<(), String> {
 fn token(state: &mut State, call: &Call) -> Result<Reply, Status> {
     let grant = call.field("grant_type");
     let own = GRANTS.iter().find(|(name, _)| *name == grant).map_or(&[][..], |(_, fields)| fields);
+    let mut violations = Violations::default();
     for field in GRANTS.iter().flat_map(|(_, fields)| fields.iter()) {
         match (own.contains(field), call.has(field)) {
-            (true, false) => return Err(Status::invalid(field, "is required").named("invalid_request")),
-            (false, true) => {
-                return Err(Status::invalid(field, "is not a field of this grant").named("invalid_request"));
-            }
+            (true, false) => violations.add(field, "is required"),
+            (false, true) => violations.add(field, "is not a field of this grant"),
             _ => {}
         }
     }
+    violations.check()?;
     match grant {
         "authorization_code" => browser::exchange_code(state, call),
         "refresh_token" => browser::refresh(state, call),

@@ -128,7 +128,9 @@ fn refusals_can_be_statuses() {
     cloud.set_federation_status_errors(true);
     exchange(&cloud, NARROW_ID, "a.b").refused(401, 16, "three parts");
     exchange(&cloud, BACKUP_ID, &cloud.external_token(SUBJECT)).refused(403, 7, "is not bound");
-    assert_eq!(call("POST", "/oauth/token").form(&[]).send(&cloud).violations().len(), 5);
+    assert_eq!(call("POST", "/oauth/token").form(&[]).send(&cloud).violations().len(), 1);
+    let grant = fields(NARROW_ID, "a.b.c")[0];
+    assert_eq!(call("POST", "/oauth/token").form(&[grant]).send(&cloud).violations().len(), 4);
 }
 
 #[test]
