@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use chrono::DateTime;
+use chrono::{DateTime, FixedOffset};
 
 use crate::message::{Field, FieldKind, Message, Node};
 use crate::text::escape;
@@ -72,24 +72,40 @@ pub fn value<'a, 'n>(document: &'a Node<'n>, path: &[String]) -> Option<&'a Node
     path.iter().try_fold(document, |value, name| value.get(name))
 }
 
-/// Sorts rows by a column: numbers by value, times by point in time, other texts by their characters. Rows without a
-/// value come last. Rows with the same value keep their order.
+/// Sorts rows by a column: numbers by value, then times by point in time, then other texts by their characters. Rows
+/// without a value come last. Rows with the same value keep their order.
 pub fn sort(documents: &mut [Node<'_>], path: &[String], descending: bool) {
-    documents.sort_by(|a, b| match (value(a, path), value(b, path)) {
-        (Some(a), Some(b)) if descending => compare(b, a),
-        (Some(a), Some(b)) => compare(a, b),
+    documents.sort_by(|a, b| match (value(a, path).map(SortKey::of), value(b, path).map(SortKey::of)) {
+        (Some(a), Some(b)) if descending => b.compare(&a),
+        (Some(a), Some(b)) => a.compare(&b),
         (a, b) => b.is_some().cmp(&a.is_some()),
     });
 }
 
-fn compare(a: &Node<'_>, b: &Node<'_>) -> Ordering {
-    let (a, b) = (scalar_text(a), scalar_text(b));
-    if let (Ok(a), Ok(b)) = (a.parse::<f64>(), b.parse::<f64>()) {
-        return a.total_cmp(&b);
+/// What a value is sorted by. Each kind is compared with its own kind alone, so that the order is total.
+enum SortKey<'a> {
+    Number(f64),
+    Time(DateTime<FixedOffset>),
+    Text(Cow<'a, str>),
+}
+
+impl<'a> SortKey<'a> {
+    fn of(value: &'a Node<'_>) -> Self {
+        let text = scalar_text(value);
+        if let (Node::Number(_), Ok(number)) = (value, text.parse()) {
+            return Self::Number(number);
+        }
+        DateTime::parse_from_rfc3339(&text).map_or(Self::Text(text), Self::Time)
     }
-    match (DateTime::parse_from_rfc3339(&a), DateTime::parse_from_rfc3339(&b)) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        _ => a.cmp(&b),
+
+    fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
+            (Self::Time(a), Self::Time(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Number(_), _) | (Self::Time(_), Self::Text(_)) => Ordering::Less,
+            (_, Self::Number(_)) | (Self::Text(_), Self::Time(_)) => Ordering::Greater,
+        }
     }
 }
 
@@ -108,5 +124,38 @@ pub fn escape_cell(text: Cow<'_, str>, terminal: bool) -> Cow<'_, str> {
     match escape::chars_where(&text, |c| breaks(c) || terminal && escape::is_hidden(c)) {
         Cow::Borrowed(_) => text,
         Cow::Owned(escaped) => Cow::Owned(escaped),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn sorted(values: &[Value], descending: bool) -> Vec<Value> {
+        let rows: Vec<_> = values.iter().map(|value| json!({"x": value})).collect();
+        let mut documents: Vec<_> = rows.iter().map(Node::from).collect();
+        sort(&mut documents, &["x".to_owned()], descending);
+        let texts = documents.iter().map(|document| document.to_string());
+        texts.map(|text| serde_json::from_str::<Value>(&text).unwrap()["x"].clone()).collect()
+    }
+
+    #[test]
+    fn numbers_times_and_texts_have_one_order() {
+        let values = [json!("9"), json!("1a"), json!("10"), json!(10), json!(9), json!("2026-01-01T00:00:00Z")];
+        let expected = [json!(9), json!(10), json!("2026-01-01T00:00:00Z"), json!("10"), json!("1a"), json!("9")];
+        assert_eq!(sorted(&values, false), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn any_texts_can_be_sorted(texts in proptest::collection::vec("[0-9a]{1,3}", 0..80)) {
+            let values: Vec<_> = texts.iter().map(|text| json!(text)).collect();
+            let mut backwards = sorted(&values, true);
+            backwards.reverse();
+            prop_assert_eq!(sorted(&values, false), backwards);
+        }
     }
 }
