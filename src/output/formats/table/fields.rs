@@ -138,7 +138,7 @@ mod tests {
         let rows: Vec<_> = values.iter().map(|value| json!({"x": value})).collect();
         let mut documents: Vec<_> = rows.iter().map(Node::from).collect();
         sort(&mut documents, &["x".to_owned()], descending);
-        let texts = documents.iter().map(|document| document.to_string());
+        let texts = documents.iter().map(ToString::to_string);
         texts.map(|text| serde_json::from_str::<Value>(&text).unwrap()["x"].clone()).collect()
     }
 
