@@ -25,6 +25,7 @@ const KEY_LIFETIME: &str = "SANDBOX_KEY_LIFETIME";
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let emulator = Emulator::start();
     add_keys(&emulator);
+    emulator.grant_storage(BACKUP_ID);
     let process = Env::from_process()?;
     if let Some(seconds) = process.var(KEY_LIFETIME) {
         let seconds = seconds.parse().map_err(|_| format!("{KEY_LIFETIME} is not a number of seconds: {seconds}"))?;
@@ -107,8 +108,9 @@ fn serve(emulator: &Emulator, variables: &BTreeMap<String, String>) -> Result<()
     }
     writeln!(out, "# yc-rs then uses it:")?;
     writeln!(out, "#   yc-rs iam access-key list")?;
-    writeln!(out, "# and so does curl:")?;
-    writeln!(out, "export CURL_CA_BUNDLE=\"$YC_CA_BUNDLE\"")?;
+    writeln!(out, "#   yc-rs exec --service-account-name backup -- aws s3 mb s3://my-bucket")?;
+    writeln!(out, "# and so do the AWS CLI and curl:")?;
+    writeln!(out, "export AWS_CA_BUNDLE=\"$YC_CA_BUNDLE\" CURL_CA_BUNDLE=\"$YC_CA_BUNDLE\"")?;
     writeln!(out, "export SANDBOX_TOKEN='{}'", emulator.issue_token(ADMIN_ID))?;
     writeln!(
         out,

@@ -85,7 +85,7 @@ class User:
             if "SANDBOX_TOKEN" in line:
                 break
         self.env.pop("CURL_CA_BUNDLE", None)
-        # The sandbox emulates every service but the storage.
+        # The storage of the sandbox knows uploads of the simplest kind only.
         self.env["YC_ENDPOINT_URL_STORAGE"] = self.storage.url
 
     def close(self):

@@ -53,6 +53,15 @@ class Clients(unittest.TestCase):
             self.assertRegex(seen_id, "^aje" if key_id is None else f"^{key_id}$")
             self.assertTrue(seen_token.startswith("s1.") if token is None else seen_token == token)
 
+    def test_the_sandbox_stores_what_a_first_user_uploads(self):
+        env = {
+            "YC_ENDPOINT_URL_STORAGE": self.user.env["YC_ENDPOINT_URL_IAM"],
+            "AWS_CA_BUNDLE": self.user.env["YC_CA_BUNDLE"],
+        }
+        aws = ["yc-rs", "exec", "--service-account-name", "backup", "--duration", "1h", "--", "aws"]
+        self.bucket_put_get(*aws, **env)
+        self.assertEqual(self.user.storage.seen, [])
+
     def test_credential_process(self):
         self.config()
         self.bucket_put_get("aws")

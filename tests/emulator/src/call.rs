@@ -16,6 +16,7 @@ use crate::field::{self, Field};
 use crate::json;
 use crate::reply::Reply;
 use crate::route::{self, Access, Body, Route};
+use crate::services::storage;
 use crate::state::{AccessKey, Caller, State};
 use crate::status::{NOT_FOUND, Status, UNIMPLEMENTED, Violations};
 
@@ -39,6 +40,8 @@ pub(crate) enum Identity {
     Token(Caller),
     /// The owner of a static key that has signed the request.
     Key(AccessKey),
+    /// The subject of a temporary key that has signed the request.
+    TemporaryKey(String),
 }
 
 impl Identity {
@@ -47,6 +50,7 @@ impl Identity {
             Self::Anonymous => "",
             Self::Token(caller) => &caller.subject_id,
             Self::Key(key) => &key.service_account_id,
+            Self::TemporaryKey(subject_id) => subject_id,
         }
     }
 }
@@ -64,6 +68,12 @@ pub(crate) struct Call {
     path: BTreeMap<&'static str, String>,
     /// Query parameters, or fields of the body: no call has both.
     fields: BTreeMap<String, String>,
+    /// The path as sent.
+    pub(crate) target: String,
+    /// The headers, where the body is any bytes.
+    headers: HeaderMap,
+    /// The body, where it is any bytes.
+    pub(crate) body: Bytes,
 }
 
 impl Call {
@@ -86,6 +96,11 @@ impl Call {
     /// The subject of the token, or the owner of the static key, that the call came with.
     pub(crate) fn subject_id(&self) -> &str {
         self.identity.subject_id()
+    }
+
+    /// A header of a call whose body is any bytes; empty where it is absent.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// A part of the path.
@@ -139,8 +154,8 @@ pub(crate) fn respond(state: &mut State, arrival: &Arrival) -> Result<Reply, Sta
 
 /// Words a refusal as the service does that was asked.
 pub(crate) fn refuse(state: &State, head: &Parts, status: Status, request_id: &str) -> Reply {
-    let path = head.uri.path();
-    let route = route::table().find(|route| route::same_path(route.path, path));
+    let same_verb = routes(head).find(|route| route.verb == head.method.as_str());
+    let route = same_verb.or_else(|| routes(head).next());
     match route.map_or(Dialect::Status, |route| route.dialect) {
         Dialect::OAuth if state.settings.federation_status_errors => Dialect::Status.reply(status, request_id),
         dialect => dialect.reply(status, request_id),
@@ -149,8 +164,7 @@ pub(crate) fn refuse(state: &State, head: &Parts, status: Status, request_id: &s
 
 fn find(head: &Parts, tls: bool) -> Result<&'static Route, Status> {
     let path = head.uri.path();
-    let here = route::table().filter(|route| route::same_path(route.path, path));
-    let here: Vec<&Route> = here.filter(|route| !(tls && route.plain_http)).collect();
+    let here: Vec<&Route> = routes(head).filter(|route| !(tls && route.plain_http)).collect();
     if here.is_empty() {
         return Err(Status::new(NOT_FOUND, format!("there is no {path}")));
     }
@@ -162,6 +176,14 @@ fn find(head: &Parts, tls: bool) -> Result<&'static Route, Status> {
         status.headers.push((ALLOW.to_string(), verbs.join(", ")));
         status
     })
+}
+
+/// The routes of the path of a request. In the cloud the host tells a request to Object Storage; here it is the way in
+/// which the request shows who asks.
+fn routes(head: &Parts) -> impl Iterator<Item = &'static Route> {
+    let path = head.uri.path();
+    let storage = storage::is_asked(&head.headers);
+    route::table().filter(move |route| (storage || !route.storage) && route::same_path(route.path, path))
 }
 
 fn authenticate(state: &State, route: &Route, arrival: &Arrival) -> Result<Identity, Status> {
@@ -219,20 +241,25 @@ fn read(route: &Route, arrival: &Arrival, identity: Identity) -> Result<Call, St
         Body::Nothing if !body.is_empty() || head.headers.contains_key("transfer-encoding") => {
             violations.add("body", "this call has no body");
         }
-        Body::Nothing => {}
+        Body::Nothing | Body::Bytes => {}
     }
     violations.check()?;
 
     let page = ["pageSize", "pageToken"];
     let filters: Vec<_> = fields.iter().filter(|(name, _)| !page.contains(&name.as_str())).collect();
     let listing = format!("{} {} {filters:?}", head.uri.path(), identity.subject_id());
-    Ok(Call { now, idempotency_key, listing, address: arrival.address.to_owned(), identity, path, fields })
+    let (headers, body) = match route.body {
+        Body::Bytes => (head.headers.clone(), body.clone()),
+        _ => (HeaderMap::new(), Bytes::new()),
+    };
+    let (address, target) = (arrival.address.to_owned(), head.uri.path().to_owned());
+    Ok(Call { now, idempotency_key, listing, address, identity, path, fields, target, headers, body })
 }
 
 fn read_path(route: &Route, path: &str, violations: &mut Violations) -> BTreeMap<&'static str, String> {
     let mut parts = BTreeMap::new();
     for (template, segment) in route.path.split('/').zip(path.split('/')) {
-        let Some((name, verb)) = route::placeholder(template) else {
+        let Some((name, verb)) = route::placeholder(template).filter(|(name, _)| !name.ends_with('*')) else {
             continue;
         };
         let decoded =
@@ -264,7 +291,7 @@ fn check_content_type(route: &Route, headers: &HeaderMap, violations: &mut Viola
     let (media, parameter) = value.split_once(';').unwrap_or((value, ""));
     let expected = match route.body {
         Body::Form(_) => FORM,
-        Body::Json(_) | Body::Nothing => "application/json",
+        Body::Json(_) | Body::Nothing | Body::Bytes => "application/json",
     };
     let right = media.trim().eq_ignore_ascii_case(expected)
         && ["", "charset=utf-8"].contains(&parameter.trim().to_ascii_lowercase().as_str());

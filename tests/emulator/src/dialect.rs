@@ -16,6 +16,8 @@ pub(crate) enum Dialect {
     OAuth,
     /// `ErrorResponse` as XML. Source: AWS Security Token Service API reference, common errors.
     Aws,
+    /// `Error` as XML. Source: Object Storage docs, S3 API reference, response codes.
+    S3,
     /// The message as plain text.
     Plain,
 }
@@ -33,7 +35,12 @@ impl Dialect {
                 let kind = if status.http < 500 { "Sender" } else { "Receiver" };
                 let code = status.name.as_deref().unwrap_or(aws_name(status.code));
                 let error = [text("Type", kind), text("Code", code), text("Message", &status.message)];
-                xml::reply("ErrorResponse", &[element("Error", &error), text("RequestId", request_id)])
+                xml::reply("ErrorResponse", xml::STS, &[element("Error", &error), text("RequestId", request_id)])
+            }
+            Self::S3 => {
+                let code = status.name.as_deref().unwrap_or(s3_name(status.code));
+                let error = [text("Code", code), text("Message", &status.message), text("RequestId", request_id)];
+                Reply::new(http, "application/xml", element("Error", &error))
             }
             Self::Plain => Reply::new(http, "text/plain", status.message),
         };
@@ -65,5 +72,17 @@ fn aws_name(code: u32) -> &'static str {
         14 => "ServiceUnavailable",
         16 => "InvalidClientTokenId",
         _ => "InternalFailure",
+    }
+}
+
+/// Source: Object Storage docs, S3 API reference, response codes.
+fn s3_name(code: u32) -> &'static str {
+    match code {
+        3 => "InvalidRequest",
+        7 => "AccessDenied",
+        8 => "SlowDown",
+        12 => "MethodNotAllowed",
+        14 => "ServiceUnavailable",
+        _ => "InternalError",
     }
 }

@@ -239,7 +239,7 @@ impl Pattern {
         // A misspelt pattern would never match and only be noticed as an unused fault.
         let known = text.split_once(' ').is_some_and(|(verb, path)| {
             let like = |route: &Route| route::same_path(route.path, path) || route::same_path(path, route.path);
-            route::table().any(|route| route.verb == verb && like(route))
+            route::table().any(|route| !route.storage && route.verb == verb && like(route))
         });
         assert!(known || text == "*", "no route is like `{text}`");
         Self { text: text.to_owned() }

@@ -33,13 +33,15 @@ pub(crate) enum Body {
     Json(&'static [Field]),
     /// A form with these fields.
     Form(&'static [Field]),
+    /// Any bytes.
+    Bytes,
 }
 
 /// One call of one service.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Route {
     pub(crate) verb: &'static str,
-    /// The path; `{name}` stands for an ID.
+    /// The path; `{name}` stands for an ID, and `{name*}` at the end for the rest of the path.
     pub(crate) path: &'static str,
     pub(crate) handler: Handler,
     pub(crate) access: Access,
@@ -51,6 +53,8 @@ pub(crate) struct Route {
     pub(crate) dialect: Dialect,
     /// Whether the call works over plain HTTP only.
     pub(crate) plain_http: bool,
+    /// Whether only a request to Object Storage gets here: its paths have names of the user's choice.
+    pub(crate) storage: bool,
 }
 
 impl Route {
@@ -70,7 +74,7 @@ impl Route {
         Self::new("DELETE", path, handler)
     }
 
-    const fn new(verb: &'static str, path: &'static str, handler: Handler) -> Self {
+    pub(crate) const fn new(verb: &'static str, path: &'static str, handler: Handler) -> Self {
         Self {
             verb,
             path,
@@ -81,6 +85,7 @@ impl Route {
             mislabelled_json: false,
             dialect: Dialect::Status,
             plain_http: false,
+            storage: false,
         }
     }
 
@@ -119,6 +124,16 @@ impl Route {
         self
     }
 
+    pub(crate) const fn bytes(mut self) -> Self {
+        self.body = Body::Bytes;
+        self
+    }
+
+    pub(crate) const fn storage(mut self) -> Self {
+        self.storage = true;
+        self
+    }
+
     pub(crate) const fn mislabelled_json(mut self) -> Self {
         self.mislabelled_json = true;
         self
@@ -137,6 +152,7 @@ pub(crate) fn same_path(template: &str, path: &str) -> bool {
     loop {
         match (left.next(), right.next()) {
             (None, None) => return true,
+            (Some(rest), Some(b)) if rest.ends_with("*}") => return !b.is_empty(),
             (Some(a), Some(b))
                 if a == b || placeholder(a).is_some_and(|(_, verb)| b.len() > verb.len() && b.ends_with(verb)) => {}
             _ => return false,
@@ -160,5 +176,9 @@ mod tests {
         assert!(!same_path("/a/{id}", "/a/"));
         assert!(!same_path("/a/{id}", "/a/b/c"));
         assert!(!same_path("/a", "/a/b"));
+        assert!(same_path("/{a}/{rest*}", "/a/b"));
+        assert!(same_path("/{a}/{rest*}", "/a/b/c/"));
+        assert!(!same_path("/{a}/{rest*}", "/a/"));
+        assert!(!same_path("/{a}/{rest*}", "/a"));
     }
 }

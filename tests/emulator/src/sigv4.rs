@@ -14,6 +14,11 @@ use crate::status::{INVALID_ARGUMENT, PERMISSION_DENIED, Status};
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// How far the clock of a request may be off.
 const SKEW: TimeDelta = TimeDelta::minutes(15);
+/// What S3 takes for the hash of a body that is not signed.
+const UNSIGNED: [&str; 2] = ["UNSIGNED-PAYLOAD", CHUNKED];
+/// The same, of a body in chunks with checksums after them. Source: Amazon S3 documentation, signature calculations
+/// with trailing checksums.
+pub(crate) const CHUNKED: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 /// All that stays as it is: letters, digits, `-`, `.`, `_` and `~`.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -78,8 +83,12 @@ impl<'a> Signed<'a> {
             return Err(mismatch("Date in Credential scope does not match YYYYMMDD from X-Amz-Date"));
         }
         self.check_headers(&head.headers)?;
-        let payload = hex(digest(&SHA256, body).as_ref());
-        if single(&head.headers, "x-amz-content-sha256")?.is_some_and(|announced| announced != payload) {
+        let mut payload = hex(digest(&SHA256, body).as_ref());
+        let announced = single(&head.headers, "x-amz-content-sha256")?;
+        if let Some(unsigned) = announced.filter(|text| self.service == "s3" && UNSIGNED.contains(text)) {
+            unsigned.clone_into(&mut payload);
+        }
+        if announced.is_some_and(|announced| announced != payload) {
             let text = "The provided x-amz-content-sha256 header does not match what was computed";
             return Err(Status::new(INVALID_ARGUMENT, text).named("XAmzContentSHA256Mismatch"));
         }
@@ -113,6 +122,8 @@ impl<'a> Signed<'a> {
     }
 
     fn canonical_request(&self, head: &Parts, payload: &str) -> Result<String, Status> {
+        // Only S3 takes the path as it was sent. Source: AWS documentation, "Create a signed AWS API request".
+        let encode = if self.service == "s3" { recode } else { encode };
         let path: Vec<String> = head.uri.path().split('/').map(encode).collect();
         let pairs = head.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         let mut query: Vec<(String, String)> = pairs
@@ -170,7 +181,7 @@ fn recode(text: &str) -> String {
     encode(&percent_decode_str(text).decode_utf8_lossy())
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect()
 }

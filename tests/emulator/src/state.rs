@@ -19,6 +19,7 @@ use crate::services::lockbox::{LockboxSecret, LockboxVersion};
 use crate::services::metadata::Machine;
 use crate::services::operation;
 use crate::services::resource_manager::{Cloud, Folder};
+use crate::services::storage::Storage;
 use crate::services::sts::StsKey;
 use crate::shape;
 use crate::status::{PERMISSION_DENIED, Status};
@@ -306,6 +307,7 @@ pub(crate) struct State {
     pub(crate) list_lag: (usize, u64),
     /// How many requests to the storage still find their key unknown.
     pub(crate) storage_lag: AtomicUsize,
+    pub(crate) storage: Storage,
     /// Whether impersonation is refused for all service accounts, whatever rights there are.
     pub(crate) impersonation_denied: bool,
     extra_fields: HashMap<Message, Map<String, Value>>,
@@ -347,6 +349,7 @@ impl State {
             browser: Browser::default(),
             list_lag: (0, 0),
             storage_lag: AtomicUsize::new(0),
+            storage: Storage::default(),
             impersonation_denied: false,
             extra_fields: HashMap::new(),
             rights: [ADMIN_ID, USER_ID].map(|id| (id.to_owned(), Rights::Everything)).into(),

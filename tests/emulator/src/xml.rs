@@ -4,13 +4,15 @@ use hyper::StatusCode;
 
 use crate::reply::Reply;
 
-/// Source: AWS Security Token Service API reference, `AssumeRole`, sample response.
-const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+/// The namespace of STS. Source: AWS Security Token Service API reference, `AssumeRole`, sample response.
+pub(crate) const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+/// The namespace of S3. Source: Object Storage docs, S3 API reference, `listBuckets`.
+pub(crate) const S3: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// A whole document whose root has the namespace.
-pub(crate) fn reply(root: &str, content: &[String]) -> Reply {
+pub(crate) fn reply(root: &str, namespace: &str, content: &[String]) -> Reply {
     let content = content.concat();
-    Reply::new(StatusCode::OK, "text/xml", format!("<{root} xmlns=\"{NAMESPACE}\">{content}</{root}>"))
+    Reply::new(StatusCode::OK, "text/xml", format!("<{root} xmlns=\"{namespace}\">{content}</{root}>"))
 }
 
 /// An element that holds others.

@@ -62,9 +62,9 @@ pub fn name(path: &[String]) -> String {
     path.join(".")
 }
 
-/// The heading of a column.
-pub fn header(path: &[String]) -> String {
-    name(path).replace('_', " ").to_uppercase()
+/// The heading of a column. The response can choose it, too, so it is escaped as the cells are.
+pub fn header(path: &[String], terminal: bool) -> Cow<'static, str> {
+    escape_cell(name(path).replace('_', " ").to_uppercase().into(), terminal)
 }
 
 /// The value in the column of this path.

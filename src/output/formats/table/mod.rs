@@ -26,7 +26,7 @@ pub fn rows(message: &Message, documents: &mut [Node<'_>], options: &TableOption
     if let Some(screen) = screen {
         return screen.table(&paths, documents, options.columns.is_some());
     }
-    let headers: Vec<_> = paths.iter().map(|path| escape_cell(header(path).into(), false)).collect();
+    let headers: Vec<_> = paths.iter().map(|path| header(path, false)).collect();
     let rows = documents.iter().map(|document| paths.iter().map(|path| cell(document, path)).collect::<Vec<_>>());
     ruled::draw(&headers, &rows.collect::<Vec<_>>())
 }
@@ -41,7 +41,7 @@ pub fn card(message: &Message, document: &Node<'_>, screen: Option<&Screen>) -> 
     if let Some(screen) = screen {
         return screen.card(&paths, document);
     }
-    let rows = paths.iter().map(|path| [escape_cell(header(path).into(), false), cell(document, path)]);
+    let rows = paths.iter().map(|path| [header(path, false), cell(document, path)]);
     ruled::draw_card(&rows.collect::<Vec<_>>())
 }
 

@@ -70,12 +70,12 @@ impl Screen {
     pub fn card(&self, paths: &[Path], document: &Node<'_>) -> String {
         let rows = paths.iter().filter_map(|path| {
             let value = fields::value(document, path)?;
-            Some((fields::header(path), self.card_text(path, value)))
+            Some((path, fields::header(path, true), self.card_text(path, value)))
         });
         let rows: Vec<_> = rows.collect();
-        let indent = rows.iter().map(|(header, _)| header.width()).max().unwrap_or_default() + SPACE.len();
+        let indent = rows.iter().map(|(_, header, _)| header.width()).max().unwrap_or_default() + SPACE.len();
         let mut card = String::new();
-        for ((header, text), path) in rows.iter().zip(paths) {
+        for (path, header, text) in &rows {
             let space = " ".repeat(indent - header.width());
             let style = state_style(&fields::name(path), text);
             let lines = wrap::words(text, self.width.saturating_sub(indent));
@@ -90,7 +90,7 @@ impl Screen {
 
     fn column(&self, path: &Path, documents: &[Node<'_>]) -> Column {
         let is_time = is_time(path);
-        let mut header = fields::header(path);
+        let mut header = fields::header(path, true).into_owned();
         if is_time {
             header.truncate(header.len() - " AT".len());
         }
@@ -104,7 +104,8 @@ impl Screen {
             })
             .collect();
         let width = cells.iter().map(|cell| cell.width()).chain([header.width()]).max().unwrap_or_default();
-        Column { name: fields::name(path), header, cells, width }
+        let name = escape_cell(fields::name(path).into(), true).into_owned();
+        Column { name, header, cells, width }
     }
 
     fn card_text(&self, path: &Path, value: &Node<'_>) -> String {
@@ -270,6 +271,16 @@ mod tests {
                 "created_at": "2024-11-15T00:00:00Z", "key_id": "YCAJE00000000000000000002",
                 "last_used_at": "2025-12-31T19:00:00Z"}),
         ]
+    }
+
+    #[test]
+    fn names_of_fields_are_escaped_as_values_are() {
+        let row = json!({"a\u{2028}b\u{1b}": "x", "c\u{202e}d": "y"});
+        let names = ["a\u{2028}b\u{1b}", "c\u{202e}d"];
+        assert_eq!(table(80, &names, &[row.clone()]), "A\\u2028B\\u001b  C\\u202eD\nx               y\n");
+        let card = screen(80, false).card(&paths(&names), &Node::from(&row));
+        assert_eq!(card, "A\\u2028B\\u001b  x\nC\\u202eD        y\n");
+        assert!(table(20, &names, &[row]).contains("too narrow: c\\u202ed"));
     }
 
     #[test]

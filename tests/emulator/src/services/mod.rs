@@ -14,13 +14,15 @@ pub(crate) mod metadata;
 pub(crate) mod operation;
 pub(crate) mod resource_manager;
 mod service_account;
-mod storage;
+pub(crate) mod storage;
 pub(crate) mod sts;
 mod temporary_access_key;
 mod userinfo;
 
 /// All routes of all services.
 pub(crate) const ROUTES: &[&[Route]] = &[
+    // A bucket may be called as another service's path is.
+    storage::ROUTES,
     access_key::ROUTES,
     temporary_access_key::ROUTES,
     iam_token::ROUTES,
@@ -33,7 +35,6 @@ pub(crate) const ROUTES: &[&[Route]] = &[
     userinfo::ROUTES,
     github::ROUTES,
     sts::ROUTES,
-    storage::ROUTES,
     lockbox::ROUTES,
     browser::ROUTES,
 ];

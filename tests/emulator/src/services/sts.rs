@@ -152,6 +152,7 @@ fn assume_role(state: &mut State, call: &Call) -> Result<Reply, Status> {
     ];
     let mut reply = xml::reply(
         "AssumeRoleResponse",
+        xml::STS,
         &[element("AssumeRoleResult", &result), element("ResponseMetadata", &[text("RequestId", &request_id)])],
     );
     reply.headers.push(("x-request-id".to_owned(), request_id));

@@ -154,7 +154,7 @@ fn read(stream: &mut TcpStream) -> io::Result<Response> {
                 break;
             }
         }
-    } else {
+    } else if status != 204 {
         response.body = vec![0; response.header("content-length").unwrap().parse().unwrap()];
         reader.read_exact(&mut response.body)?;
     }

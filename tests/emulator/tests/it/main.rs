@@ -18,6 +18,7 @@ mod metadata;
 mod programs;
 mod requests;
 mod resource_manager;
+mod storage;
 mod sts;
 mod tls;
 mod tokens;
