@@ -9,6 +9,7 @@ use crate::commands::{Outcome, usage};
 use crate::config::settings::{self, Color, ErrorFormat, GlobalFlags};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::log;
 use crate::secret::Masks;
 use crate::text::escape;
 
@@ -84,7 +85,7 @@ impl Console {
     }
 
     fn styled(&self, text: &str) -> String {
-        let text = self.shown(text);
+        let text = log::fit(self.shown(text));
         if !self.color_errors {
             return text;
         }

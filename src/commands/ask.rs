@@ -9,6 +9,7 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use secrecy::SecretString;
 
 use crate::error::{Error, Kind, Result};
+use crate::log;
 use crate::process;
 use crate::text::{escape, quote};
 
@@ -24,7 +25,7 @@ pub async fn line(question: &str) -> Result<String> {
     };
     match process::on_thread(read_line).await {
         Ok(Ok(Some(line))) => Ok(line),
-        Ok(Ok(None)) => Err(no_answer("the input has ended")),
+        Ok(Ok(None)) => Err(input_has_ended()),
         Ok(Err(error)) | Err(error) => Err(no_answer(&error.to_string())),
     }
 }
@@ -49,6 +50,7 @@ pub async fn secret(question: &str) -> Result<SecretString> {
     match process::on_thread(move || rpassword::prompt_password(prompt)).await {
         Ok(Ok(text)) => Ok(text.trim().into()),
         Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => Err(Error::interrupted(Kind::Interrupted)),
+        Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => Err(input_has_ended()),
         Ok(Err(error)) | Err(error) => Err(no_answer(&error.to_string())),
     }
 }
@@ -93,7 +95,7 @@ impl Choice {
 
 /// Shows a line.
 pub fn say(text: &str) {
-    write_stderr(&format!("{}\n", escape::single_line(text)));
+    write_stderr(&log::fit(format!("{}\n", escape::single_line(text))));
 }
 
 fn write_stderr(text: &str) {
@@ -139,6 +141,12 @@ impl HiddenInput {
     fn begin() -> Self {
         Self
     }
+}
+
+/// Ctrl-D does not end the line of the question, so this does.
+fn input_has_ended() -> Error {
+    write_stderr("\n");
+    no_answer("the input has ended")
 }
 
 fn no_answer(reason: &str) -> Error {

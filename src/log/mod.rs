@@ -7,10 +7,13 @@ mod progress;
 
 use std::path::Path;
 
-pub use self::progress::{Progress, Style, Waiting};
+pub use self::progress::{Progress, Style, Waiting, fit};
 use crate::private_file;
 use crate::secret::Masks;
 use crate::text::{escape, quote};
+
+/// The label of the lines about the traffic.
+const DEBUG: &str = "DEBUG";
 
 /// How much of the traffic is logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,14 +46,14 @@ impl Log {
     /// Logs a line about a request.
     pub fn request(&self, line: impl FnOnce() -> String) {
         if self.level >= Level::Requests {
-            self.write("DEBUG", &line());
+            self.write(DEBUG, &line());
         }
     }
 
     /// Logs a line about headers or a body.
     pub fn body(&self, line: impl FnOnce() -> String) {
         if self.level >= Level::Bodies {
-            self.write("DEBUG", &line());
+            self.write(DEBUG, &line());
         }
     }
 
@@ -102,8 +105,10 @@ impl Log {
         let text = self.shown(text);
         self.progress.write(|stderr| {
             for line in text.lines() {
+                let line = format!("{label}: {line}");
+                let line = if label == DEBUG { line } else { fit(line) };
                 // Nothing can be done when standard error is closed, and the result does not depend on it.
-                let _ = writeln!(stderr, "{label}: {line}");
+                let _ = writeln!(stderr, "{line}");
             }
         });
     }

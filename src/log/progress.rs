@@ -91,10 +91,8 @@ impl Line {
     /// Draws what is waited for, cut to the width of the terminal.
     fn draw(&mut self) {
         let Some((_, text)) = self.waits.last() else { return };
-        let terminal = Term::stderr();
-        let width = usize::from(terminal.size().1);
         // Nothing can be done when standard error is closed, and the result does not depend on it.
-        let _ = terminal.write_str(&wrap::cut(text, width.saturating_sub(1)));
+        let _ = Term::stderr().write_str(&wrap::cut(text, width().saturating_sub(1)));
         self.is_drawn = true;
     }
 
@@ -104,6 +102,16 @@ impl Line {
             let _ = Term::stderr().clear_line();
         }
     }
+}
+
+/// The width of the terminal at standard error, or that of a terminal that does not tell.
+fn width() -> usize {
+    usize::from(Term::stderr().size().1)
+}
+
+/// The text for standard error: on a terminal its lines are broken between words.
+pub fn fit(text: String) -> String {
+    if Term::stderr().is_term() { wrap::lines(&text, width()) } else { text }
 }
 
 impl Waiting {

@@ -20,6 +20,44 @@ pub fn words(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The text with its lines broken at spaces where they are wider than `width` columns; indented lines stay. A command to
+/// type stays on one line, from the name of its program to a punctuation mark or the end of the line: a terminal breaks it
+/// where it is too long, and it can still be copied.
+pub fn lines(text: &str, width: usize) -> String {
+    let fits = |line: &str| line.starts_with(' ') || line.width() <= width;
+    let whole = text.split('\n').map(|line| if fits(line) { line.to_owned() } else { broken(line, width) });
+    whole.collect::<Vec<_>>().join("\n")
+}
+
+fn broken(line: &str, width: usize) -> String {
+    let mut broken = String::new();
+    let mut column = None;
+    let mut words = line.split(' ').peekable();
+    while let Some(word) = words.next() {
+        let mut part = word.to_owned();
+        if matches!(word.trim_start_matches(['\'', '(', '"']), "yc-rs" | "yc") {
+            while let Some(next) = words.next_if(|_| !part.ends_with([';', ',', ')', ':'])) {
+                part.push(' ');
+                part.push_str(next);
+            }
+        }
+        let start = match column {
+            None => 0,
+            Some(column) if column + 1 + part.width() <= width => {
+                broken.push(' ');
+                column + 1
+            }
+            Some(_) => {
+                broken.push('\n');
+                0
+            }
+        };
+        broken.push_str(&part);
+        column = Some(start + part.width());
+    }
+    broken
+}
+
 /// The text in `width` columns, with `…` at its end where it is longer.
 pub fn cut(text: &str, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
@@ -36,4 +74,32 @@ pub fn cut(text: &str, width: usize) -> Cow<'_, str> {
         })
         .collect();
     format!("{}…", kept.trim_end()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words_and_commands_stay_whole() {
+        let table = [
+            ("ERROR: one two three\n", "ERROR: one\ntwo three\n"),
+            ("  an indented line stays\nab", "  an indented line stays\nab"),
+            ("type: yc-rs config set a b; or wait", "type:\nyc-rs config set a b;\nor wait"),
+            ("ab  cd 0123456789012 e", "ab  cd\n0123456789012\ne"),
+            ("", ""),
+        ];
+        for (text, expected) in table {
+            assert_eq!(lines(text, 11), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn breaking_changes_nothing_but_spaces_to_line_breaks(text in "[a-z ;\n]{0,200}", width in 0_usize..90) {
+            prop_assert_eq!(lines(&text, width).replace('\n', " "), text.replace('\n', " "));
+        }
+    }
 }

@@ -409,7 +409,10 @@ mod unix {
     /// Everything shown on a terminal while a command line runs.
     fn at_terminal(user: &User, line: &str) -> String {
         let mut script = user.program("script");
-        script.args(["-qec", &format!("yc-rs {line}"), "/dev/null"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        script
+            .args(["-qec", &format!("stty rows 24 cols 400 </dev/tty; yc-rs {line}"), "/dev/null"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         Ran::of(script.spawn().unwrap()).ok().replace('\r', "")
     }
 

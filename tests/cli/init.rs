@@ -151,6 +151,9 @@ impl Conversation {
         // On Linux the end of a terminal shows as an error.
         let _ = self.screen.read_to_end(&mut rest);
         self.shown.push_str(&String::from_utf8_lossy(&rest));
+        let is_whole = |line: &str| !line.contains(' ') || line.starts_with("yc-rs ");
+        let wide = self.shown.lines().find(|line| line.trim_end().chars().count() > 80 && !is_whole(line));
+        assert_eq!(wide, None, "{}", self.shown);
         (self.child.wait().unwrap().code().unwrap(), self.shown.replace('\r', ""))
     }
 }
@@ -397,7 +400,7 @@ fn the_end_says_where_the_profile_is_what_comes_before_it_and_what_is_next() {
          yc-rs iam access-key issue-ephemeral --duration 1h\n",
         user.config_dir().join("config.toml").display()
     );
-    assert_eq!(shown, expected);
+    assert_eq!(shown.replace('\n', " "), expected.replace('\n', " "));
 }
 
 #[test]

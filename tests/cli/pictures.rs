@@ -218,7 +218,7 @@ fn a_rotation() {
     let directory = user.home().join("keys");
     std::fs::create_dir(&directory).unwrap();
     let file = directory.join("backup.json");
-    let text = shown(&user, &format!("iam access-key rotate {} --output {} --yes", old[0].0, file.display()));
+    let text = shown_in(120, &user, &format!("iam access-key rotate {} --output {} --yes", old[0].0, file.display()));
     let new = user.cloud.access_keys().remove(0);
     let created = new.created_at.format("%Y-%m-%d").to_string();
     let mut values = old.to_vec();

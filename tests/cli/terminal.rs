@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use yc_emulator::{ADMIN_ID, Emulator, FOLDER_ID, Fault};
 
 use crate::route::{GET, LIST};
@@ -42,9 +43,17 @@ fn read_all(mut screen: File) -> String {
     String::from_utf8(bytes).unwrap().replace("\r\n", "\n")
 }
 
-/// Runs the program with one stream on a terminal and the other in a pipe.
+/// Runs the program with one stream on a terminal and the other in a pipe. What goes to standard error has room for every
+/// note on one line.
 pub fn at_terminal(stream: Stream, user: &User, args: &[&str]) -> Ran {
+    at_terminal_of(if stream == Err { 400 } else { 80 }, stream, user, args)
+}
+
+/// As [`at_terminal`], with a terminal of this many columns.
+pub fn at_terminal_of(columns: u16, stream: Stream, user: &User, args: &[&str]) -> Ran {
     let (screen, program) = terminal();
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&screen, size).unwrap();
     let program = Stdio::from(program);
     let mut command = user.command(args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -63,11 +63,7 @@ pub(super) async fn credential(existing: &Profile, env: &Env) -> Result<Vec<(Key
         current.map(|key| (SignInMethod::Keep, format!("the current one: {key}"))).into_iter().collect();
     methods.extend([
         (SignInMethod::KeyFile, "the key file of a service account".to_owned()),
-        (
-            SignInMethod::Token,
-            "a token: IAM (expires after 12 hours at most) or OAuth (newly issued ones are not accepted since 2026-06-01)"
-                .to_owned(),
-        ),
+        (SignInMethod::Token, "a token: IAM (12 hours at most), or OAuth (if issued before 2026-06-01)".to_owned()),
         (SignInMethod::Metadata, "the service account of this virtual machine".to_owned()),
         (SignInMethod::Command, "a command that prints a token".to_owned()),
         (SignInMethod::WorkloadIdentity, "workload identity federation".to_owned()),

@@ -277,7 +277,7 @@ mod tests {
     fn names_of_fields_are_escaped_as_values_are() {
         let row = json!({"a\u{2028}b\u{1b}": "x", "c\u{202e}d": "y"});
         let names = ["a\u{2028}b\u{1b}", "c\u{202e}d"];
-        assert_eq!(table(80, &names, &[row.clone()]), "A\\u2028B\\u001b  C\\u202eD\nx               y\n");
+        assert_eq!(table(80, &names, std::slice::from_ref(&row)), "A\\u2028B\\u001b  C\\u202eD\nx               y\n");
         let card = screen(80, false).card(&paths(&names), &Node::from(&row));
         assert_eq!(card, "A\\u2028B\\u001b  x\nC\\u202eD        y\n");
         assert!(table(20, &names, &[row]).contains("too narrow: c\\u202ed"));
