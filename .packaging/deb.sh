@@ -8,7 +8,9 @@ cd "$(dirname "$0")/.."
 program=$(realpath "$1") cargo_deb=$2
 target=$(realpath "${CARGO_TARGET_DIR:-target}")
 
-.packaging/pages.sh "$program" "$target/package"
+# Cargo.toml names the files of the package, which are not under CARGO_TARGET_DIR.
+mkdir -p target
+.packaging/pages.sh "$program" target/package
 package=$target/debian/yc-rs.deb
 "$cargo_deb" --no-build --no-strip --output "$package" --quiet
 root=$(mktemp -d)
