@@ -22,13 +22,21 @@ pub enum Stream {
 
 use Stream::{Err, Out};
 
-/// The two ends of a new pseudo-terminal: what a person looks at, and what a program writes to.
+/// The two ends of a new pseudo-terminal: what a person looks at, and what a program writes to. It has room for every note
+/// on one line.
 pub fn terminal() -> (File, File) {
+    terminal_of(400)
+}
+
+/// As [`terminal`], of this many columns.
+fn terminal_of(columns: u16) -> (File, File) {
     let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&screen).unwrap();
     unlockpt(&screen).unwrap();
     let path = ptsname(&screen, Vec::new()).unwrap();
     let program = rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&screen, size).unwrap();
     (screen.into(), program.into())
 }
 
@@ -51,9 +59,7 @@ pub fn at_terminal(stream: Stream, user: &User, args: &[&str]) -> Ran {
 
 /// As [`at_terminal`], with a terminal of this many columns.
 pub fn at_terminal_of(columns: u16, stream: Stream, user: &User, args: &[&str]) -> Ran {
-    let (screen, program) = terminal();
-    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    tcsetwinsize(&screen, size).unwrap();
+    let (screen, program) = terminal_of(columns);
     let program = Stdio::from(program);
     let mut command = user.command(args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
