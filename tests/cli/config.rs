@@ -287,6 +287,7 @@ mod unix {
 
     use super::*;
     use crate::programs::{leave_out, require_program};
+    use crate::terminal::WIDEN;
 
     fn mode(path: PathBuf) -> u32 {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -410,7 +411,7 @@ mod unix {
     fn at_terminal(user: &User, line: &str) -> String {
         let mut script = user.program("script");
         script
-            .args(["-qec", &format!("stty rows 24 cols 400 </dev/tty; yc-rs {line}"), "/dev/null"])
+            .args(["-qec", &format!("{WIDEN}; yc-rs {line}"), "/dev/null"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         Ran::of(script.spawn().unwrap()).ok().replace('\r', "")

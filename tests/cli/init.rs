@@ -11,6 +11,7 @@ use yc_emulator::ADMIN_ID;
 
 use crate::programs::require_program;
 use crate::support::User;
+use crate::terminal::line_broken_within_a_word;
 
 fn config_text(user: &User) -> String {
     std::fs::read_to_string(user.config_dir().join("config.toml")).unwrap_or_default()
@@ -151,9 +152,7 @@ impl Conversation {
         // On Linux the end of a terminal shows as an error.
         let _ = self.screen.read_to_end(&mut rest);
         self.shown.push_str(&String::from_utf8_lossy(&rest));
-        let is_whole = |line: &str| !line.contains(' ') || line.starts_with("yc-rs ");
-        let wide = self.shown.lines().find(|line| line.trim_end().chars().count() > 80 && !is_whole(line));
-        assert_eq!(wide, None, "{}", self.shown);
+        assert_eq!(line_broken_within_a_word(&self.shown), None, "{}", self.shown);
         (self.child.wait().unwrap().code().unwrap(), self.shown.replace('\r', ""))
     }
 }
@@ -395,12 +394,12 @@ fn the_end_says_where_the_profile_is_what_comes_before_it_and_what_is_next() {
     assert_eq!(code, 0, "{shown}");
     let expected = format!(
         "Profile 'default' created and activated\nnote: the profile is in {}\nnote: the key is stored in the profile; the key \
-         file is not needed any more\nnote: YC_FOLDER_ID is used instead of 'folder-id' in the profile; to use the profile, \
-         type: unset YC_FOLDER_ID\nnote: to check the set-up, type: yc-rs doctor\nnote: to issue a key for an hour, type: \
+         file is not needed any more\nnote: YC_FOLDER_ID is used instead of 'folder-id' in the profile; to use the\nprofile, \
+         type: unset YC_FOLDER_ID\nnote: to check the set-up, type: yc-rs doctor\nnote: to issue a key for an hour, type:\n\
          yc-rs iam access-key issue-ephemeral --duration 1h\n",
         user.config_dir().join("config.toml").display()
     );
-    assert_eq!(shown.replace('\n', " "), expected.replace('\n', " "));
+    assert_eq!(shown, expected);
 }
 
 #[test]

@@ -433,6 +433,7 @@ mod standard_error {
 mod on_a_terminal {
     use super::*;
     use crate::programs::require_program;
+    use crate::terminal::WIDEN;
 
     enum Stream {
         Output,
@@ -446,7 +447,7 @@ mod on_a_terminal {
             Stream::Output => "2>other",
             Stream::Error => ">other",
         };
-        let line = format!("stty rows 24 cols 400 </dev/tty; yc-rs {} {other} </dev/null", quoted.join(" "));
+        let line = format!("{WIDEN}; yc-rs {} {other} </dev/null", quoted.join(" "));
         let output = user.program("script").args(["-qec", &line, "/dev/null"]).output().unwrap();
         let shown = String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n");
         let other = std::fs::read_to_string(user.home().join("other")).unwrap();
@@ -476,11 +477,8 @@ mod on_a_terminal {
             ("iam access-key list --no-paginate --jq length", "there are more keys than the 2 shown"),
             ("iam service-account list --limit 1", "there are more service accounts than the 1 shown"),
         ] {
-            let output = user
-                .program("script")
-                .args(["-qec", &format!("stty rows 24 cols 400 </dev/tty; yc-rs {line}"), "/dev/null"])
-                .output()
-                .unwrap();
+            let output =
+                user.program("script").args(["-qec", &format!("{WIDEN}; yc-rs {line}"), "/dev/null"]).output().unwrap();
             let shown = String::from_utf8(output.stdout).unwrap();
             let end = format!("\nnote: {note}; raise --limit, or list all with --all\r\n");
             assert!(shown.ends_with(&end), "{line}: {shown}");

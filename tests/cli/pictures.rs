@@ -7,11 +7,10 @@ use std::path::Path;
 use std::process::Stdio;
 
 use chrono::{TimeDelta, Utc};
-use rustix::termios::{Winsize, tcsetwinsize};
 use yc_emulator::{ADMIN_ID, BACKUP_ID, Emulator};
 
 use crate::support::User;
-use crate::terminal::terminal;
+use crate::terminal::terminal_of;
 
 /// A user whose terminal shows colours.
 fn user() -> User {
@@ -31,9 +30,7 @@ fn shown(user: &User, line: &str) -> String {
 
 /// As [`shown`], on a terminal of this many columns.
 fn shown_in(columns: u16, user: &User, line: &str) -> String {
-    let (mut screen, program) = terminal();
-    let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    tcsetwinsize(&program, size).unwrap();
+    let (mut screen, program) = terminal_of(columns);
     let mut command = user.command(line.split_whitespace());
     command.stdin(Stdio::null()).stdout(program.try_clone().unwrap()).stderr(program);
     let mut child = command.spawn().unwrap();

@@ -29,7 +29,7 @@ pub fn terminal() -> (File, File) {
 }
 
 /// As [`terminal`], of this many columns.
-fn terminal_of(columns: u16) -> (File, File) {
+pub fn terminal_of(columns: u16) -> (File, File) {
     let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&screen).unwrap();
     unlockpt(&screen).unwrap();
@@ -38,6 +38,16 @@ fn terminal_of(columns: u16) -> (File, File) {
     let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&screen, size).unwrap();
     (screen.into(), program.into())
+}
+
+/// What a shell runs first to give its terminal room for every note on one line.
+pub const WIDEN: &str = "stty rows 24 cols 400 </dev/tty";
+
+/// A line that a terminal of 80 columns breaks where it should not: one word or one command may be wider, which has a line
+/// of its own so that it can be copied.
+pub fn line_broken_within_a_word(shown: &str) -> Option<&str> {
+    let is_whole = |line: &str| !line.contains(' ') || line.starts_with("yc-rs ") || line.starts_with("yc ");
+    shown.lines().find(|line| line.trim_end().chars().count() > 80 && !is_whole(line))
 }
 
 /// Everything written to the terminal until the last program has closed it.

@@ -68,8 +68,6 @@ pub(crate) struct Call {
     path: BTreeMap<&'static str, String>,
     /// Query parameters, or fields of the body: no call has both.
     fields: BTreeMap<String, String>,
-    /// The path as sent.
-    pub(crate) target: String,
     /// The headers, where the body is any bytes.
     headers: HeaderMap,
     /// The body, where it is any bytes.
@@ -252,18 +250,31 @@ fn read(route: &Route, arrival: &Arrival, identity: Identity) -> Result<Call, St
         Body::Bytes => (head.headers.clone(), body.clone()),
         _ => (HeaderMap::new(), Bytes::new()),
     };
-    let (address, target) = (arrival.address.to_owned(), head.uri.path().to_owned());
-    Ok(Call { now, idempotency_key, listing, address, identity, path, fields, target, headers, body })
+    Ok(Call {
+        now,
+        idempotency_key,
+        listing,
+        address: arrival.address.to_owned(),
+        identity,
+        path,
+        fields,
+        headers,
+        body,
+    })
 }
 
 fn read_path(route: &Route, path: &str, violations: &mut Violations) -> BTreeMap<&'static str, String> {
     let mut parts = BTreeMap::new();
-    for (template, segment) in route.path.split('/').zip(path.split('/')) {
-        let Some((name, verb)) = route::placeholder(template).filter(|(name, _)| !name.ends_with('*')) else {
+    for (position, (template, segment)) in route.path.split('/').zip(path.split('/')).enumerate() {
+        let Some((name, verb)) = route::placeholder(template) else {
             continue;
         };
-        let decoded =
-            percent_decode_str(segment.strip_suffix(verb).unwrap_or(segment)).decode_utf8_lossy().into_owned();
+        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        if let Some(name) = name.strip_suffix('*') {
+            parts.insert(name, decode(path.splitn(position + 1, '/').last().unwrap_or_default()));
+            break;
+        }
+        let decoded = decode(segment.strip_suffix(verb).unwrap_or(segment));
         if let Err(reason) = field::id(&decoded) {
             violations.add(name, reason);
         }

@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, Utc};
 use hyper::body::Bytes;
 use hyper::{HeaderMap, StatusCode};
-use percent_encoding::percent_decode_str;
 use ring::digest::{SHA256, digest};
 
 use crate::Emulator;
@@ -244,7 +243,7 @@ fn put_object(state: &mut State, call: &Call) -> Result<Reply, Status> {
     let object = Object { content, content_type, modified_at: call.now };
     let mut reply = empty(StatusCode::OK);
     reply.headers.push(("etag".to_owned(), object.etag()));
-    bucket(state, call)?.objects.insert(object_name(call), object);
+    bucket(state, call)?.objects.insert(call.path("object").to_owned(), object);
     Ok(reply)
 }
 
@@ -252,7 +251,7 @@ fn get_object(state: &mut State, call: &Call) -> Result<Reply, Status> {
     authorize(state, call)?;
     let object = bucket(state, call)?
         .objects
-        .get(&object_name(call))
+        .get(call.path("object"))
         .ok_or_else(|| Status::new(NOT_FOUND, "The specified key does not exist.").named("NoSuchKey"))?;
     let mut reply = Reply::new(StatusCode::OK, "binary/octet-stream", object.content.clone());
     reply.headers.push(("etag".to_owned(), object.etag()));
@@ -265,7 +264,7 @@ fn get_object(state: &mut State, call: &Call) -> Result<Reply, Status> {
 
 fn delete_object(state: &mut State, call: &Call) -> Result<Reply, Status> {
     authorize(state, call)?;
-    bucket(state, call)?.objects.remove(&object_name(call));
+    bucket(state, call)?.objects.remove(call.path("object"));
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
@@ -275,12 +274,6 @@ fn bucket<'a>(state: &'a mut State, call: &Call) -> Result<&'a mut Bucket, Statu
         .buckets
         .get_mut(call.path("bucket"))
         .ok_or_else(|| Status::new(NOT_FOUND, "The specified bucket does not exist.").named("NoSuchBucket"))
-}
-
-/// What follows the bucket in the path.
-fn object_name(call: &Call) -> String {
-    let name = call.target.splitn(3, '/').nth(2).unwrap_or_default();
-    percent_decode_str(name).decode_utf8_lossy().into_owned()
 }
 
 fn empty(status: StatusCode) -> Reply {
