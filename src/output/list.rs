@@ -241,6 +241,9 @@ impl ListPrinter {
             }
             Form::Yaml if self.count == 0 => self.text.extend_from_slice(yaml::EMPTY.as_bytes()),
             Form::Columns(table) => {
+                if let Some(screen) = self.render.screen().filter(|screen| table.width() > screen.width) {
+                    return (self.write)(screen.narrow(table).as_bytes());
+                }
                 let mut written = Written::Whole;
                 table.draw(|piece| -> Result<()> {
                     if written == Written::Whole {

@@ -42,6 +42,27 @@ fn a_table_on_a_terminal_has_ages_and_fits() {
 }
 
 #[test]
+fn a_text_table_that_is_wider_than_the_terminal_shows_the_columns_that_fit() {
+    let user = user();
+    let old = add_key(&user, "", 412);
+    let new = user.cloud.add_access_key(BACKUP_ID, "").id;
+    let audit = ["iam", "access-key", "audit", "--no-user-output"];
+    let shown = at_terminal(Stream::Out, &user, &audit).ok();
+    let lines: Vec<_> = shown.lines().collect();
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{shown}");
+    assert_eq!(lines[0], "SERVICE ACCOUNT  ID                    AGE   IDLE  FINDINGS               ACTION");
+    assert_eq!(lines[1], format!("admin            {old}  412d  412d  iam.unused-key, iam.…  delete"));
+    assert_eq!(lines[2], format!("backup           {new}  0d    0d                           keep"));
+    assert_eq!(lines[4], "not shown, since the terminal is too narrow: folder, key_id");
+    assert_eq!(lines[5], "choose columns with --format table --columns");
+    // What fits stays as it is elsewhere.
+    let list = ["iam", "access-key", "list"];
+    assert_eq!(at_terminal(Stream::Out, &user, &list).ok(), user.run_args(list).ok());
+    let piped = user.run_args(audit).ok();
+    assert_eq!(rows(&piped)[1].join(" "), "FOLDER SERVICE ACCOUNT ID KEY ID AGE IDLE FINDINGS ACTION");
+}
+
+#[test]
 fn a_table_in_a_pipe_has_full_times_and_every_column() {
     let user = user();
     let id = add_key(&user, "backup", 412);

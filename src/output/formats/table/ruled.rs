@@ -39,24 +39,32 @@ impl Columns {
         }
     }
 
+    /// The headings.
+    pub fn headers(&self) -> impl Iterator<Item = &'static str> {
+        self.selected.iter().map(|column| column.header)
+    }
+
+    /// The cells of each row.
+    pub fn rows(&self) -> impl Iterator<Item = Vec<&str>> {
+        let mut start = 0;
+        self.ends
+            .chunks(self.selected.len())
+            .map(move |row| row.iter().map(|end| &self.text[std::mem::replace(&mut start, *end)..*end]).collect())
+    }
+
+    /// The number of columns of a terminal that the table takes.
+    pub fn width(&self) -> usize {
+        rule(&self.widths).trim_end().len()
+    }
+
     /// Draws the table, and writes it in pieces.
     ///
     /// # Errors
     /// Those of `write`.
     pub fn draw<E>(&self, mut write: impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
         const PIECE: usize = 64 << 10;
-        let headers: Vec<_> = self.selected.iter().map(|column| column.header).collect();
-        let mut table = top(&self.widths, &headers);
-        let mut start = 0;
-        for row in self.ends.chunks(self.selected.len()) {
-            let cells: Vec<_> = row
-                .iter()
-                .map(|end| {
-                    let cell = &self.text[start..*end];
-                    start = *end;
-                    cell
-                })
-                .collect();
+        let mut table = top(&self.widths, &self.headers().collect::<Vec<_>>());
+        for cells in self.rows() {
             push_row(&mut table, &self.widths, &cells, |_| 0);
             if table.len() > PIECE {
                 write(&table)?;

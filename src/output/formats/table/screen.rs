@@ -1,12 +1,14 @@
 //! Tables for a person at a terminal: they fit its width, and show ages in the place of times.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use unicode_width::UnicodeWidthStr;
 
 use super::fields::{self, Path, escape_cell, scalar_text};
+use super::ruled;
 use crate::message::Node;
 use crate::text::wrap;
 
@@ -41,7 +43,7 @@ struct Column {
 
 impl Screen {
     /// A row for each document. Columns without a value are left out, and, where the terminal is too narrow, those that
-    /// can best be done without; the last line names the latter. `chosen` says that the user named the columns: all of
+    /// can best be done without; the last lines name the latter. `chosen` says that the user named the columns: all of
     /// them are shown then.
     pub fn table(&self, paths: &[Path], documents: &[Node<'_>], chosen: bool) -> String {
         let mut columns: Vec<_> = paths.iter().map(|path| self.column(path, documents)).collect();
@@ -49,19 +51,46 @@ impl Screen {
             columns.retain(|column| documents.is_empty() || column.cells.iter().any(|cell| !cell.is_empty()));
         }
         let left_out = fit(&mut columns, self.width, chosen);
+        self.draw(&columns, documents.len(), &left_out, "--columns")
+    }
+
+    /// The rows of a list in the format `text`, in the columns that fit.
+    pub fn narrow(&self, list: &ruled::Columns) -> String {
+        let mut columns: Vec<_> = list
+            .headers()
+            .map(|header| Column {
+                name: header.replace(' ', "_").to_lowercase(),
+                header: header.to_owned(),
+                cells: Vec::new(),
+                width: header.width(),
+            })
+            .collect();
+        let mut count = 0;
+        for row in list.rows() {
+            for (column, cell) in columns.iter_mut().zip(row) {
+                column.width = column.width.max(cell.width());
+                column.cells.push(cell.to_owned());
+            }
+            count += 1;
+        }
+        let left_out = fit(&mut columns, self.width, false);
+        self.draw(&columns, count, &left_out, "--format table --columns")
+    }
+
+    fn draw(&self, columns: &[Column], rows: usize, left_out: &[String], flags: &str) -> String {
         let mut table = String::new();
         let headers = columns.iter().map(|column| (column.header.as_str(), Some(BOLD)));
-        self.push_row(&mut table, &columns, headers);
-        for row in 0..documents.len() {
+        self.push_row(&mut table, columns, headers);
+        for row in 0..rows {
             let cells = columns.iter().map(|column| {
                 let cell = column.cells[row].as_str();
                 (cell, state_style(&column.name, cell))
             });
-            self.push_row(&mut table, &columns, cells);
+            self.push_row(&mut table, columns, cells);
         }
         if !left_out.is_empty() {
-            let _ = write!(table, "\nnot shown, since the terminal is too narrow: {}", left_out.join(", "));
-            table.push_str("\nchoose columns with --columns\n");
+            let note = format!("not shown, since the terminal is too narrow: {}", left_out.join(", "));
+            let _ = writeln!(table, "\n{}\nchoose columns with {flags}", wrap::lines(&note, self.width));
         }
         table
     }
@@ -78,9 +107,9 @@ impl Screen {
         for (path, header, text) in &rows {
             let space = " ".repeat(indent - header.width());
             let style = state_style(&fields::name(path), text);
-            let lines = wrap::words(text, self.width.saturating_sub(indent));
+            let lines = wrap::lines(text, self.width.saturating_sub(indent));
             let _ = write!(card, "{}{space}", self.styled(header, Some(BOLD)));
-            for (number, line) in lines.iter().enumerate() {
+            for (number, line) in lines.split('\n').enumerate() {
                 let before = if number == 0 { String::new() } else { " ".repeat(indent) };
                 let _ = writeln!(card, "{before}{}", self.styled(line, style));
             }
@@ -89,7 +118,7 @@ impl Screen {
     }
 
     fn column(&self, path: &Path, documents: &[Node<'_>]) -> Column {
-        let is_time = is_time(path);
+        let is_time = is_time(&fields::name(path));
         let mut header = fields::header(path, true).into_owned();
         if is_time {
             header.truncate(header.len() - " AT".len());
@@ -111,7 +140,7 @@ impl Screen {
     fn card_text(&self, path: &Path, value: &Node<'_>) -> String {
         let text = escape_cell(plain_text(value), true).into_owned();
         match DateTime::parse_from_rfc3339(&text) {
-            Ok(time) if is_time(path) => {
+            Ok(time) if is_time(&fields::name(path)) => {
                 let age = self.age(&text);
                 let shown = time.with_timezone(&Utc).format("%Y-%m-%d %H:%M:%S UTC");
                 if time > self.now { format!("{shown} ({age})") } else { format!("{shown} ({age} ago)") }
@@ -153,8 +182,13 @@ impl Screen {
     }
 }
 
-fn is_time(path: &Path) -> bool {
-    path.last().is_some_and(|name| name.ends_with("_at"))
+fn is_time(name: &str) -> bool {
+    name.ends_with("_at")
+}
+
+/// The last part of the name of a column: that of the field that has the value.
+fn last_name(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or_default()
 }
 
 /// A list as its items, and a message in a list as its first field: a finding as its rule.
@@ -177,8 +211,8 @@ fn largest_unit(age: TimeDelta) -> String {
     }
 }
 
-/// Makes the columns fit the width, and returns the names of those that had to go. Free text is cut first; then the
-/// columns go that say the same in every row, then free text, then those on the right. The first column stays.
+/// Makes the columns fit the width, and returns the names of those that had to go. Free text is cut first; then columns go
+/// in the order of [`Worth`], the widest first.
 fn fit(columns: &mut Vec<Column>, width: usize, chosen: bool) -> Vec<String> {
     let mut left_out = Vec::new();
     loop {
@@ -190,10 +224,10 @@ fn fit(columns: &mut Vec<Column>, width: usize, chosen: bool) -> Vec<String> {
             shrink(columns, excess);
             return left_out;
         }
-        let mut others = 1..columns.len();
-        let uniform = others.clone().find(|at| columns[*at].is_uniform());
-        let at = uniform.or_else(|| others.rfind(|at| columns[*at].is_free_text()));
-        left_out.push(columns.remove(at.unwrap_or(columns.len() - 1)).name);
+        let from_the_right = (0..columns.len()).rev();
+        let first = from_the_right.min_by_key(|at| (columns[*at].worth(), Reverse(columns[*at].width)));
+        let Some(at) = first else { return left_out };
+        left_out.push(columns.remove(at).name);
     }
 }
 
@@ -206,13 +240,36 @@ fn shrink(columns: &mut [Column], excess: usize) {
     }
 }
 
+/// What a column is worth, from the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    SameEverywhere,
+    FreeText,
+    Other,
+    Time,
+    State,
+    Name,
+}
+
+/// The columns that say in which state an object is.
+const STATES: [&str; 7] = ["action", "done", "findings", "outcome", "severity", "state", "status"];
+
 impl Column {
     fn is_free_text(&self) -> bool {
         self.cells.iter().any(|cell| cell.width() > LONGEST_ID || cell.contains([' ', '{', '[']))
     }
 
-    fn is_uniform(&self) -> bool {
-        self.cells.windows(2).all(|pair| pair[0] == pair[1])
+    /// What a person would miss without the column: nothing where every row has the same text, most where it says which
+    /// object a row is about and in which state that is.
+    fn worth(&self) -> Worth {
+        match last_name(&self.name) {
+            "id" | "check" => Worth::Name,
+            name if STATES.contains(&name) => Worth::State,
+            name if is_time(name) => Worth::Time,
+            _ if self.cells.len() > 1 && self.cells.windows(2).all(|pair| pair[0] == pair[1]) => Worth::SameEverywhere,
+            _ if self.is_free_text() => Worth::FreeText,
+            _ => Worth::Other,
+        }
     }
 
     fn least_width(&self) -> usize {
@@ -227,10 +284,9 @@ const YELLOW: &str = "33";
 
 /// The colour of a state or a finding.
 fn state_style(column: &str, cell: &str) -> Option<&'static str> {
-    let name = column.rsplit('.').next().unwrap_or_default();
-    match (name, cell) {
+    match (last_name(column), cell) {
         ("findings", cell) if !cell.is_empty() => Some(YELLOW),
-        ("status" | "state" | "outcome" | "action" | "severity" | "done", cell) => match cell {
+        (name, cell) if STATES.contains(&name) => match cell {
             "ok" | "ACTIVE" | "DONE" | "true" | "deleted" | "keep" => Some(GREEN),
             "warning" | "medium" | "rotate" | "skipped" | "would-delete" => Some(YELLOW),
             "failed" | "ERROR" | "high" | "delete" => Some(RED),
@@ -280,7 +336,7 @@ mod tests {
         assert_eq!(table(80, &names, std::slice::from_ref(&row)), "A\\u2028B\\u001b  C\\u202eD\nx               y\n");
         let card = screen(80, false).card(&paths(&names), &Node::from(&row));
         assert_eq!(card, "A\\u2028B\\u001b  x\nC\\u202eD        y\n");
-        assert!(table(20, &names, &[row]).contains("too narrow: c\\u202ed"));
+        assert!(table(20, &names, &[row]).contains("too\nnarrow: c\\u202ed"));
     }
 
     #[test]
@@ -304,6 +360,40 @@ not shown, since the terminal is too narrow: service_account_id
 choose columns with --columns
 ";
         assert_eq!(table(80, &KEY, &keys()), expected);
+    }
+
+    #[test]
+    fn findings_and_actions_stay_when_what_is_the_same_everywhere_and_other_ids_go() {
+        let names = ["folder_id", "service_account_id", "id", "key_id", "created_at", "findings", "action"];
+        let row = |number: u32, findings: Value, action: &str| {
+            json!({"folder_id": "b1gfolder00000000001", "service_account_id": format!("ajeserviceaccount{number:03}"),
+                "id": format!("ajeaccesskey0000000{number}"), "key_id": format!("YCAJE000000000000000000{number:02}"),
+                "created_at": "2025-12-29T00:00:00Z", "findings": findings, "action": action})
+        };
+        let rules = json!([{"rule": "iam.unused-key"}, {"rule": "iam.sa-key-rotation"}]);
+        let rows = [row(1, rules, "delete"), row(2, json!([]), "keep")];
+        let expected = "\
+SERVICE ACCOUNT ID    ID                    CREATED  FINDINGS         ACTION
+ajeserviceaccount001  ajeaccesskey00000001  3d       iam.unused-key…  delete
+ajeserviceaccount002  ajeaccesskey00000002  3d                        keep
+
+not shown, since the terminal is too narrow: folder_id, key_id
+choose columns with --columns
+";
+        assert_eq!(table(76, &names, &rows), expected);
+        let narrow = "\
+ID                    FINDINGS     ACTION
+ajeaccesskey00000001  iam.unused…  delete
+ajeaccesskey00000002               keep
+";
+        assert_eq!(table(41, &names, &rows).split_once("\n\n").unwrap().0.to_owned() + "\n", narrow);
+    }
+
+    #[test]
+    fn a_card_keeps_spaces_and_empty_values() {
+        let value = json!({"description": "a  b ", "note": "", "id": "i"});
+        let shown = screen(80, false).card(&paths(&["description", "note", "id"]), &Node::from(&value));
+        assert_eq!(shown, "DESCRIPTION  a  b \nNOTE         \nID           i\n");
     }
 
     #[test]
