@@ -17,9 +17,10 @@ use super::session::{Session, SessionFile};
 use super::token_endpoint::{self, Tokens};
 use crate::endpoints::Service;
 use crate::env::Env;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::http::Http;
 use crate::secret;
+use crate::status::Code;
 use crate::text::percent;
 
 /// The OAuth client of `yc`.
@@ -158,8 +159,8 @@ impl BrowserSession {
             ("client_id", session.client_id.clone()),
         ];
         let tokens = token_endpoint::request(fields, services.http, &auth).await;
-        let tokens = tokens.map_err(|error| match error.kind() {
-            Kind::Refused { .. } => ended(&format!("the session has ended: {error}")),
+        let tokens = tokens.map_err(|error| match error.code() {
+            Some(code) if refuses_the_session(code) => ended(&format!("the session has ended: {error}")),
             _ => error,
         })?;
         if let Some(newer) = tokens.refresh {
@@ -168,6 +169,11 @@ impl BrowserSession {
         }
         Ok(tokens.access)
     }
+}
+
+/// Whether a refusal is of the refresh token. Others pass: the service is overloaded, or has failed.
+fn refuses_the_session(code: Code) -> bool {
+    matches!(code, Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument | Code::NotFound)
 }
 
 /// The ID of the session in the table of a profile.

@@ -319,6 +319,22 @@ fn a_session_that_has_ended_says_how_to_begin_another() {
 }
 
 #[test]
+fn a_service_that_fails_for_a_moment_does_not_end_the_session() {
+    let user = user();
+    sign_in(&user, "");
+    expire(&user);
+    for (code, name) in [(8, "RESOURCE_EXHAUSTED"), (14, "UNAVAILABLE")] {
+        user.cloud.fault(TOKEN, Fault::status(code, "try later"));
+        let error = user.run("iam whoami --retry 0").failed(5);
+        assert!(error.contains(name) && !error.contains("the session has ended"), "{error}");
+    }
+    user.cloud.fault(TOKEN, Fault::status(14, "try later"));
+    let error = user.run("logout --retry 0").failed(5);
+    assert!(error.contains("the session could not be revoked on the server"), "{error}");
+    assert_eq!(user.cloud.refresh_tokens().len(), 1);
+}
+
+#[test]
 fn a_refresh_token_is_sent_to_its_own_service_alone() {
     let mut user = user();
     sign_in(&user, "");
