@@ -57,6 +57,15 @@ impl Service {
     pub fn variable(self) -> &'static str {
         SERVICES[position(self)].variable
     }
+
+    /// The key by which the profile sets the endpoint; `None` when it does not.
+    pub fn key_in(self, profile: &Profile) -> Option<String> {
+        let table = profile.table("endpoints").ok().flatten();
+        if table.is_some_and(|table| table.contains_key(self.name())) {
+            return Some(format!("endpoints.{}", self.name()));
+        }
+        (self == Self::Storage && profile.has("storage-endpoint")).then(|| "storage-endpoint".to_owned())
+    }
 }
 
 /// The configuration of a service.

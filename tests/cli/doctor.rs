@@ -346,6 +346,41 @@ fn variables_that_win_or_lose_are_told() {
 }
 
 #[test]
+fn each_variable_that_comes_before_a_key_of_the_profile_is_told() {
+    let mut user = user();
+    let bundle = user.write_file("other.pem", "-----BEGIN CERTIFICATE-----\n");
+    user.use_profile(&format!(
+        "token = 't1.profile'\nca-bundle = '{}'\nclient-id = 'mine'\nstorage-endpoint = 'storage.example.com'\n\
+         endpoints.iam = 'https://iam.example.com'\nregion = 'ru-central1'\nformat = 'json'",
+        bundle.display()
+    ));
+    for (name, value) in [("YC_CLIENT_ID", "other"), ("YC_REGION", "kz1"), ("YC_FORMAT", "yaml")] {
+        user.set(name, value);
+    }
+    let rows = rows(&user, "--offline");
+    let shadows = rows.iter().filter(|row| row["check"] == "shadowing" && row["status"] == "warning");
+    let found: Vec<_> = shadows.map(|row| row["detail"].as_str().unwrap()).collect();
+    let expected = [
+        ("YC_FORMAT", "format"),
+        ("YC_REGION", "region"),
+        ("YC_CA_BUNDLE", "ca-bundle"),
+        ("YC_CLIENT_ID", "client-id"),
+        ("YC_ENDPOINT_URL_IAM", "endpoints.iam"),
+        ("YC_ENDPOINT_URL_STORAGE", "storage-endpoint"),
+    ];
+    assert_eq!(found, expected.map(|(name, key)| format!("{name} is used instead of '{key}' in the profile")));
+}
+
+#[test]
+fn paths_keep_their_spaces_off_a_terminal() {
+    let mut user = user();
+    let directory = user.home().join("two  spaces");
+    user.set("YC_RS_CACHE_DIR", directory.display().to_string());
+    let ran = user.run("doctor --offline");
+    assert!(ran.out.contains(&format!("cache          {};", directory.display())), "{}", ran.out);
+}
+
+#[test]
 fn it_ends_in_time_where_nothing_responds() {
     let mut user = user();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

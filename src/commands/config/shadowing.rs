@@ -3,6 +3,7 @@
 use crate::auth::credential::Source;
 use crate::auth::sign_in::{self, Inputs, SourceStatus};
 use crate::config::origin::Origin;
+use crate::endpoints::ALL_SERVICES;
 
 /// A variable that has another effect than its user may expect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,13 +14,15 @@ pub struct Shadow {
     pub hint: String,
 }
 
-/// Variables that come before keys of the profile, credentials aside.
-const OVERRIDES: [(&str, &[&str]); 6] = [
+/// Variables that come before keys of the profile, credentials and endpoints of services aside.
+const OVERRIDES: [(&str, &[&str]); 8] = [
     ("YC_CLOUD_ID", &["cloud-id"]),
     ("YC_FOLDER_ID", &["folder-id", "folder-name"]),
     ("YC_ENDPOINT", &["endpoint"]),
     ("YC_FORMAT", &["format"]),
     ("YC_REGION", &["region"]),
+    ("YC_CA_BUNDLE", &["ca-bundle"]),
+    ("YC_CLIENT_ID", &["client-id"]),
     ("YC_IMPERSONATE_SERVICE_ACCOUNT_ID", &["impersonate-service-account-id"]),
 ];
 
@@ -50,13 +53,16 @@ pub fn find(inputs: Inputs<'_>) -> Vec<Shadow> {
     for (name, read) in sign_in::variables_not_read(env) {
         add(format!("{name} is set, and nothing reads it"), format!("use {read}"));
     }
-    for (name, keys) in OVERRIDES {
-        if let Some(key) = keys.iter().find(|key| profile.has(key)).filter(|_| env.var(name).is_some()) {
-            add(
-                format!("{name} is used instead of '{key}' in the profile"),
-                format!("to use the profile, type: unset {name}"),
-            );
-        }
+    let keys_of_profile = OVERRIDES.iter().filter_map(|(name, keys)| {
+        let key = keys.iter().find(|key| profile.has(key))?;
+        Some((*name, (*key).to_owned()))
+    });
+    let endpoints = ALL_SERVICES.iter().filter_map(|service| Some((service.variable(), service.key_in(profile)?)));
+    for (name, key) in keys_of_profile.chain(endpoints).filter(|(name, _)| env.var(name).is_some()) {
+        add(
+            format!("{name} is used instead of '{key}' in the profile"),
+            format!("to use the profile, type: unset {name}"),
+        );
     }
     shadows
 }

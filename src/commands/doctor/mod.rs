@@ -19,7 +19,7 @@ use crate::log::{Log, Progress};
 use crate::message::{Field, Message};
 use crate::output::list::List;
 use crate::output::{Cell, Column, Format, Output};
-use crate::text::wrap;
+use crate::text::{escape, wrap};
 
 /// Check the set-up, and say how to mend it
 #[derive(Debug, clap::Args)]
@@ -179,17 +179,18 @@ fn text(rows: &[Row], context: &Context<'_>) -> String {
     const CHECK_WIDTH: usize = 15;
     let (terminal, color) = (context.env.terminal.stdout, context.printer.is_colored());
     let indent = STATUS_WIDTH + CHECK_WIDTH;
-    let width = if terminal { context.env.terminal.width.saturating_sub(indent) } else { usize::MAX };
+    let width = context.env.terminal.width.saturating_sub(indent);
     let mut text = String::new();
     for row in rows {
         let status = format!("{:STATUS_WIDTH$}", row.status.name());
         let status = if color { format!("\u{1b}[{}m{status}\u{1b}[0m", row.status.color()) } else { status };
         let check = format!("{:CHECK_WIDTH$}", row.check);
-        let shown =
-            |line: &str| if terminal { crate::text::escape::single_line(line).into_owned() } else { line.to_owned() };
-        let mut lines = wrap::words(&shown(&row.detail), width);
+        let shown = |line: &str| {
+            if terminal { wrap::words(&escape::single_line(line), width) } else { vec![line.replace('\n', " ")] }
+        };
+        let mut lines = shown(&row.detail);
         for hint in row.hint.iter().flat_map(|hint| hint.lines()) {
-            lines.extend(wrap::words(&shown(&format!("hint: {hint}")), width));
+            lines.extend(shown(&format!("hint: {hint}")));
         }
         for (number, line) in lines.iter().enumerate() {
             let before = if number == 0 { status.clone() + &check } else { " ".repeat(indent) };
