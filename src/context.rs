@@ -161,7 +161,7 @@ impl<'a> Context<'a> {
                 ids::check_name(&origin.to_string(), name).map_err(Error::usage)?;
                 let found = folder::id_by_name(self.client()?, &cloud.value, &cloud.origin.to_string(), name).await;
                 found.map_err(|error| {
-                    about_place(error, &format!("the cloud ID {} comes from {}", cloud.value, cloud.origin))
+                    about_place(error, "cloud", &format!("the cloud ID {} comes from {}", cloud.value, cloud.origin))
                 })
             }
             None => Err(Error::usage("a name is looked up in a folder, and no folder is given").hint(
@@ -190,7 +190,7 @@ impl<'a> Context<'a> {
             Folder::Id(id) => format!("the folder ID {id} comes from {origin}"),
             Folder::Name(name) => format!("the folder '{name}' comes from {origin}"),
         };
-        about_place(error, &place)
+        about_place(error, "folder", &place)
     }
 
     /// Text from a file, or from standard input when the path is `-`.
@@ -302,10 +302,13 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Adds where a folder or cloud comes from to an error that says that it does not exist, or may not be read.
-pub fn about_place(error: Error, place: &str) -> Error {
+/// Adds where a folder or cloud comes from to an error that says that it does not exist, or may not be read. `kind` is the
+/// command that lists such places.
+pub fn about_place(error: Error, kind: &str, place: &str) -> Error {
     match error.code() {
-        Some(Code::NotFound) => error.hint(place),
+        Some(Code::NotFound) => {
+            error.hint(format!("{place}; to find the right one, type: yc-rs resource-manager {kind} list"))
+        }
         Some(Code::PermissionDenied) => error.urgent_hint(place),
         _ => error,
     }

@@ -121,7 +121,7 @@ async fn list_folders(args: ListFoldersArgs, context: &Context<'_>) -> Result<Ou
     };
     let about = |error: Error| {
         let place = format!("the cloud ID {} comes from {}", cloud.value, cloud.origin);
-        about_place(error.context("cannot list folders"), &place)
+        about_place(error.context("cannot list folders"), "cloud", &place)
     };
     listing::print(list, "folders", args.paging.page_size(true), call, about, context).await?;
     Ok(Outcome::default())

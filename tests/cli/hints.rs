@@ -155,18 +155,23 @@ fn a_denial_on_a_folder_says_where_its_id_comes_from() {
 #[test]
 fn a_folder_that_does_not_exist_says_where_its_id_comes_from() {
     let wrong = "b1gwrong000000000001";
+    let next = "to find the right one, type: yc-rs resource-manager folder list";
     let lines = ["iam service-account list", "iam access-key create --service-account-name backup"];
     for line in lines {
         let mut user = User::signed_in();
         let by_flag = user.run(&format!("{line} --folder-id {wrong}")).failed(4);
-        assert_eq!(hint(&by_flag), format!("the folder ID {wrong} comes from --folder-id"), "{line}");
+        assert_eq!(hint(&by_flag), format!("the folder ID {wrong} comes from --folder-id; {next}"), "{line}");
         user.set("YC_FOLDER_ID", wrong);
         let by_variable = user.run(line).failed(4);
-        assert_eq!(hint(&by_variable), format!("the folder ID {wrong} comes from YC_FOLDER_ID"), "{line}");
+        assert_eq!(hint(&by_variable), format!("the folder ID {wrong} comes from YC_FOLDER_ID; {next}"), "{line}");
         user.unset("YC_FOLDER_ID");
         user.use_profile(&format!("folder-id = '{wrong}'"));
         let by_profile = user.run(line).failed(4);
-        assert_eq!(hint(&by_profile), format!("the folder ID {wrong} comes from 'folder-id' of profile 'p'"), "{line}");
+        assert_eq!(
+            hint(&by_profile),
+            format!("the folder ID {wrong} comes from 'folder-id' of profile 'p'; {next}"),
+            "{line}"
+        );
     }
 }
 
@@ -174,7 +179,9 @@ fn a_folder_that_does_not_exist_says_where_its_id_comes_from() {
 fn a_cloud_that_does_not_exist_says_where_its_id_comes_from() {
     let user = User::signed_in();
     let error = user.run("iam service-account list --folder-name default --cloud-id b1gwrong000000000001").failed(4);
-    assert_eq!(hint(&error), "the cloud ID b1gwrong000000000001 comes from --cloud-id");
+    let expected = "the cloud ID b1gwrong000000000001 comes from --cloud-id; to find the right one, type: yc-rs \
+                    resource-manager cloud list";
+    assert_eq!(hint(&error), expected);
 }
 
 #[test]

@@ -160,7 +160,7 @@ const MISTAKES: [Mistake; 40] = [
         "iam access-key list --service-account-name backup",
         |user| user.set("YC_FOLDER_ID", "b1gmissing0000000001"),
         "Folder b1gmissing0000000001 not found",
-        "the folder ID b1gmissing0000000001 comes from YC_FOLDER_ID",
+        "yc-rs resource-manager folder list",
     ),
     mistake(
         "resource-manager folder list",

@@ -131,8 +131,8 @@ impl Key {
         let error = Error::usage(format!("there is no key {}", quote::value(name)));
         Err(if BROWSER_KEYS.contains(&name) || name == "federation-endpoint" {
             error.hint(
-                "yc-rs does not sign in through a browser; to have yc do that, type: yc-rs config set token-command \
-                 '[\"yc\", \"iam\", \"create-token\"]'",
+                "to sign in through a browser, type: yc-rs login; to have yc do that, type: yc-rs config set \
+                 token-command '[\"yc\", \"iam\", \"create-token\"]'",
             )
         } else if name == "current" || name == "profile" {
             error.hint("to choose a profile, type: yc-rs config profile activate NAME")
