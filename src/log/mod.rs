@@ -7,7 +7,7 @@ mod progress;
 
 use std::path::Path;
 
-pub use self::progress::{Progress, Style, Waiting, fit};
+pub use self::progress::{Counter, Progress, Style, Waiting, fit};
 use crate::private_file;
 use crate::secret::Masks;
 use crate::text::{escape, quote};
@@ -76,6 +76,11 @@ impl Log {
     /// As [`Log::waiting`], for what is often over at once: where the line cannot change, nothing is said.
     pub fn counting(&self, text: &str) -> Waiting {
         self.progress.begin(&self.shown(text))
+    }
+
+    /// As [`Log::waiting`], for several pieces of work; `text` says how many are done.
+    pub fn count<T: Fn(usize) -> String>(&self, text: T) -> Counter<T> {
+        Counter::new(self.waiting(&text(0)), text)
     }
 
     /// Does work, and says that it is waited for, unless a wait is shown already that this one is a part of.

@@ -1,5 +1,6 @@
 //! What a person sees while a command waits: one line at the bottom of the terminal, which is gone when the wait is over.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -134,6 +135,25 @@ impl Waiting {
                 Err(_) => self.set(&format!("{text} ({} s)", started.elapsed().as_secs())),
             }
         }
+    }
+}
+
+/// A wait for several pieces of work, of which the line says how many are done: `deleting 3/50`.
+pub struct Counter<T> {
+    waiting: Waiting,
+    done: Cell<usize>,
+    text: T,
+}
+
+impl<T: Fn(usize) -> String> Counter<T> {
+    pub(super) fn new(waiting: Waiting, text: T) -> Self {
+        Self { waiting, done: Cell::new(0), text }
+    }
+
+    /// Counts one that is done.
+    pub fn add(&self) {
+        self.done.update(|done| done + 1);
+        self.waiting.set(&(self.text)(self.done.get()));
     }
 }
 

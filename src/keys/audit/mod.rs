@@ -3,8 +3,6 @@
 pub mod finding;
 pub mod plan;
 
-use std::cell::Cell;
-
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
@@ -72,17 +70,15 @@ pub async fn audit(scope: &Scope, thresholds: Thresholds, context: &Context<'_>)
     // On the heap, since several futures would hold it.
     let walk = Box::pin(accounts(scope, context));
     let walk = context.log.while_waiting("looking for service accounts", walk).await?;
-    let (count, read) = (walk.accounts.len(), Cell::new(0));
-    let line = || format!("reading keys: {}/{count} service accounts", read.get());
-    let waiting = context.log.waiting(&line());
+    let count = walk.accounts.len();
+    let counter = context.log.count(|read| format!("reading keys: {read}/{count} service accounts"));
     let listed = for_each(&walk.accounts, async |account: &Account| {
         let listed = access_key::all(client, &account.id).await;
-        read.update(|read| read + 1);
-        waiting.set(&line());
+        counter.add();
         listed
     });
     let listed = listed.await;
-    drop(waiting);
+    drop(counter);
     let mut audit = Audit { rows: Vec::new(), failures: walk.failures };
     for (account, listed) in walk.accounts.iter().zip(listed) {
         match listed {

@@ -1,7 +1,6 @@
 //! A plan: the unused keys that an audit would delete, for a person to read and shorten, and its application, which looks
 //! at each key again.
 
-use std::cell::Cell;
 use std::io::Write;
 use std::path::Path;
 
@@ -165,16 +164,14 @@ impl Plan {
         if !dry_run {
             context.deletions().set(&self.delete.iter().map(|planned| planned.id.clone()).collect::<Vec<_>>());
         }
-        let (count, done) = (self.delete.len(), Cell::new(0));
-        let line = || format!("{} {}/{count}", if dry_run { "looking at" } else { "deleting" }, done.get());
-        let waiting = context.log.waiting(&line());
+        let (verb, count) = (if dry_run { "looking at" } else { "deleting" }, self.delete.len());
+        let counter = context.log.count(|done| format!("{verb} {done}/{count}"));
         let apply = async |planned: &Planned| {
             let applied = planned.apply(dry_run, context).await;
-            done.update(|done| done + 1);
             if matches!(applied, Applied::Deleted) {
                 context.log.note(&format!("deleted {}", planned.id));
             }
-            waiting.set(&line());
+            counter.add();
             applied
         };
         Ok(for_each(&self.delete, apply).await)

@@ -1,7 +1,5 @@
 //! `iam access-key delete`
 
-use std::cell::Cell;
-
 use super::messages;
 use crate::api::operation::OPERATION;
 use crate::commands::args::key_selector::{Keys, SearchArgs};
@@ -36,17 +34,15 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
         context.printer.print(messages(&OPERATION, operations, ids.len())).await?;
         failures
     } else {
-        let (count, done) = (ids.len(), Cell::new(0));
-        let line = || format!("deleting {}/{count}", done.get());
-        let waiting = (count > 1).then(|| context.log.waiting(&line()));
+        let count = ids.len();
+        let counter = (count > 1).then(|| context.log.count(|done| format!("deleting {done}/{count}")));
         let delete = async |id: &str| {
             let result = static_key::delete(id, context).await;
-            done.update(|done| done + 1);
             if result.is_ok() {
                 context.log.note(&format!("deleted {id}"));
             }
-            if let Some(waiting) = &waiting {
-                waiting.set(&line());
+            if let Some(counter) = &counter {
+                counter.add();
             }
             result
         };
