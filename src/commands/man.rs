@@ -30,7 +30,7 @@ const FILES: [(&str, &str); 6] = [
     ("~/.config/yc-rs/config.toml", "the profiles"),
     ("~/.config/yandex-cloud/config.yaml", "the profiles of yc, read where there is no config.toml"),
     ("~/.cache/yc-rs", "cached tokens, keys and endpoints"),
-    ("~/.local/state/yc-rs", "journals of unfinished rotations"),
+    ("~/.local/state/yc-rs", "journals of unfinished rotations, and sessions of login"),
     ("~/.aws/credentials", "the profiles of AWS clients, which --aws-profile writes"),
     ("~/.aws/config", "their configuration, which is only read"),
 ];

@@ -80,10 +80,8 @@ pub fn answer(args: &[OsString], env: &Env) -> Option<u8> {
     let is_bash = env.var(VARIABLE) == Some(Bash.name());
     let position = position(&words, env);
     let (words, position) = if is_bash {
-        {
-            let (words, position, _) = join(words, position);
-            (words, position)
-        }
+        let (words, position, _) = join(words, position);
+        (words, position)
     } else {
         (words, position)
     };

@@ -12,6 +12,7 @@ use super::resources::{self, Kind};
 use crate::config::Config;
 use crate::credentials::aws_file::AwsFiles;
 use crate::env::Env;
+use crate::output::Format;
 
 /// The tree of commands for a line of which the word at `position` is completed: its arguments know their values.
 pub fn add(command: clap::Command, words: &[OsString], position: usize) -> clap::Command {
@@ -74,7 +75,7 @@ impl Line {
     fn with_setting(&self, arg: Arg) -> Arg {
         let is_key = |key: &str| self.words.iter().any(|word| word == key);
         let values: &'static [&'static str] = match () {
-            () if is_key("format") => &["text", "yaml", "json", "json-rest", "table"],
+            () if is_key("format") => return arg.value_parser(clap::value_parser!(Format)),
             () if is_key("instance-service-account") => &["true", "false"],
             () if is_key("region") => &["ru-central1"],
             () if is_key("service-account-key") || is_key("service-account-key-file") || is_key("ca-bundle") => {
