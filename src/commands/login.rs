@@ -40,7 +40,7 @@ pub struct LoginArgs {
     #[arg(long, value_name = "ID", value_parser = ids::parse_id)]
     federation_id: Option<String>,
     /// ID of the subject that signs in
-    #[arg(long, value_name = "ID", value_parser = ids::parse_id)]
+    #[arg(id = "subject", long = "subject-id", value_name = "ID", value_parser = ids::parse_id)]
     subject_id: Option<String>,
     /// Name of the user who signs in
     #[arg(long, value_name = "NAME", value_parser = username)]

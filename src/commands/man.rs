@@ -84,7 +84,10 @@ fn page(command: &Command, path: &[&str], name: &str) -> io::Result<Vec<u8>> {
     if !examples.is_empty() {
         rest.control("SH", ["EXAMPLES"]);
         for example in examples {
-            rest.control("TP", []).text([roman(example.purpose)]).text([bold(example.line)]);
+            // Lines of a command are not broken.
+            rest.control("TP", []).text([roman(example.purpose)]).control("nf", []);
+            example.line.lines().for_each(|line| _ = rest.text([bold(line)]));
+            rest.control("fi", []);
         }
     }
     rest.control("SH", ["ENVIRONMENT"]);

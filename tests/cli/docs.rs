@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
 use std::iter::Peekable;
 #[cfg(unix)]
 use std::os::unix::fs::PermissionsExt;
@@ -11,6 +13,8 @@ use std::str::Chars;
 
 use clap::error::ErrorKind;
 use clap::{Args as _, Command, CommandFactory as _};
+#[cfg(unix)]
+use rustix::process::{Pid, Signal, kill_process};
 #[cfg(unix)]
 use yc_emulator::{
     ADMIN_ID, BACKUP_ID, CLOUD_ID, FOLDER_ID, GITHUB_AUDIENCE, GITHUB_ISSUER, GITHUB_SUBJECT, ORGANIZATION_ID,
@@ -445,16 +449,37 @@ fn the_russian_pages_have_the_commands_of_the_english_ones() {
     assert!(count >= 3, "only {count} pages were found");
 }
 
-/// Runs the examples that `--help` shows.
+/// Runs the examples that `--help` shows, but for those of a sign-in through a browser, which are run with their tests.
 #[cfg(unix)]
 #[test]
 fn the_examples_of_the_help_work() {
-    let mut count = 0;
+    let (mut count, mut failed) = (0, String::new());
     for line in help::examples::lines() {
+        let user = reader();
+        run_script(&user, "yc-rs config profile create work\nyc-rs config profile activate test\n").unwrap();
+        match line.split(' ').nth(1) {
+            Some("login" | "logout") => continue,
+            Some("serve") => serve_once(&user, line),
+            _ => run_script(&user, line).map_or_else(|reason| failed.push_str(&reason), drop),
+        }
         count += 1;
-        run_script(&reader(), line).unwrap_or_else(|reason| panic!("{reason}"));
     }
-    assert!(count >= 15, "only {count} examples were found");
+    assert!(failed.is_empty(), "{failed}");
+    assert!(count >= 70, "only {count} examples were found");
+}
+
+/// Runs a command that goes on until a signal ends it.
+#[cfg(unix)]
+fn serve_once(user: &User, line: &str) {
+    let words = Script::commands(line).remove(0);
+    let mut child = user.start(&words[1..]);
+    let mut printed = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..2 {
+        let line = printed.next().unwrap().unwrap();
+        assert!(line.starts_with("export AWS_CONTAINER_"), "{line}");
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
 }
 
 #[cfg(unix)]

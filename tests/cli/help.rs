@@ -3,6 +3,7 @@
 use clap::{Command, CommandFactory};
 use yc_emulator::{ADMIN_ID, OAUTH_TOKEN};
 use yc_rs::commands::Cli;
+use yc_rs::commands::help::examples;
 
 use crate::support::User;
 
@@ -54,6 +55,29 @@ fn every_command_explains_itself_in_both_lengths_on_standard_output() {
         }
     }
     assert!(user.sent().is_empty());
+}
+
+#[test]
+fn every_command_has_examples_two_where_it_has_flags_of_its_own() {
+    fn check(command: &Command, path: &[&str]) {
+        let deeper: Vec<_> = command.get_subcommands().filter(|deeper| deeper.get_name() != "help").collect();
+        for deeper in &deeper {
+            check(deeper, &[path, &[deeper.get_name()]].concat());
+        }
+        if deeper.is_empty() && !command.is_hide_set() {
+            let is_own = |arg: &clap::Arg| {
+                arg.get_help_heading() != Some("Global flags") && !arg.is_positional() && arg.get_id() != "help"
+            };
+            let wanted = if command.get_arguments().any(is_own) { 2 } else { 1 };
+            let examples = examples::of(&path.join(" "));
+            let command = path.join(" ");
+            assert!(examples.len() >= wanted || command == "version", "{command} has {} examples", examples.len());
+            let name = if path.contains(&"access-key") { &path[path.len() - 1..] } else { path };
+            let is_of_command = |example: &examples::Example| example.line.contains(&name.join(" "));
+            assert!(examples.iter().all(is_of_command), "{command}");
+        }
+    }
+    check(&tree(), &[]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 
 use chrono::TimeDelta;
 use yc_emulator::{ADMIN_ID, Emulator, FOLDER_ID, Fault, USER_ID};
+use yc_rs::commands::help::examples;
 
 use crate::programs::require_program;
 use crate::route::LIST;
@@ -261,6 +262,21 @@ fn a_browser_is_opened_where_there_is_a_terminal_and_a_display() {
     }
     assert_eq!(browse(&fs::read_to_string(&opened).unwrap()), 200);
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn the_examples_of_the_help_work() {
+    let user = user();
+    let examples = |name: &str| examples::lines().filter_map(|line| line.strip_prefix(name)).collect::<Vec<_>>();
+    let [logins, logouts] = ["yc-rs login", "yc-rs logout"].map(examples);
+    assert!(logins.len() >= 2 && !logouts.is_empty());
+    for flags in logins {
+        sign_in(&user, flags);
+    }
+    for flags in logouts {
+        user.run(&format!("logout{flags}")).ok();
+    }
+    assert!(sessions(&user).is_empty());
 }
 
 /// Lets the cached token expire.

@@ -107,7 +107,7 @@ impl Page {
         self.heading("Examples");
         for example in examples {
             self.line(&format!("  # {}", example.purpose));
-            self.line(&format!("  {}", example.line));
+            example.line.lines().for_each(|line| self.line(&format!("  {line}")));
         }
     }
 
