@@ -102,7 +102,7 @@ fn token() -> Output {
 
 pub(super) fn show(format: Format, filter: Option<&str>, terminal: bool, output: &impl Shown) -> String {
     let filter = filter.map(|expression| Filter::compile(expression, &BTreeMap::new()).unwrap());
-    String::from_utf8(output.text(Render { filter, terminal, width: 80, ..Render::plain(format) }).unwrap()).unwrap()
+    String::from_utf8(output.text(Render { filter, terminal, width: 2000, ..Render::plain(format) }).unwrap()).unwrap()
 }
 
 /// JSON with strings that are hard to write.

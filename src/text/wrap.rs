@@ -58,22 +58,19 @@ fn broken(line: &str, width: usize) -> String {
     broken
 }
 
+/// How many characters are looked at for each column: with marks above and below it, a letter has several.
+const MOST_CHARACTERS_OF_A_COLUMN: usize = 8;
+
 /// The text in `width` columns, with `…` at its end where it is longer.
 pub fn cut(text: &str, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
         return text.into();
     }
-    let mut left = width.saturating_sub(1);
-    let kept: String = text
-        .chars()
-        .take_while(|c| {
-            let needed = c.width().unwrap_or_default();
-            let fits = needed <= left;
-            left = left.saturating_sub(needed);
-            fits
-        })
-        .collect();
-    format!("{}…", kept.trim_end()).into()
+    // Characters together can be wider than each of them: an emoji and the sign that makes it one.
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8()).take(MOST_CHARACTERS_OF_A_COLUMN * width);
+    let is_between = |end: &usize| text[*end..].chars().next().is_none_or(|next| next.width() != Some(0));
+    let end = ends.take_while(|end| text[..*end].width() < width).filter(is_between).last().unwrap_or_default();
+    format!("{}…", text[..end].trim_end()).into()
 }
 
 #[cfg(test)]
@@ -96,7 +93,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_text_that_is_cut_is_never_wider_than_it_may_be() {
+        let emoji = "\u{263a}\u{fe0f}".repeat(17);
+        for (text, width, expected) in [
+            ("abcdef", 4, "abc…"),
+            ("ключ 钥匙", 7, "ключ…"),
+            (&*emoji, 6, "\u{263a}\u{fe0f}\u{263a}\u{fe0f}…"),
+            ("ab", 1, "…"),
+        ] {
+            assert_eq!(cut(text, width), expected);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn no_text_is_wider_than_it_is_cut_to(text in "\\PC{0,40}|[\u{263a}\u{fe0f}\u{200d}a]{0,40}", width in 1_usize..30) {
+            prop_assert!(cut(&text, width).width() <= width);
+        }
+
         #[test]
         fn breaking_changes_nothing_but_spaces_to_line_breaks(text in "[a-z ;\n]{0,200}", width in 0_usize..90) {
             prop_assert_eq!(lines(&text, width).replace('\n', " "), text.replace('\n', " "));

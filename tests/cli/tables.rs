@@ -53,7 +53,7 @@ fn a_text_table_that_is_wider_than_the_terminal_shows_the_columns_that_fit() {
     assert_eq!(lines[0], "SERVICE ACCOUNT  ID                    AGE   IDLE  FINDINGS               ACTION");
     assert_eq!(lines[1], format!("admin            {old}  412d  412d  iam.unused-key, iam.…  delete"));
     assert_eq!(lines[2], format!("backup           {new}  0d    0d                           keep"));
-    assert_eq!(lines[4], "not shown, since the terminal is too narrow: folder, key_id");
+    assert_eq!(lines[4], "not shown, since the terminal is too narrow: FOLDER, KEY ID");
     assert_eq!(lines[5], "choose columns with --format table --columns");
     // What fits stays as it is elsewhere.
     let list = ["iam", "access-key", "list"];

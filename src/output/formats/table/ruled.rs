@@ -88,10 +88,13 @@ impl Cell {
     }
 }
 
+/// The form of a time.
+pub(super) const TIME: &str = "%Y-%m-%d %H:%M:%S";
+
 /// The time to the second, in UTC; a text that is not a timestamp stays as it is.
 fn format_time(text: &str) -> String {
     match DateTime::parse_from_rfc3339(text) {
-        Ok(time) => time.with_timezone(&Utc).format("%Y-%m-%d %H:%M:%S").to_string(),
+        Ok(time) => time.with_timezone(&Utc).format(TIME).to_string(),
         Err(_) => text.to_owned(),
     }
 }

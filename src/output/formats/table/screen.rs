@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use unicode_width::UnicodeWidthStr;
 
 use super::fields::{self, Path, escape_cell, scalar_text};
@@ -48,36 +48,32 @@ impl Screen {
     pub fn table(&self, paths: &[Path], documents: &[Node<'_>], chosen: bool) -> String {
         let mut columns: Vec<_> = paths.iter().map(|path| self.column(path, documents)).collect();
         if !chosen {
-            columns.retain(|column| documents.is_empty() || column.cells.iter().any(|cell| !cell.is_empty()));
+            columns.retain(|column| documents.is_empty() || !column.is_empty());
         }
         let left_out = fit(&mut columns, self.width, chosen);
-        self.draw(&columns, documents.len(), &left_out, "--columns")
+        let left_out = left_out.iter().map(|column| column.name.as_str());
+        self.draw(&columns, documents.len(), &left_out.collect::<Vec<_>>(), "--columns")
     }
 
     /// The rows of a list in the format `text`, in the columns that fit.
     pub fn narrow(&self, list: &ruled::Columns) -> String {
-        let mut columns: Vec<_> = list
-            .headers()
-            .map(|header| Column {
-                name: header.replace(' ', "_").to_lowercase(),
-                header: header.to_owned(),
-                cells: Vec::new(),
-                width: header.width(),
-            })
-            .collect();
-        let mut count = 0;
-        for row in list.rows() {
-            for (column, cell) in columns.iter_mut().zip(row) {
-                column.width = column.width.max(cell.width());
-                column.cells.push(cell.to_owned());
-            }
-            count += 1;
-        }
+        let rows: Vec<_> = list.rows().collect();
+        let columns = list.headers().enumerate().map(|(at, header)| {
+            let name = header.replace(' ', "_").to_lowercase();
+            let cells = rows.iter().map(|row| match row[at] {
+                "" if is_time(&name) => NO_TIME.to_owned(),
+                cell if is_time(&name) => self.age(cell),
+                cell => cell.to_owned(),
+            });
+            Column::new(name.clone(), header.to_owned(), cells.collect())
+        });
+        let mut columns: Vec<_> = columns.filter(|column| rows.is_empty() || !column.is_empty()).collect();
         let left_out = fit(&mut columns, self.width, false);
-        self.draw(&columns, count, &left_out, "--format table --columns")
+        let left_out = left_out.iter().map(|column| column.header.as_str());
+        self.draw(&columns, rows.len(), &left_out.collect::<Vec<_>>(), "--format table --columns")
     }
 
-    fn draw(&self, columns: &[Column], rows: usize, left_out: &[String], flags: &str) -> String {
+    fn draw(&self, columns: &[Column], rows: usize, left_out: &[&str], flags: &str) -> String {
         let mut table = String::new();
         let headers = columns.iter().map(|column| (column.header.as_str(), Some(BOLD)));
         self.push_row(&mut table, columns, headers);
@@ -119,10 +115,6 @@ impl Screen {
 
     fn column(&self, path: &Path, documents: &[Node<'_>]) -> Column {
         let is_time = is_time(&fields::name(path));
-        let mut header = fields::header(path, true).into_owned();
-        if is_time {
-            header.truncate(header.len() - " AT".len());
-        }
         let cells: Vec<_> = documents
             .iter()
             .map(|document| match fields::value(document, path) {
@@ -132,9 +124,8 @@ impl Screen {
                 None => String::new(),
             })
             .collect();
-        let width = cells.iter().map(|cell| cell.width()).chain([header.width()]).max().unwrap_or_default();
         let name = escape_cell(fields::name(path).into(), true).into_owned();
-        Column { name, header, cells, width }
+        Column::new(name, fields::header(path, true).into_owned(), cells)
     }
 
     fn card_text(&self, path: &Path, value: &Node<'_>) -> String {
@@ -150,9 +141,11 @@ impl Screen {
     }
 
     /// How long ago a time is, in its largest unit, or how far ahead: `412d`, `5h`, `in 12m`. A text that is not a time
-    /// stays as it is.
+    /// stays as it is. Tables of the format `text` have times in UTC without a zone.
     fn age(&self, text: &str) -> String {
-        let Ok(time) = DateTime::parse_from_rfc3339(text) else { return escape_cell(text.into(), true).into_owned() };
+        let in_utc = || Some(NaiveDateTime::parse_from_str(text, ruled::TIME).ok()?.and_utc());
+        let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()).or_else(in_utc);
+        let Some(time) = time else { return escape_cell(text.into(), true).into_owned() };
         let age = self.now.signed_duration_since(time);
         if age < TimeDelta::zero() { format!("in {}", largest_unit(-age)) } else { largest_unit(age) }
     }
@@ -166,7 +159,7 @@ impl Screen {
         let mut row = String::new();
         for (column, (cell, style)) in columns.iter().zip(cells) {
             let cut = wrap::cut(cell, column.width);
-            let space = column.width - cut.width();
+            let space = column.width.saturating_sub(cut.width());
             row.push_str(&self.styled(&cut, style));
             row.extend(std::iter::repeat_n(' ', space + SPACE.len()));
         }
@@ -211,9 +204,9 @@ fn largest_unit(age: TimeDelta) -> String {
     }
 }
 
-/// Makes the columns fit the width, and returns the names of those that had to go. Free text is cut first; then columns go
+/// Makes the columns fit the width, and returns those that had to go. Free text is cut first; then columns go
 /// in the order of [`Worth`], the widest first.
-fn fit(columns: &mut Vec<Column>, width: usize, chosen: bool) -> Vec<String> {
+fn fit(columns: &mut Vec<Column>, width: usize, chosen: bool) -> Vec<Column> {
     let mut left_out = Vec::new();
     loop {
         let total =
@@ -227,7 +220,7 @@ fn fit(columns: &mut Vec<Column>, width: usize, chosen: bool) -> Vec<String> {
         let from_the_right = (0..columns.len()).rev();
         let first = from_the_right.min_by_key(|at| (columns[*at].worth(), Reverse(columns[*at].width)));
         let Some(at) = first else { return left_out };
-        left_out.push(columns.remove(at).name);
+        left_out.push(columns.remove(at));
     }
 }
 
@@ -255,6 +248,20 @@ enum Worth {
 const STATES: [&str; 7] = ["action", "done", "findings", "outcome", "severity", "state", "status"];
 
 impl Column {
+    /// A time is shown as an age, so its heading is less "AT".
+    fn new(name: String, mut header: String, cells: Vec<String>) -> Self {
+        if is_time(&name) {
+            header.truncate(header.len() - " AT".len());
+        }
+        let width = cells.iter().map(|cell| cell.width()).chain([header.width()]).max().unwrap_or_default();
+        Self { name, header, cells, width }
+    }
+
+    /// Whether no row has a value.
+    fn is_empty(&self) -> bool {
+        self.cells.iter().all(|cell| cell.is_empty() || is_time(&self.name) && cell == NO_TIME)
+    }
+
     fn is_free_text(&self) -> bool {
         self.cells.iter().any(|cell| cell.width() > LONGEST_ID || cell.contains([' ', '{', '[']))
     }
@@ -263,7 +270,7 @@ impl Column {
     /// object a row is about and in which state that is.
     fn worth(&self) -> Worth {
         match last_name(&self.name) {
-            "id" | "check" => Worth::Name,
+            "id" | "name" | "check" => Worth::Name,
             name if STATES.contains(&name) => Worth::State,
             name if is_time(name) => Worth::Time,
             _ if self.cells.len() > 1 && self.cells.windows(2).all(|pair| pair[0] == pair[1]) => Worth::SameEverywhere,
@@ -336,7 +343,7 @@ mod tests {
         assert_eq!(table(80, &names, std::slice::from_ref(&row)), "A\\u2028B\\u001b  C\\u202eD\nx               y\n");
         let card = screen(80, false).card(&paths(&names), &Node::from(&row));
         assert_eq!(card, "A\\u2028B\\u001b  x\nC\\u202eD        y\n");
-        assert!(table(20, &names, &[row]).contains("too\nnarrow: c\\u202ed"));
+        assert!(table(20, &names, &[row]).contains("narrow:\na\\u2028b\\u001b"));
     }
 
     #[test]
