@@ -88,6 +88,7 @@ fn bash_completes_with_the_script() {
         return;
     }
     let user = with_profiles();
+    user.write_file("pol icy;id>$(x).json", "{}");
     let mut bash = user.program("bash");
     bash.args(["--norc", "-c"]).arg(
         r#"source <(yc-rs completion bash)
@@ -102,12 +103,16 @@ fn bash_completes_with_the_script() {
         try yc-rs iam access-key list --format = js
         try yc-rs --profile = work iam create-t
         try yc-rs --profile =
+        cd "$HOME"
+        try yc-rs policy check 'pol\ '
+        try yc-rs policy check '"pol'
         complete -p yc-rs"#,
     );
     let shown = Ran::of(bash.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).ok();
     let lines: Vec<_> = shown.lines().collect();
     assert_eq!(lines[..4], ["json json-rest", "json json-rest", "create-token", "work staging"]);
-    assert!(lines[4].ends_with("_clap_complete_yc_rs yc-rs"), "{shown}");
+    assert_eq!(lines[4..6], [r"pol\ icy\;id\>\$\(x\).json", ""], "a file name that the shell would run a part of");
+    assert!(lines[6].ends_with("_clap_complete_yc_rs yc-rs"), "{shown}");
 }
 
 #[test]
@@ -256,6 +261,42 @@ fn accounts_and_keys_of_the_folder_are_completed() {
         complete(&user, &["iam", "access-key", "list", "--service-account-id", ""]).contains(&BACKUP_ID.to_owned())
     );
     assert!(user.sent().iter().all(|line| line.starts_with("GET ")), "{:?}", user.sent());
+}
+
+#[test]
+fn the_keys_of_every_page_are_completed() {
+    let user = User::of(Emulator::builder().page_size(2).start()).with_key();
+    let mut keys: Vec<_> = (0..7).map(|_| user.cloud.add_access_key(BACKUP_ID, "").id).collect();
+    user.run("iam whoami").ok();
+    let mut completed = complete(&user, &["iam", "access-key", "get", ""]);
+    keys.sort();
+    completed.sort();
+    assert_eq!(completed, keys);
+}
+
+#[test]
+fn each_id_is_completed_where_it_belongs() {
+    let (user, key) = with_cached_token();
+    assert!(!complete(&user, &["operation", "get", ""]).contains(&key));
+    assert_eq!(complete(&user, &["iam", "service-account", "get", "--name", "b"]), ["backup"]);
+    assert!(complete(&user, &["iam", "service-account", "get", "--id", ""]).contains(&BACKUP_ID.to_owned()));
+    let abandon = ["iam", "access-key", "rotate", "--abandon", ""];
+    assert!(!complete(&user, &abandon).contains(&key));
+    let rotate = ["iam", "access-key", "rotate", &key, "--no-verify", "--", "false"];
+    assert_eq!(user.run_args(rotate).code, 1);
+    assert_eq!(complete(&user, &abandon), [&*key]);
+    assert!(complete(&user, &["iam", "access-key", "rotate", "--resume", ""]).contains(&key));
+}
+
+#[test]
+fn what_a_server_says_of_a_key_is_escaped() {
+    let user = User::of(Emulator::start()).with_key();
+    let key = user.cloud.add_access_key(BACKUP_ID, "safe\u{202e}gnp\u{9b}1A\rend");
+    user.run("iam whoami").ok();
+    let line = ["--", "yc-rs", "iam", "access-key", "get", ""];
+    let mut command = user.command(line);
+    let shown = Ran::of(command.env("YC_RS_COMPLETE", "fish").stdout(Stdio::piped()).spawn().unwrap()).ok();
+    assert!(shown.starts_with(&format!("{}\tbackup: safe\\u202egnp\\u009b1A\\rend\n", key.id)), "{shown:?}");
 }
 
 #[test]

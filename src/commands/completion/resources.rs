@@ -9,11 +9,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap_complete::CompletionCandidate;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::api::access_key;
-use crate::api::pages::MAX_PAGE_SIZE;
+use crate::api::access_key::{self, AccessKey};
 use crate::commands::local;
 use crate::commands::usage::early_texts;
 use crate::config::Config;
@@ -27,6 +25,7 @@ use crate::log::Log;
 use crate::output::Format;
 use crate::store::Store;
 use crate::text::digest::fingerprint;
+use crate::text::{escape, ids};
 
 /// What is completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +54,14 @@ struct Answer {
 
 /// What can stand where the shell asks; the words are those of the line.
 pub fn candidates(kind: Kind, words: &[OsString]) -> Vec<CompletionCandidate> {
-    let candidate =
-        |(value, help): (String, String)| CompletionCandidate::new(value).help((!help.is_empty()).then(|| help.into()));
-    values(kind, words).unwrap_or_default().into_iter().map(candidate).collect()
+    let candidate = |(value, help): (String, String)| {
+        // The server has chosen the text, and a shell shows it as it is.
+        let help = escape::single_line(&help).into_owned();
+        CompletionCandidate::new(value).help((!help.is_empty()).then(|| help.into()))
+    };
+    let found = values(kind, words).unwrap_or_default().into_iter();
+    let can_be_typed = |value: &str| ids::check_id(value).is_ok() && escape::single_line(value) == value;
+    found.filter(|(value, _)| can_be_typed(value)).map(candidate).collect()
 }
 
 fn values(kind: Kind, words: &[OsString]) -> Result<Vec<(String, String)>> {
@@ -136,24 +140,21 @@ async fn list(kind: Kind, scope: &Scope, context: &Context<'_>) -> Result<Vec<(S
     Ok(match kind {
         Kind::AccountNames => accounts.into_iter().map(|account| (account.name, account.id)).collect(),
         Kind::AccountIds => accounts.into_iter().map(|account| (account.id, account.name)).collect(),
-        Kind::Keys => keys("id", &accounts, context).await?,
-        Kind::KeyIds => keys("keyId", &accounts, context).await?,
+        Kind::Keys | Kind::KeyIds => keys(kind, &accounts, context).await?,
     })
 }
 
-/// The keys of the accounts by this ID of theirs, with account and description.
-async fn keys(field: &str, accounts: &[Account], context: &Context<'_>) -> Result<Vec<(String, String)>> {
+/// The keys of the accounts by one of their IDs, with account and description.
+async fn keys(kind: Kind, accounts: &[Account], context: &Context<'_>) -> Result<Vec<(String, String)>> {
     let client = context.client()?;
-    let page_size = MAX_PAGE_SIZE.to_string();
     let found = for_each(accounts, async |account: &Account| {
-        let page = access_key::list(client, Some(&account.id), &page_size, "").await?.into_json()?;
-        let keys = page["accessKeys"].as_array().cloned().unwrap_or_default();
-        let text = |key: &Value, field: &str| key[field].as_str().unwrap_or_default().to_owned();
-        let row = |key: &Value| {
-            let help = [account.name.clone(), text(key, "description")];
-            (text(key, field), help.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": "))
+        let row = |key: AccessKey| {
+            let help = [account.name.clone(), key.description];
+            let help = help.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
+            (if kind == Kind::KeyIds { key.key_id } else { key.id }, help)
         };
-        Result::Ok(keys.iter().map(row).collect::<Vec<_>>())
+        let listed = access_key::all(client, &account.id).await?;
+        Result::Ok(listed.keys.into_iter().map(row).collect::<Vec<_>>())
     });
     let found: Vec<Result<Vec<_>>> = found.await;
     Ok(found.into_iter().flatten().flatten().collect())

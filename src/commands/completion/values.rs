@@ -12,6 +12,7 @@ use super::resources::{self, Kind};
 use crate::config::Config;
 use crate::credentials::aws_file::AwsFiles;
 use crate::env::Env;
+use crate::keys::rotate::journal::Journals;
 use crate::output::Format;
 
 /// The tree of commands for a line of which the word at `position` is completed: its arguments know their values.
@@ -23,7 +24,7 @@ pub fn add(command: clap::Command, words: &[OsString], position: usize) -> clap:
         names_flag: typed.starts_with('-'),
         is_program: escape.is_some_and(|at| at + 1 == position),
     };
-    line.add_to(command)
+    line.add_to(command, "")
 }
 
 #[derive(Clone)]
@@ -36,14 +37,17 @@ struct Line {
 }
 
 impl Line {
-    fn add_to(&self, command: clap::Command) -> clap::Command {
-        let command = command.mut_args(|arg| self.with_values(arg)).mut_subcommands(|deeper| self.add_to(deeper));
+    /// `group` is the name of the command above.
+    fn add_to(&self, command: clap::Command, group: &str) -> clap::Command {
+        let name = command.get_name().to_owned();
+        let command =
+            command.mut_args(|arg| self.with_values(arg, group)).mut_subcommands(|deeper| self.add_to(deeper, &name));
         // A visible alias would be offered in the place of the name. The process ends soon: nothing is freed.
         let aliases: Vec<&'static str> = command.get_all_aliases().map(|name| &*name.to_owned().leak()).collect();
         command.visible_alias(None::<&'static str>).aliases(aliases)
     }
 
-    fn with_values(&self, arg: Arg) -> Arg {
+    fn with_values(&self, arg: Arg, group: &str) -> Arg {
         // What is hidden is offered only where there is nothing else: flags after commands and values.
         let is_hidden = arg.is_hide_set() || !self.names_flag && !arg.is_positional();
         let arg = arg.hide(is_hidden);
@@ -54,6 +58,10 @@ impl Line {
         let id = arg.get_id().as_str().to_owned();
         let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default();
         match (id.as_str(), value.as_str()) {
+            ("id", "ID") if group == "service-account" => of_account(Kind::AccountIds, arg),
+            ("name", "NAME") if group == "service-account" => of_account(Kind::AccountNames, arg),
+            (_, "OPERATION-ID") => arg,
+            ("resume" | "abandon", _) => arg.add(ArgValueCandidates::new(rotations)),
             ("profile", _) => arg.add(ArgValueCandidates::new(profiles)),
             ("aws_profile" | "source_aws_profile", _) => arg.add(ArgValueCandidates::new(aws_profiles)),
             ("service_account_name", _) | (_, "ID|NAME") => of_account(Kind::AccountNames, arg),
@@ -91,6 +99,12 @@ impl Line {
 pub fn profiles() -> Vec<CompletionCandidate> {
     let config = Env::from_process().and_then(|env| Config::load(&env)).unwrap_or_default();
     config.names().unwrap_or_default().into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The keys whose rotation is not finished.
+fn rotations() -> Vec<CompletionCandidate> {
+    let unfinished = Env::from_process().and_then(|env| Journals::open(&env)?.unfinished());
+    unfinished.unwrap_or_default().into_iter().map(CompletionCandidate::new).collect()
 }
 
 fn aws_profiles() -> Vec<CompletionCandidate> {
