@@ -193,8 +193,8 @@ fn run_doctor(args: &commands::doctor::Args, local: &Local<'_>) -> Result<Outcom
     block_on(&without_profile(local, local.printer()?)?, commands::doctor::run(args, local))
 }
 
-fn run_login(args: commands::login::LoginArgs, local: &Local<'_>) -> Result<()> {
-    block_on(&without_profile(local, local.printer()?)?, Box::pin(commands::login::login(args, local)))
+fn run_login(args: commands::login::Args, local: &Local<'_>) -> Result<()> {
+    block_on(&without_profile(local, local.printer()?)?, Box::pin(commands::login::run(args, local)))
 }
 
 fn run_init(args: &commands::init::Args, local: &Local<'_>) -> Result<()> {

@@ -144,36 +144,61 @@ impl BrowserSession {
         let file = SessionFile::of(&self.id, services.env)?;
         let auth = services.endpoints.base(Service::Auth, services.http).await?;
         let _lock = file.lock(services.log).await?;
-        let ended = |problem: &str| Error::no_credentials(problem).hint(SIGN_IN);
         let session = file.read()?.ok_or_else(|| ended("nobody is signed in: the session is not on this machine"))?;
-        if session.auth != auth {
-            return Err(ended("the session belongs to another authentication service than the one in force"));
-        }
-        let Some(refresh_token) = &session.refresh_token else {
-            return Err(ended("the session has ended: its IAM token has expired, and no refresh token was granted"));
-        };
-        services.log.masks.add(refresh_token);
-        let fields = vec![
-            ("grant_type", "refresh_token".to_owned()),
-            ("refresh_token", refresh_token.expose_secret().to_owned()),
-            ("client_id", session.client_id.clone()),
-        ];
-        let tokens = token_endpoint::request(fields, services.http, &auth).await;
-        let tokens = tokens.map_err(|error| match error.code() {
-            Some(code) if refuses_the_session(code) => ended(&format!("the session has ended: {error}")),
-            _ => error,
+        session.check_service(&auth)?;
+        let tokens = request_tokens(&session, services).await.map_err(|error| match error {
+            RenewalError::Ended(error) | RenewalError::Failed(error) => error,
         })?;
         if let Some(newer) = tokens.refresh {
-            services.log.masks.add(&newer);
             file.write(&Session { refresh_token: Some(newer), ..session })?;
         }
-        Ok(tokens.access)
+        tokens.access
     }
 }
 
-/// Whether a refusal is of the refresh token. Others pass: the service is overloaded, or has failed.
+/// Why a session gives no new tokens.
+pub enum RenewalError {
+    /// It has ended: its refresh token is not valid, or it has none.
+    Ended(Error),
+    /// It may go on later, or elsewhere.
+    Failed(Error),
+}
+
+fn ended(problem: &str) -> Error {
+    Error::no_credentials(problem).hint(SIGN_IN)
+}
+
+/// Requests new tokens with the refresh token of a session of the service in force. Whoever does holds the lock of the
+/// session.
+///
+/// # Errors
+/// The session has ended, or the service cannot be reached.
+pub async fn request_tokens(session: &Session, services: Services<'_>) -> Result<Tokens, RenewalError> {
+    let Some(refresh_token) = &session.refresh_token else {
+        let problem = "the session has ended: its IAM token has expired, and no refresh token was granted";
+        return Err(RenewalError::Ended(ended(problem)));
+    };
+    services.log.masks.add(refresh_token);
+    let fields = vec![
+        ("grant_type", "refresh_token".to_owned()),
+        ("refresh_token", refresh_token.expose_secret().to_owned()),
+        ("client_id", session.client_id.clone()),
+    ];
+    let tokens = token_endpoint::request(fields, services.http, &session.auth).await;
+    let tokens = tokens.map_err(|error| match error.code() {
+        Some(Code::Unauthenticated) => RenewalError::Ended(ended(&format!("the session has ended: {error}"))),
+        Some(code) if refuses_the_session(code) => {
+            RenewalError::Failed(ended(&format!("the session is refused: {error}")))
+        }
+        _ => RenewalError::Failed(error),
+    })?;
+    tokens.refresh.iter().for_each(|newer| services.log.masks.add(newer));
+    Ok(tokens)
+}
+
+/// Whether a refusal is of this session. Others pass: the service is overloaded, or has failed.
 fn refuses_the_session(code: Code) -> bool {
-    matches!(code, Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument | Code::NotFound)
+    matches!(code, Code::PermissionDenied | Code::InvalidArgument | Code::NotFound)
 }
 
 /// The ID of the session in the table of a profile.

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::input;
 use crate::lock::{Lock, LockError};
 use crate::log::Log;
-use crate::private_file;
+use crate::private_file::{self, NewFile};
 use crate::text::quote;
 
 /// The version of the files. Those of another version are not read.
@@ -28,6 +28,22 @@ pub struct Session {
     pub client_id: String,
     /// `None` when the organization grants none: the session then lasts until its IAM token expires.
     pub refresh_token: Option<SecretString>,
+}
+
+impl Session {
+    /// Checks that the session is one of this authentication service.
+    ///
+    /// # Errors
+    /// It is another's.
+    pub fn check_service(&self, auth: &str) -> Result<()> {
+        if self.auth == auth {
+            return Ok(());
+        }
+        let [own, in_force] = [&self.auth, auth].map(|endpoint| quote::bare(endpoint));
+        let problem =
+            format!("the session belongs to another authentication service, {own}, than {in_force}, which is in force");
+        Err(Error::no_credentials(problem).hint("sign in again: yc-rs login; or set the endpoint as it was then"))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,15 +139,30 @@ impl SessionFile {
         write().map_err(|error| self.cannot("write", &error))
     }
 
-    /// Removes the session.
+    /// Shows that the session can be written, before a person signs in.
+    ///
+    /// # Errors
+    /// The directory cannot be made or written.
+    pub fn check_writable(&self) -> Result<()> {
+        let directory = private_file::parent_directory(&self.path);
+        let check =
+            || private_file::create_directory(directory).and_then(|()| NewFile::prepare(&self.path, b"").map(drop));
+        check().map_err(|error| self.cannot("write", &error))
+    }
+
+    /// Removes the session and its lock, which nobody needs without it.
     ///
     /// # Errors
     /// The file cannot be removed.
     pub fn remove(&self) -> Result<()> {
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.cannot("remove", &error)),
-            _ => Ok(()),
+        if let Err(error) = std::fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(self.cannot("remove", &error));
         }
+        // It may not be there.
+        let _ = std::fs::remove_file(self.path.with_extension("lock"));
+        Ok(())
     }
 
     fn cannot(&self, verb: &str, error: &io::Error) -> Error {

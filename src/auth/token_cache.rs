@@ -119,6 +119,11 @@ impl TokenCache {
         }
     }
 
+    /// Removes the token of an identity.
+    pub fn remove(&self, identity: &Identity) {
+        self.store.remove(&identity.file_name());
+    }
+
     /// Waits until no other process renews the token of this identity. The lock of an own token may be taken while that of
     /// an impersonated account (`Level::Outer`) is held.
     ///

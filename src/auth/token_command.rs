@@ -115,11 +115,8 @@ fn check_trusted(file: &Path) -> Result<()> {
         |problem: String| Err(Error::config(format!("{problem}, so the token-command of {shown} is not run")));
     match private_file::distrusted(file) {
         Ok(None) => Ok(()),
-        Ok(Some(Distrust::Writable(path))) => {
-            let path = quote::full_path(&path);
-            refused(format!("{path} can be written by others"))
-                .map_err(|error| error.hint(format!("type: chmod go-w {path}")))
-        }
+        Ok(Some(Distrust::Writable(path))) => refused(format!("{} can be written by others", quote::full_path(&path)))
+            .map_err(|error| error.hint(format!("type: chmod go-w {}", quote::path_for_sh(&path)))),
         Ok(Some(Distrust::OtherOwner(path))) => refused(format!("{} belongs to another user", quote::full_path(&path))),
         Err(error) => refused(format!("it cannot be found out who can write {shown} ({error})")),
     }

@@ -11,8 +11,8 @@ use crate::status::{Code, Status};
 /// What the endpoint issues.
 #[derive(Debug)]
 pub struct Tokens {
-    /// The IAM token.
-    pub access: IamToken,
+    /// The IAM token, or why it cannot be used: what came with it is not lost.
+    pub access: Result<IamToken>,
     /// What the next IAM token is requested with, where one is granted.
     pub refresh: Option<SecretString>,
 }
@@ -20,7 +20,7 @@ pub struct Tokens {
 /// Sends a form, and reads the tokens of the response.
 ///
 /// # Errors
-/// The service refuses, cannot be reached, or its response holds no IAM token.
+/// The service refuses, cannot be reached, or its response is not JSON.
 pub async fn request(fields: Vec<(&'static str, String)>, http: &Http, auth: &str) -> Result<Tokens> {
     let url = format!("{auth}/oauth/token");
     let mut request = Request::new(Method::POST, &url);
@@ -30,7 +30,9 @@ pub async fn request(fields: Vec<(&'static str, String)>, http: &Http, auth: &st
         return Err(error);
     }
     let clock = response.clock;
-    parse(&response.into_json()?, clock)
+    let body = response.into_json()?;
+    let refresh = body["refresh_token"].as_str().filter(|token| !token.is_empty()).map(SecretString::from);
+    Ok(Tokens { access: access_token(&body, clock), refresh })
 }
 
 /// A refusal in the form of RFC 6749, 5.2; the documentation does not say in which form refusals come.
@@ -45,7 +47,8 @@ fn oauth_refusal(response: &Response) -> Option<Error> {
         _ if matches!(response.status, 400 | 401 | 403) => Code::Unauthenticated,
         _ => Code::from_http(response.status),
     };
-    if error.contains("dpop") {
+    let requires_dpop = |text: &str| text.to_ascii_lowercase().contains("dpop");
+    if requires_dpop(error) || body["error_description"].as_str().is_some_and(requires_dpop) {
         return Some(Error::no_credentials(format!("the organization requires DPoP, which yc-rs does not support ({error})")).hint(
             "let yc sign in, which supports it: yc-rs config set token-command '[\"yc\", \"iam\", \"create-token\"]'",
         ));
@@ -58,7 +61,7 @@ fn oauth_refusal(response: &Response) -> Option<Error> {
     Some(Error::refused(Some(response.status), status).ids(response.ids.clone()))
 }
 
-fn parse(response: &Value, clock: ServerClock) -> Result<Tokens> {
+fn access_token(response: &Value, clock: ServerClock) -> Result<IamToken> {
     let token = response["access_token"].as_str();
     let token = token.ok_or_else(|| Error::internal("the server's response holds no IAM token"))?;
     let mut token = IamToken::given(iam_token::checked(token.into())?, clock.received_at);
@@ -67,6 +70,5 @@ fn parse(response: &Value, clock: ServerClock) -> Result<Tokens> {
         token.expires_at = Some(expires_at);
         token.lifetime = lifetime;
     }
-    let refresh = response["refresh_token"].as_str().filter(|token| !token.is_empty()).map(SecretString::from);
-    Ok(Tokens { access: token, refresh })
+    Ok(token)
 }

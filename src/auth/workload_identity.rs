@@ -364,7 +364,7 @@ async fn exchange(service_account_id: &str, subject_token: &SecretString, http: 
         field("subject_token", subject_token.expose_secret()),
         field("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
     ];
-    Ok(token_endpoint::request(fields, http, auth).await?.access)
+    token_endpoint::request(fields, http, auth).await?.access
 }
 
 #[cfg(test)]

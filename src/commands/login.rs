@@ -1,41 +1,38 @@
-//! `login` and `logout`: a person's session, which begins in a browser.
+//! `login`: a person's session, which begins in a browser.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
+use chrono::Utc;
 use futures_util::future::{Either, select};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 use toml::{Table, Value};
 use uuid::Uuid;
 
-use super::Outcome;
 use super::config::profile::profile_name;
-use super::config::shadowing;
+use super::config::{shadowing, update};
 use super::local::Local;
-use crate::api::refresh_token;
-use crate::auth::browser::{Authorization, BrowserSession, CALLBACK, CLIENT_ID, Hints, PROFILE_KEY, session_id};
+use crate::auth::browser::{Authorization, BrowserSession, CALLBACK, CLIENT_ID, Hints, PROFILE_KEY};
 use crate::auth::credential::Credential;
-use crate::auth::iam_token::{self, Caller};
 use crate::auth::session::{Session, SessionFile};
 use crate::auth::sign_in::{self, Inputs};
-use crate::auth::token_cache::{Identity, RequiredLifetime, TokenCache};
-use crate::config::edit::{self, FIRST_PROFILE};
-use crate::config::settings::Settings;
+use crate::auth::token_cache::{Identity, TokenCache};
+use crate::config::edit::FIRST_PROFILE;
+use crate::config::settings::{GlobalFlags, Settings};
 use crate::config::{Config, Profile};
 use crate::context::Context;
 use crate::endpoints::Service;
 use crate::error::{Error, Kind, Result};
+use crate::http::Url;
 use crate::http::loopback::{Loopback, Request, Response};
-use crate::http::{Url, new_idempotency_key};
-use crate::status::{Code, Status};
 use crate::text::digest::sha256_hex;
-use crate::text::{form, ids, quote};
+use crate::text::{escape, form, ids, quote};
 
 /// Sign in through a browser (experimental)
 #[derive(Debug, clap::Args)]
-pub struct LoginArgs {
+pub struct Args {
     /// ID of the identity federation [default: that of the profile]
     #[arg(long, value_name = "ID", value_parser = ids::parse_id)]
     federation_id: Option<String>,
@@ -53,10 +50,6 @@ pub struct LoginArgs {
     no_refresh: bool,
 }
 
-/// End the session of login (experimental)
-#[derive(Debug, clap::Args)]
-pub struct LogoutArgs {}
-
 /// The name of a user, which becomes a part of the address that is shown.
 fn username(text: &str) -> Result<String, String> {
     if text.is_empty() || text.chars().any(char::is_control) || form::secret_in(text).is_some() {
@@ -72,12 +65,9 @@ const LIMIT: Duration = Duration::from_secs(5 * 60);
 ///
 /// # Errors
 /// The sign-in is refused or not finished in time, or something cannot be written.
-pub async fn login(args: LoginArgs, local: &Local<'_>) -> Result<()> {
+pub async fn run(args: Args, local: &Local<'_>) -> Result<()> {
     let env = local.env;
-    if local.flags.no_verify_ssl == Some(true) {
-        return Err(Error::usage("login does not take --no-verify-ssl: the session would be that of any server")
-            .hint("give the certificate of the server's authority: --ca-bundle FILE"));
-    }
+    check_flags(local.flags)?;
     let config = Config::load(env)?;
     let name = local.requested_profile().or(config.current()).map(str::to_owned);
     let name = match name {
@@ -90,19 +80,22 @@ pub async fn login(args: LoginArgs, local: &Local<'_>) -> Result<()> {
         profile_name(&name).map_err(|rule| Error::usage(format!("{}: {rule}", quote::value(&name))))?;
     }
     let profile = if is_new { Profile::default() } else { config.profile(Some(&name))? };
-    let hints = hints(args.federation_id, args.subject_id, args.username, &profile)?;
+    let (port, refreshes) = (args.port, !args.no_refresh);
+    let hints = hints(args, &profile)?;
     let client_id = match (env.var("YC_CLIENT_ID"), profile.string("client-id")?) {
         (Some(id), _) | (None, Some(id)) => id.to_owned(),
         (None, None) => CLIENT_ID.to_owned(),
     };
     let id = Uuid::new_v4().to_string();
     let file = SessionFile::of(&id, env)?;
+    // What can be known is known before a person signs in.
+    file.check_writable()?;
 
     let settings = Settings::with_profile(local.flags, env, profile.clone())?;
     let context = Context::new(env, local.flags, settings, local.log.clone(), local.printer()?);
     let (http, endpoints) = (context.http(), context.endpoints()?);
     let auth = endpoints.base(Service::Auth, &http).await?;
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let server = Loopback::bind(listen).await.map_err(|error| {
         Error::usage(format!("cannot listen on {listen}: {}", quote::reason(error)))
             .hint("leave --port out, and a free one is taken")
@@ -110,7 +103,7 @@ pub async fn login(args: LoginArgs, local: &Local<'_>) -> Result<()> {
     let port = server.address().port();
     let sign_in = Authorization::new(auth.clone(), client_id.clone(), format!("http://127.0.0.1:{port}{CALLBACK}"))?;
     context.mask_secrets([&sign_in.state, &sign_in.verifier]);
-    let address = sign_in.address(&hints, !args.no_refresh);
+    let address = sign_in.address(&hints, refreshes);
     local.tell(&format!("To sign in, open this address in a browser:\n{address}"));
     if env.var("SSH_CONNECTION").is_some() {
         let login = env.login().unwrap_or("USER");
@@ -130,19 +123,25 @@ pub async fn login(args: LoginArgs, local: &Local<'_>) -> Result<()> {
         let error = error.context("cannot exchange the code of the sign-in");
         error.hint("try again: yc-rs login")
     })?;
-    if tokens.refresh.is_none() && context.cache_home().is_none() {
-        return Err(Error::usage("no refresh token was granted, and YC_RS_NO_CACHE forbids to keep the IAM token")
+    tokens.refresh.iter().for_each(|token| context.log.masks.add(token));
+    let access = tokens.access?;
+    context.log.masks.add(&access.value);
+    let identity =
+        Identity { issuer: endpoints.base(Service::Iam, &http).await?, subject: BrowserSession::new(&id).name(env)? };
+    let cache = TokenCache::new(context.cache_home().as_deref());
+    cache.store(&identity, &access);
+    let lasts = tokens.refresh.is_some();
+    if !lasts && cache.load(&identity, Utc::now()).is_none() {
+        return Err(Error::usage("no refresh token was granted, and the IAM token cannot be cached")
             .hint("unset YC_RS_NO_CACHE, or use: export YC_IAM_TOKEN=$(yc iam create-token)"));
     }
-    tokens.refresh.iter().for_each(|token| context.log.masks.add(token));
-    context.log.masks.add(&tokens.access.value);
-    let until = tokens.access.expires_at.clone();
-    let lasts = tokens.refresh.is_some();
     file.write(&Session { auth, client_id: client_id.clone(), refresh_token: tokens.refresh })?;
     let table = table(&id, client_id, &hints);
     let conflicts: Vec<_> = sign_in::profile_keys().filter(|key| *key != PROFILE_KEY).collect();
-    let updated = edit::update(env, &local.log, |document| {
-        if is_new {
+    // The configuration may have changed while the person signed in.
+    let updated = update(local, |document| {
+        let config = document.config()?;
+        if !config.names()?.contains(&name.as_str()) {
             document.create_profile(&name)?;
         }
         document.set(&name, &[PROFILE_KEY], &Value::Table(table), &conflicts)?;
@@ -150,52 +149,60 @@ pub async fn login(args: LoginArgs, local: &Local<'_>) -> Result<()> {
             document.set_current(&name);
         }
         Ok(())
-    })
-    .await;
-    if let Err(error) = updated {
+    });
+    if let Err(error) = updated.await {
+        cache.remove(&identity);
         file.remove()?;
         return Err(error);
     }
-    // The session that the profile had is nobody's any more.
-    if let Some(old) = profile.table(PROFILE_KEY)?.and_then(session_id) {
-        SessionFile::of(old, env)?.remove()?;
-    }
-    let identity =
-        Identity { issuer: endpoints.base(Service::Iam, &http).await?, subject: BrowserSession::new(&id).name(env)? };
-    TokenCache::new(context.cache_home().as_deref()).store(&identity, &tokens.access);
 
     let title = quote::value(&name);
-    local.confirm(&match (until, lasts) {
+    local.confirm(&match (access.expires_at, lasts) {
         (_, true) => format!("Signed in; the session is that of profile {title}"),
         (Some(time), false) => format!("Signed in until {time}; the session is that of profile {title}"),
         (None, false) => format!("Signed in; the session is that of profile {title}, without a refresh token"),
     });
-    let profile = Config::load(env)?.profile(Some(&name))?;
+    let config = Config::load(env)?;
+    let profile = config.profile(Some(&name))?;
     for shadow in shadowing::find(Inputs { token: None, env, profile: &profile }) {
         local.log.warn(&format!("{}; {}", shadow.detail, shadow.hint));
     }
     Ok(())
 }
 
-/// What flags say of who signs in, or else the profile: the table of an earlier sign-in, or the keys of `yc`.
-fn hints(
-    federation_id: Option<String>,
-    subject_id: Option<String>,
-    username: Option<String>,
-    profile: &Profile,
-) -> Result<Hints> {
+/// Refuses flags that would have no effect, or make the session that of any server.
+fn check_flags(flags: &GlobalFlags) -> Result<()> {
+    if flags.no_verify_ssl == Some(true) {
+        return Err(Error::usage("login does not take --no-verify-ssl: the session would be that of any server")
+            .hint("give the certificate of the server's authority: --ca-bundle FILE"));
+    }
+    let given = [
+        ("--token", flags.token.is_some()),
+        ("--impersonate-service-account-id", flags.impersonate_service_account_id.is_some()),
+        ("--jq", flags.jq.is_some()),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => {
+            Err(Error::usage(format!("{flag} has no effect on login")).hint(format!("leave {flag} out")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What flags say of who signs in, or else the profile: the table of an earlier sign-in, or the keys of `yc`. Subject and
+/// name are of one person, so a flag for one of them leaves out both of the profile.
+fn hints(args: Args, profile: &Profile) -> Result<Hints> {
     let table = profile.table(PROFILE_KEY)?;
     let of_profile = |key: &str| -> Result<Option<String>> {
         let earlier = table.and_then(|table| table.get(key)?.as_str().map(str::to_owned));
         Ok(earlier.or(profile.string(key)?.map(str::to_owned)))
     };
-    if federation_id.is_some() || subject_id.is_some() || username.is_some() {
-        return Ok(Hints { federation_id, subject_id, username });
-    }
+    let names_person = args.subject_id.is_some() || args.username.is_some();
+    let person = |given: Option<String>, key| if names_person { Ok(given) } else { of_profile(key) };
     Ok(Hints {
-        federation_id: of_profile("federation-id")?,
-        subject_id: of_profile("subject-id")?,
-        username: of_profile("username")?,
+        federation_id: args.federation_id.map_or_else(|| of_profile("federation-id"), |id| Ok(Some(id)))?,
+        subject_id: person(args.subject_id, "subject-id")?,
+        username: person(args.username, "username")?,
     })
 }
 
@@ -267,71 +274,18 @@ fn answer(request: &Request, port: u16, state: &str) -> (Response, Option<Result
     let value = |name: &str| url.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value.into_owned());
     // Digests differ at a place that says nothing about the state.
     let is_ours = value("state").is_some_and(|found| sha256_hex(found.as_bytes()) == sha256_hex(state.as_bytes()));
-    match (is_ours, value("code"), value("error")) {
+    let code = value("code").filter(|code| !code.is_empty());
+    match (is_ours, code, value("error")) {
         (true, _, Some(error)) => {
             let description = value("error_description").map(|text| format!(": {text}")).unwrap_or_default();
-            let error = Error::no_credentials(format!("the sign-in was refused: {error}{description}"));
+            // Its lines would look like those of the error.
+            let reason = escape::single_line(&format!("{error}{description}")).into_owned();
+            let error = Error::no_credentials(format!("the sign-in was refused: {reason}"));
             (Response::page(200, "The sign-in was refused. You can close this window."), Some(Err(error)))
         }
         (true, Some(code), None) => {
             (Response::page(200, "You are signed in. You can close this window."), Some(Ok(code.into())))
         }
         _ => refuse(400, "This is not the answer to the sign-in that yc-rs waits for."),
-    }
-}
-
-/// Ends the session: its refresh token and its IAM token are revoked, and nothing of it stays on this machine.
-///
-/// # Errors
-/// There is no session, or something could not be revoked; the local files are gone all the same.
-pub async fn logout(context: &Context<'_>) -> Result<Outcome> {
-    let profile = &context.settings.profile;
-    let id = profile.table(PROFILE_KEY)?.and_then(session_id).map(str::to_owned);
-    let (Some(id), Some(name)) = (id, profile.name.clone()) else {
-        let message = format!("{} has no session", profile.title());
-        let status = Status { code: Code::NotFound, message, details: Vec::new() };
-        return Err(Error::refused(None, status).hint("to begin one, type: yc-rs login"));
-    };
-    let env = context.env;
-    let revoked = Box::pin(revoke(&id, context)).await;
-    let file = SessionFile::of(&id, env)?;
-    let removed = file.remove();
-    let updated = edit::update(env, &context.log, |document| document.unset(&name, &[PROFILE_KEY]).map(drop)).await;
-    for result in [revoked, removed, updated.map(drop)] {
-        result?;
-    }
-    Ok(Outcome::default())
-}
-
-/// Revokes what the session has on the server, and removes its token from the cache.
-async fn revoke(id: &str, context: &Context<'_>) -> Result<()> {
-    // Only the session counts, whatever variables are set.
-    let env = sign_in::without_env_credentials(context.env);
-    let flags = crate::config::settings::GlobalFlags { token: None, ..context.flags.clone() };
-    let own = Context::new(&env, &flags, context.settings.clone(), context.log.clone(), context.printer.clone());
-    let client = own.client()?;
-    let tokens = client.tokens();
-    // The session's token, from the cache or refreshed once: the refresh token that is revoked is the newest.
-    let token = match tokens.token(RequiredLifetime::ForCalls).await {
-        Ok(token) => token,
-        // A session that has ended has nothing to revoke.
-        Err(error) if matches!(error.kind(), Kind::NoCredentials) => return Ok(()),
-        Err(error) => return Err(error.context("the session could not be revoked on the server")),
-    };
-    let about = |error: Error| error.context("the session could not be revoked on the server");
-    if let Some(refresh) = SessionFile::of(id, &env)?.read()?.and_then(|session| session.refresh_token) {
-        own.log.masks.add(&refresh);
-        let operation = refresh_token::revoke(client, &refresh).await.map_err(about)?;
-        own.wait_for(operation, None).await.map_err(about)?;
-    }
-    let iam = tokens.endpoints.base(Service::Iam, &tokens.http).await?;
-    let idempotency_key = new_idempotency_key();
-    let caller = Caller { token: &token.value, idempotency_key: &idempotency_key };
-    let response = iam_token::revoke(&tokens.http, &iam, &caller, &token.value).await.map_err(about)?;
-    let result = response.into_json().map(drop);
-    tokens.discard(&token.value).await?;
-    match result {
-        Err(error) if error.code() == Some(Code::Unauthenticated) => Ok(()),
-        result => result.map_err(about),
     }
 }

@@ -14,6 +14,7 @@ pub mod init;
 pub mod listing;
 pub mod local;
 pub mod login;
+mod logout;
 pub mod man;
 pub mod operation;
 pub mod policy;
@@ -59,7 +60,7 @@ pub enum Command {
     /// Set up a profile, asking for what is not given
     Init(Deferred<init::Args>),
     /// Sign in through a browser (experimental)
-    Login(Deferred<login::LoginArgs>),
+    Login(Deferred<login::Args>),
     /// Read and change the configuration
     #[command(subcommand)]
     Config(Deferred<config::Command>),
@@ -93,7 +94,7 @@ pub enum Remote {
     #[command(subcommand)]
     Operation(Deferred<operation::Command>),
     /// End the session of login (experimental)
-    Logout(Deferred<login::LogoutArgs>),
+    Logout(Deferred<logout::Args>),
     /// Run a command, or your shell, with an ephemeral access key (short for iam access-key exec)
     Exec(Box<Deferred<iam::access_key::exec::Args>>),
     /// Serve a key that is renewed, as a container credentials endpoint (short for iam access-key serve)
@@ -161,7 +162,7 @@ pub async fn run(command: Remote, context: &Context<'_>) -> Result<Outcome> {
         Remote::Ci(Deferred(command)) => Box::pin(ci::run(command, context)).await,
         Remote::ResourceManager(Deferred(command)) => resource_manager::run(command, context).await,
         Remote::Operation(Deferred(command)) => operation::run(command, context).await,
-        Remote::Logout(_) => Box::pin(login::logout(context)).await,
+        Remote::Logout(_) => Box::pin(logout::run(context)).await,
         Remote::Exec(args) => Box::pin(iam::access_key::exec::run(args.0, context)).await,
         Remote::Serve(args) => Box::pin(iam::access_key::serve::run(args.0, context)).await,
     }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tempfile::NamedTempFile;
 
 pub use trust::{
-    Distrust, distrusted, everybody_can_read, foreign_state, is_own, others_can_read, others_can_write, replaceable,
+    Distrust, distrusted, everybody_can_read, foreign_state, is_own, mode, others_can_read, others_can_write,
+    replaceable,
 };
 
 /// How the names of temporary files begin and end.

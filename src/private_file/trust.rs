@@ -170,13 +170,15 @@ pub fn distrusted(_path: &Path) -> io::Result<Option<Distrust>> {
     Ok(None)
 }
 
+/// The permissions of a file or directory; `None` where it cannot be looked at.
 #[cfg(unix)]
-pub(super) fn mode(path: &Path) -> Option<u32> {
-    Some(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).ok()?.permissions()))
+pub fn mode(path: &Path) -> Option<u32> {
+    Some(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).ok()?.permissions()) & 0o7777)
 }
 
+/// The permissions of a file or directory, which there are none on this system.
 #[cfg(not(unix))]
-fn mode(_path: &Path) -> Option<u32> {
+pub fn mode(_path: &Path) -> Option<u32> {
     None
 }
 

@@ -182,6 +182,7 @@ fn what_does_not_come_from_the_sign_in_is_refused_and_the_wait_goes_on() {
         ("/auth/callback?code=x&state=wrong".to_owned(), host.as_str(), 400),
         ("/auth/callback?code=x".to_owned(), &host, 400),
         (format!("/auth/callback?state={state}"), &host, 400),
+        (format!("/auth/callback?code=&state={state}"), &host, 400),
         ("/favicon.ico".to_owned(), &host, 404),
         (format!("/auth/callback?code=x&state={state}"), "evil.example", 403),
     ] {
@@ -438,6 +439,170 @@ fn a_revocation_that_fails_is_the_error_and_the_files_go_all_the_same() {
     let error = user.run("logout").failed(1);
     assert!(error.contains("the session could not be revoked on the server"), "{error}");
     assert!(sessions(&user).is_empty() && !config_text(&user).contains("session"));
+}
+
+/// The values of the tokens that the server still takes.
+fn valid_tokens(user: &User) -> Vec<String> {
+    user.cloud.tokens().into_iter().filter(|token| !token.revoked).map(|token| token.value).collect()
+}
+
+/// The files of cached tokens.
+fn cached_tokens(user: &User) -> usize {
+    let Ok(files) = fs::read_dir(user.cache_dir().join("tokens")) else { return 0 };
+    files.filter(|file| file.as_ref().unwrap().path().extension() == Some("json".as_ref())).count()
+}
+
+#[test]
+fn a_revocation_that_fails_leaves_no_token_here_and_revokes_the_other() {
+    let user = user();
+    sign_in(&user, "");
+    user.cloud.fault(REVOKE_REFRESH, Fault::status(13, "internal"));
+    let error = user.run("logout --retry 0").failed(1);
+    assert!(error.contains("the session could not be revoked on the server: internal"), "{error}");
+    assert_eq!((cached_tokens(&user), sessions(&user).len(), valid_tokens(&user).len()), (0, 0, 0));
+}
+
+#[test]
+fn logout_revokes_the_newest_tokens_when_the_cached_one_is_refused() {
+    let user = user();
+    sign_in(&user, "");
+    user.cloud.revoke_token(&valid_tokens(&user)[0]);
+    assert_eq!(user.run("logout").ok(), "");
+    assert!(user.cloud.refresh_tokens().is_empty() && valid_tokens(&user).is_empty());
+    assert_eq!((cached_tokens(&user), sessions(&user).len()), (0, 0));
+}
+
+#[test]
+fn logout_acts_as_the_session_whatever_is_impersonated_or_set() {
+    let mut user = user();
+    sign_in(&user, "");
+    user.set("YC_IMPERSONATE_SERVICE_ACCOUNT_ID", ADMIN_ID);
+    user.set("YC_IAM_TOKEN", "t1.another");
+    assert_eq!(user.run("logout").ok(), "");
+    assert!(user.cloud.refresh_tokens().is_empty() && valid_tokens(&user).is_empty());
+    assert_eq!(cached_tokens(&user), 0);
+}
+
+#[test]
+fn logout_changes_nothing_where_another_service_is_in_force() {
+    let mut user = user();
+    sign_in(&user, "");
+    let other = Emulator::start();
+    let own = user.cloud.http_url().to_owned();
+    user.set("YC_ENDPOINT_URL_AUTH", other.http_url());
+    let error = user.run("logout").failed(3);
+    assert!(error.contains("the session belongs to another authentication service"), "{error}");
+    assert!(other.requests().is_empty() && sessions(&user).len() == 1 && config_text(&user).contains("login"));
+    user.set("YC_ENDPOINT_URL_AUTH", own);
+    user.set("YC_RS_NO_CACHE", "1");
+    assert!(user.run("logout --no-verify-ssl").failed(2).contains("logout does not take --no-verify-ssl"));
+    assert_eq!(user.run("logout").ok(), "");
+    assert_eq!((cached_tokens(&user), valid_tokens(&user).len()), (0, 0));
+}
+
+#[test]
+fn logout_that_is_out_of_time_leaves_nothing_here() {
+    let user = user();
+    sign_in(&user, "");
+    user.cloud.fault(REVOKE_REFRESH, Fault::Delay(std::time::Duration::from_secs(60)));
+    let error = user.run("logout --timeout 1s").failed(5);
+    assert!(error.contains("not done within the 1s of --timeout"), "{error}");
+    assert_eq!((cached_tokens(&user), sessions(&user).len()), (0, 0));
+    assert!(!config_text(&user).contains("login"));
+}
+
+#[test]
+fn a_session_that_is_malformed_is_ended_and_replaced() {
+    let user = user();
+    let malformed = "current = 'p'\n[profiles.p]\nlogin = { session = 'abc' }\n";
+    user.configure(malformed);
+    assert!(user.run("logout").failed(2).contains("the session 'abc' is not a UUID"));
+    assert!(!config_text(&user).contains("login"));
+    user.configure(malformed);
+    sign_in(&user, "");
+    assert_eq!(user.run("iam whoami --jq .id").ok(), format!("{USER_ID}\n"));
+}
+
+#[test]
+fn two_sign_ins_at_once_leave_one_session() {
+    let user = user();
+    let waiting = [Waiting::start(&user, ""), Waiting::start(&user, "")];
+    for login in waiting {
+        assert_eq!(browse(&login.address), 200);
+        let ran = login.end();
+        assert_eq!(ran.code, 0, "{ran:#?}");
+    }
+    assert_eq!(sessions(&user).len(), 1);
+    assert_eq!(user.run("iam whoami --jq .id").ok(), format!("{USER_ID}\n"));
+}
+
+#[test]
+fn a_session_that_no_profile_names_any_more_is_removed_and_told() {
+    for line in
+        ["config set token t1.other", "config unset login", "init --profile default --token t1.x --folder-id b1g"]
+    {
+        let user = user();
+        sign_in(&user, "");
+        let ran = user.run(line);
+        let told =
+            "The earlier session of yc-rs login was removed from this machine; on the server it was not revoked\n";
+        assert!(ran.code == 0 && ran.err.contains(told), "{line}: {ran:#?}");
+        assert!(sessions(&user).is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn without_a_refresh_token_the_iam_token_has_to_be_kept() {
+    let mut user = user();
+    user.cloud.grant_no_refresh_tokens();
+    let file = user.write_file("no-directory", "");
+    user.set("YC_RS_CACHE_DIR", file.to_str().unwrap());
+    let waiting = Waiting::start(&user, "");
+    browse(&waiting.address);
+    let ran = waiting.end();
+    assert!(ran.code == 2 && ran.err.contains("the IAM token cannot be cached"), "{ran:#?}");
+    assert_eq!((config_text(&user), sessions(&user).len()), (String::new(), 0));
+}
+
+#[test]
+fn what_stands_in_the_way_is_found_before_a_person_signs_in() {
+    let mut user = user();
+    for flags in ["--token t1.x", "--jq .id", "--impersonate-service-account-id aje1"] {
+        let error = user.run(&format!("login {flags}")).failed(2);
+        let flag = flags.split(' ').next().unwrap();
+        assert!(error.starts_with(&format!("ERROR: {flag} has no effect on login\n")), "{error}");
+    }
+    let file = user.write_file("no-directory", "");
+    user.set("YC_RS_STATE_DIR", file.to_str().unwrap());
+    let error = user.run("login").failed(1);
+    assert!(error.contains("cannot write the session") && !error.contains("open this address"), "{error}");
+}
+
+#[test]
+fn a_flag_for_a_person_keeps_the_federation_of_the_profile() {
+    let user = user();
+    user.configure("current = 'p'\n[profiles.p]\nfederation-id = 'bpf1'\nusername = 'old@example.com'\n");
+    let ran = sign_in(&user, "--username new@example.com");
+    assert!(ran.err.contains("yc_federation_hint=bpf1&yc_login_hint=new%40example.com"), "{}", ran.err);
+}
+
+#[test]
+fn what_the_browser_brings_makes_no_lines_of_its_own() {
+    let user = user();
+    let waiting = Waiting::start(&user, "");
+    let (host, state) = (waiting.callback_host(), waiting.state().to_owned());
+    let target = format!("/auth/callback?error=x%0aERROR:%20y&error_description=a%0Ahint:%20b&state={state}");
+    assert_eq!(get(&host, &target, &host).0, 200);
+    let ran = waiting.end();
+    assert!(ran.err.contains("ERROR: the sign-in was refused: x\\nERROR: y: a\\nhint: b\n"), "{}", ran.err);
+}
+
+#[test]
+fn the_copy_of_the_configuration_of_yc_is_told() {
+    let user = user();
+    user.write_file(".config/yandex-cloud/config.yaml", "current: p\nprofiles:\n  p:\n    federation-id: bpf1\n");
+    let ran = sign_in(&user, "");
+    assert!(ran.err.contains("The profiles of ") && ran.err.contains("were copied to"), "{}", ran.err);
 }
 
 #[test]

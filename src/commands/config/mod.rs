@@ -4,12 +4,16 @@ pub mod keys;
 pub(super) mod profile;
 pub mod shadowing;
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCandidates;
 use serde_json::Value as Json;
 
 use super::deferred::Deferred;
 use super::local::Local;
+use crate::auth::browser::{PROFILE_KEY, session_id};
+use crate::auth::session::SessionFile;
 use crate::config::edit::{self, Document, FIRST_PROFILE, Updated};
 use crate::config::{Config, Profile, nearest};
 use crate::error::{Error, Kind, Result};
@@ -169,7 +173,7 @@ async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
     if let Some(note) = key.note(value.as_ref()) {
         local.log.note(note);
     }
-    let updated = edit::update(local.env, &local.log, |document| {
+    let updated = update(local, |document| {
         let (name, is_new) = profile_to_change(document, local)?;
         match value {
             Some(value) => document.set(&name, &key.path(), &value, &key.conflicting_keys())?,
@@ -178,7 +182,6 @@ async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
         Ok(is_new.then_some(name))
     })
     .await?;
-    confirm_copy(&updated, local);
     if let Some(name) = updated.value {
         local.confirm(&format!("Profile {} created and activated", quote::value(&name)));
     }
@@ -201,12 +204,11 @@ async fn unset(args: &UnsetArgs, local: &Local<'_>) -> Result<Output> {
     let is_table = keys::names().any(|name| name.split('.').next() == Some(key));
     let unknown = Key::find(key).err().filter(|_| !is_table);
     let Some(name) = profile.name.as_deref() else { return unknown.map_or(Ok(Output::Nothing), Err) };
-    let updated = edit::update(local.env, &local.log, |document| {
+    update(local, |document| {
         let removed = document.unset(name, &path)?;
         unknown.filter(|_| !removed).map_or(Ok(()), Err)
     })
     .await?;
-    confirm_copy(&updated, local);
     Ok(Output::Nothing)
 }
 
@@ -226,21 +228,51 @@ fn profile_to_change(document: &mut Document, local: &Local<'_>) -> Result<(Stri
     }
 }
 
-/// Confirms what was copied: the profiles of `yc` for the first write, or the file whose private key was replaced.
-pub(super) fn confirm_copy<T>(updated: &Updated<T>, local: &Local<'_>) {
-    if let Some(from) = &updated.copied_from {
+/// Changes the configuration, and tells what else that did: the profiles of `yc` are copied for the first write, a private
+/// key that is replaced is kept, and the session of a sign-in that no profile names any more is removed.
+///
+/// # Errors
+/// Those of `change`; the configuration cannot be read or written.
+pub(super) async fn update<T>(
+    local: &Local<'_>,
+    change: impl FnOnce(&mut Document) -> Result<T>,
+) -> Result<Updated<T>> {
+    let updated = edit::update(local.env, &local.log, |document| {
+        let before = sessions(document);
+        let value = change(document)?;
+        Ok((value, &before - &sessions(document)))
+    });
+    let Updated { value: (value, ended), path, copied_from, backup } = updated.await?;
+    if let Some(from) = &copied_from {
         local.confirm(&format!(
             "The profiles of {} were copied to {}, which is used from now on",
             quote::full_path(from),
-            quote::full_path(&updated.path)
+            quote::full_path(&path)
         ));
     }
-    if let Some(backup) = &updated.backup {
+    if let Some(backup) = &backup {
         local.confirm(&format!(
             "The private key of the profile was replaced; the previous configuration is in {}",
             quote::full_path(backup)
         ));
     }
+    for id in ended {
+        if let Ok(file) = SessionFile::of(&id, local.env) {
+            file.remove()?;
+            local.confirm(
+                "The earlier session of yc-rs login was removed from this machine; on the server it was not revoked",
+            );
+        }
+    }
+    Ok(Updated { value, path, copied_from, backup })
+}
+
+/// The sessions that profiles name. What is malformed names none.
+fn sessions(document: &Document) -> BTreeSet<String> {
+    let config = document.config().unwrap_or_default();
+    let names = config.names().unwrap_or_default().into_iter();
+    let profiles = names.filter_map(|name| config.profile(Some(name)).ok());
+    profiles.filter_map(|profile| session_id(profile.table(PROFILE_KEY).ok()??).map(str::to_owned)).collect()
 }
 
 /// The same value in JSON.

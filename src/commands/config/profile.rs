@@ -4,12 +4,11 @@ use clap::Subcommand;
 use clap_complete::ArgValueCandidates;
 use serde_json::json;
 
-use super::{SecretsArg, confirm_copy};
+use super::{SecretsArg, update};
 use crate::commands::completion;
 use crate::commands::deferred::Deferred;
 use crate::commands::local::Local;
 use crate::config::Config;
-use crate::config::edit;
 use crate::error::{Error, Result};
 use crate::output::{Format, Output};
 use crate::text::quote;
@@ -80,25 +79,23 @@ pub(super) async fn run(command: Command, local: &Local<'_>) -> Result<Output> {
 }
 
 async fn create(name: &str, local: &Local<'_>) -> Result<Output> {
-    let updated = edit::update(local.env, &local.log, |document| {
+    update(local, |document| {
         document.create_profile(name)?;
         document.set_current(name);
         Ok(())
     })
     .await?;
-    confirm_copy(&updated, local);
     local.confirm(&format!("Profile {} created and activated", quote::value(name)));
     Ok(Output::Nothing)
 }
 
 async fn activate(name: &str, local: &Local<'_>) -> Result<Output> {
-    let updated = edit::update(local.env, &local.log, |document| {
+    update(local, |document| {
         document.check_profile(name)?;
         document.set_current(name);
         Ok(())
     })
     .await?;
-    confirm_copy(&updated, local);
     local.confirm(&format!("Profile {} activated", quote::value(name)));
     Ok(Output::Nothing)
 }
@@ -125,7 +122,7 @@ fn get(args: &GetArgs, local: &Local<'_>) -> Result<Output> {
 }
 
 async fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
-    let updated = edit::update(local.env, &local.log, |document| {
+    update(local, |document| {
         document.check_profile(name)?;
         let config = document.config()?;
         let refusal =
@@ -139,7 +136,6 @@ async fn delete(name: &str, local: &Local<'_>) -> Result<Output> {
         document.delete_profile(name)
     })
     .await?;
-    confirm_copy(&updated, local);
     local.confirm(&format!("Profile {} deleted", quote::value(name)));
     Ok(Output::Nothing)
 }

@@ -11,10 +11,9 @@ use secrecy::ExposeSecret;
 use toml::Value;
 
 use self::questions::AfterFailure;
-use super::config::confirm_copy;
 use super::config::keys::{Input, Key};
 use super::config::profile::profile_name;
-use super::config::shadowing;
+use super::config::{shadowing, update};
 use super::local::Local;
 use crate::auth::sign_in::{self, Inputs};
 use crate::config::edit::{self, Document, FIRST_PROFILE};
@@ -128,8 +127,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
             },
         }
     }
-    let updated = edit::update(local.env, &local.log, |document| setup.apply(document)).await?;
-    confirm_copy(&updated, local);
+    let updated = update(local, |document| setup.apply(document)).await?;
     let done = if is_new { "created" } else { "updated" };
     local.confirm(&format!("Profile {} {done} and activated", quote::value(&setup.profile)));
     say_what_is_next(&setup, &updated.path, local)
