@@ -185,7 +185,7 @@ fn check_trusted(directory: &Path) -> io::Result<()> {
     } else if !private_file::is_own(directory) {
         format!("{shown} belongs to another user")
     } else if private_file::others_can_write(directory) {
-        format!("other users can write to {shown}; run: chmod go-w {shown}")
+        format!("other users can write to {shown}; run: chmod go-w {}", quote::path_for_sh(directory))
     } else {
         return Ok(());
     };

@@ -12,6 +12,7 @@ use crate::context::{Context, about_place};
 use crate::error::{Error, Result};
 use crate::output::list::List;
 use crate::output::{Cell, Column};
+use crate::text::ids;
 
 /// List clouds and folders
 #[derive(Debug, Subcommand)]
@@ -46,7 +47,7 @@ pub struct ListCloudsArgs {
     #[command(flatten)]
     table: TableArgs,
     /// Only the clouds of the organization of this ID
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = ids::parse_id)]
     organization_id: Option<String>,
 }
 

@@ -101,8 +101,8 @@ impl Log {
     /// has its mode from a system that mounts it, and scripts merge the streams.
     pub fn warn_if_readable(&self, path: &Path) {
         if self.terminal && private_file::everybody_can_read(path) {
-            let path = quote::full_path(path);
-            self.warn(&format!("{path} holds a secret and can be read by others; type: chmod 600 {path}"));
+            let (shown, argument) = (quote::full_path(path), quote::path_for_sh(path));
+            self.warn(&format!("{shown} holds a secret and can be read by others; type: chmod 600 {argument}"));
         }
     }
 

@@ -32,6 +32,13 @@ pub fn for_sh(word: &str) -> String {
     format!("'{}'", escape::single_line(word).replace('\'', r"'\''"))
 }
 
+/// A path as a word of a command for sh, in quotation marks only where it needs them.
+pub fn path_for_sh(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c));
+    if is_plain { full_path(path) } else { for_sh(&text) }
+}
+
 /// Several values without quotation marks, separated by commas.
 pub fn list(values: &[&str]) -> String {
     values.iter().map(|value| bare(value)).collect::<Vec<_>>().join(", ")

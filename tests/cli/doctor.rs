@@ -137,15 +137,68 @@ fn a_key_that_nothing_reads_and_a_file_that_others_can_read_are_warnings() {
     let user = user();
     user.configure("current = 'p'\n[profiles.p]\nfolder = 'x'\n");
     let (status, detail, hint) = problem(&user, "configuration");
-    assert!(status == "warning" && detail.ends_with("profile 'p'; nothing reads folder"), "{detail}");
+    assert!(status == "warning" && detail.ends_with("profile 'p', mode 0600; nothing reads folder"), "{detail}");
     assert!(hint.starts_with("the keys are token, "), "{hint}");
 
     let user = user.with_key();
     let file = user.config_dir().join("config.toml");
     std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     let (status, detail, hint) = problem(&user, "configuration");
-    assert!(status == "warning" && detail.ends_with("others can read it"), "{detail}");
+    assert!(status == "warning" && detail.ends_with(", mode 0644; others can read it"), "{detail}");
     assert_eq!(hint, format!("type: chmod 600 {}", file.display()));
+    user.use_profile("folder = 'x'\ntoken = 't1.a'");
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let (_, detail, hint) = problem(&user, "configuration");
+    assert!(detail.ends_with("others can read it; nothing reads folder"), "{detail}");
+    assert!(hint.starts_with("type: chmod 600 ") && hint.contains("\nthe keys are token, "), "{hint}");
+}
+
+#[test]
+fn a_command_to_type_has_its_path_quoted() {
+    let mut user = user().with_key();
+    let directory = user.home().join("it's mine");
+    std::fs::rename(user.config_dir(), &directory).unwrap();
+    user.set("YC_RS_CONFIG_DIR", directory.to_str().unwrap());
+    std::fs::set_permissions(directory.join("config.toml"), Permissions::from_mode(0o644)).unwrap();
+    let (_, _, hint) = problem(&user, "configuration");
+    let home = user.home().display();
+    assert_eq!(hint, format!(r"type: chmod 600 '{home}/it'\''s mine/config.toml'"));
+}
+
+#[test]
+fn secrets_that_a_server_repeats_are_masked() {
+    let mut user = user();
+    let token = user.cloud.issue_token(ADMIN_ID);
+    user.set("YC_IAM_TOKEN", &*token);
+    for format in ["text", "json"] {
+        user.cloud.fault("GET /oauth/userinfo", Fault::status(16, &format!("bad token {token} here")));
+        let ran = user.run(&format!("doctor --format {format}"));
+        assert!(ran.out.contains("bad token") && !ran.out.contains(&token), "{}", ran.out);
+    }
+}
+
+#[test]
+fn a_broken_configuration_leaves_the_format_of_the_variable() {
+    let mut user = user();
+    user.configure("current = ");
+    user.set("YC_FORMAT", "json");
+    let ran = user.run("doctor --offline");
+    assert!(serde_json::from_str::<Value>(&ran.out).is_ok(), "{}", ran.out);
+    user.set("YC_FORMAT", "xx");
+    user.configure("");
+    let ran = user.run("doctor --offline");
+    assert!(ran.out.contains("\nfailed   configuration  YC_FORMAT is 'xx', but must be one of: "), "{}", ran.out);
+    assert!(ran.out.contains("hint: correct it, or leave it out\n"), "{}", ran.out);
+}
+
+#[test]
+fn a_session_that_is_not_there_fails() {
+    let user = user();
+    user.use_profile("login = { session = '6f1d0b0e-0000-4000-8000-000000000000' }");
+    let rows = rows(&user, "--offline");
+    let row = rows.iter().find(|row| row["check"] == "credentials" && row["status"] != "ok").unwrap();
+    assert_eq!(row["detail"], "'login' of profile 'p': the session is not on this machine");
+    assert_eq!(row["hint"], "sign in again: yc-rs login");
 }
 
 #[test]
@@ -282,7 +335,7 @@ fn a_cache_that_others_can_write_is_a_warning() {
     std::fs::set_permissions(user.cache_dir().join("tokens"), Permissions::from_mode(0o777)).unwrap();
     let (status, detail, hint) = problem(&user, "cache");
     assert!(status == "warning" && detail.contains("is not used"), "{detail}");
-    assert!(hint.contains("chmod 700"), "{hint}");
+    assert_eq!(hint, format!("type: chmod go-w {}", user.cache_dir().join("tokens").display()));
 }
 
 #[test]
@@ -306,7 +359,8 @@ fn the_aws_files_are_looked_at() {
     );
     let rows = rows(&user, "--offline");
     let aws: Vec<_> = rows.iter().filter(|row| row["check"] == "aws").collect();
-    let detail = format!("{} has keys of Yandex Cloud in: static (static), ci (temporary)", credentials.display());
+    let detail =
+        format!("{} has keys of Yandex Cloud in: static (static), ci (temporary), mode 0600", credentials.display());
     assert_eq!(*aws[0], json!({"check": "aws", "status": "ok", "detail": detail}));
     let found = problems(&user, "aws");
     let starts = [

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::Row;
-use crate::auth::browser::PROFILE_KEY;
+use crate::auth::browser::{PROFILE_KEY, session_id};
 use crate::auth::credential::Source;
+use crate::auth::session::SessionFile;
 use crate::auth::sign_in::{self, Inputs, SourceStatus};
 use crate::commands::config::{keys, shadowing};
 use crate::commands::version;
@@ -14,7 +15,7 @@ use crate::context::Context;
 use crate::credentials::aws_file::{AwsFiles, survey::Survey};
 use crate::endpoints::Service;
 use crate::env::Env;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::private_file;
 use crate::store;
 use crate::text::quote;
@@ -42,16 +43,31 @@ pub(super) fn configuration(problem: Option<&Error>, context: &Context<'_>) -> R
         Some(name) => format!("{file}, profile {}", quote::value(name)),
         None => format!("{file}, no profile is chosen"),
     };
+    let detail = format!("{detail}{}", mode(path));
+    let (mut problems, mut hints) = (Vec::new(), Vec::new());
     if private_file::everybody_can_read(path) && sign_in::profile_keys().any(|key| profile.has(key)) {
-        return Row::warning(CHECK, format!("{detail}; others can read it"), format!("type: chmod 600 {file}"));
+        problems.push("others can read it".to_owned());
+        hints.push(make_private(path));
     }
     let unknown: Vec<_> = profile.values().keys().map(String::as_str).filter(|key| !is_known(key)).collect();
-    if unknown.is_empty() {
+    if !unknown.is_empty() {
+        problems.push(format!("nothing reads {}", quote::list(&unknown)));
+        hints.push(format!("the keys are {}", keys::names().collect::<Vec<_>>().join(", ")));
+    }
+    if problems.is_empty() {
         return Row::ok(CHECK, detail);
     }
-    let list = quote::list(&unknown);
-    let keys = keys::names().collect::<Vec<_>>().join(", ");
-    Row::warning(CHECK, format!("{detail}; nothing reads {list}"), format!("the keys are {keys}"))
+    Row::warning(CHECK, format!("{detail}; {}", problems.join("; ")), hints.join("\n"))
+}
+
+/// The mode of a file or directory, to be added to a description; nothing where there are no modes.
+fn mode(path: &Path) -> String {
+    private_file::mode(path).map(|mode| format!(", mode {mode:04o}")).unwrap_or_default()
+}
+
+/// The command by which a file becomes its owner's alone.
+fn make_private(path: &Path) -> String {
+    format!("type: chmod 600 {}", quote::path_for_sh(path))
 }
 
 /// Whether a profile may have the key: one of ours, a table of which ours are a part, or one by which `yc` signs in.
@@ -82,17 +98,32 @@ pub(super) fn credentials(inputs: Inputs<'_>, problem: Option<&Error>, context: 
             return Row::ok(CHECK, detail);
         }
         if let Some(error) = problem {
-            return Row::failed(CHECK, &error.clone().context(&source), "yc-rs init sets a profile up");
+            let names_source = error.to_string().starts_with(&source.to_string());
+            let error = if names_source { error.clone() } else { error.clone().context(&source) };
+            return Row::failed(CHECK, &error, "yc-rs init sets a profile up");
+        }
+        if let Err(error) = session(&source, context) {
+            return Row::failed(CHECK, &error.context(&source), "sign in again: yc-rs login");
         }
         match key_file(&source, context).filter(|path| private_file::everybody_can_read(path)) {
             Some(path) => {
-                let path = quote::full_path(&path);
-                Row::warning(CHECK, format!("{detail}; others can read {path}"), format!("type: chmod 600 {path}"))
+                let shown = quote::full_path(&path);
+                Row::warning(CHECK, format!("{detail}; others can read {shown}"), make_private(&path))
             }
             None => Row::ok(CHECK, detail),
         }
     });
     rows.collect()
+}
+
+/// Checks that the session of a sign-in is there and can be used, where the source is one.
+fn session(source: &Source, context: &Context<'_>) -> Result<()> {
+    let Source::Configured(Origin::Profile { key: PROFILE_KEY, .. }) = source else { return Ok(()) };
+    let Some(id) = context.settings.profile.table(PROFILE_KEY)?.and_then(session_id) else { return Ok(()) };
+    match SessionFile::of(id, context.env)?.read()? {
+        Some(_) => Ok(()),
+        None => Err(Error::no_credentials("the session is not on this machine")),
+    }
 }
 
 /// The key file that a source names.
@@ -118,13 +149,16 @@ pub(super) fn cache(env: &Env) -> Row {
     match store::counts(&home) {
         Ok(counts) => {
             let counts: Vec<_> = counts.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
-            Row::ok(CHECK, format!("{path}; {}", counts.join(", ")))
+            Row::ok(CHECK, format!("{path}{}; {}", mode(&home), counts.join(", ")))
         }
-        Err(error) => Row::warning(
-            CHECK,
-            format!("{path} is not used: {error}"),
-            format!("remove it, or make it yours alone: chmod 700 {path}"),
-        ),
+        Err(error) => {
+            let error = error.to_string();
+            let (problem, hint) = match error.split_once("; run: ") {
+                Some((problem, command)) => (problem, format!("type: {command}")),
+                None => (&*error, format!("remove it, or set YC_RS_CACHE_DIR to another directory than {path}")),
+            };
+            Row::warning(CHECK, format!("{path} is not used: {problem}"), hint)
+        }
     }
 }
 
@@ -160,8 +194,9 @@ fn credentials_file(path: &Path, survey: &Survey) -> Row {
         [] => format!("{file} has no keys of Yandex Cloud"),
         profiles => format!("{file} has keys of Yandex Cloud in: {}", profiles.join(", ")),
     };
+    let detail = format!("{detail}{}", mode(path));
     if private_file::everybody_can_read(path) {
-        return Row::warning(CHECK, format!("{detail}; others can read it"), format!("type: chmod 600 {file}"));
+        return Row::warning(CHECK, format!("{detail}; others can read it"), make_private(path));
     }
     Row::ok(CHECK, detail)
 }

@@ -19,6 +19,7 @@ use crate::log::{Log, Progress};
 use crate::message::{Field, Message};
 use crate::output::list::List;
 use crate::output::{Cell, Column, Format, Output};
+use crate::secret::Masks;
 use crate::text::{escape, wrap};
 
 /// Check the set-up, and say how to mend it
@@ -85,10 +86,18 @@ impl Row {
         Self { hint: Some(hint.into()), ..Self::new(check, Status::Warning, detail) }
     }
 
-    /// The failure of a check, with the hint of the error, or else this one.
+    /// The failure of a check, with the hint of the error, or else this one. That a flag or a variable is wrong is mended
+    /// where it is set.
     fn failed(check: &'static str, error: &Error, next: &str) -> Self {
-        let hint = error.hint_text().unwrap_or(next).to_owned();
+        let next = if matches!(error.kind(), Kind::Usage) { "correct it, or leave it out" } else { next };
+        let hint = error.hint_text().filter(|hint| !hint.contains("yc-rs doctor")).unwrap_or(next).to_owned();
         Self { hint: Some(hint), ..Self::new(check, Status::Failed, error.to_string()) }
+    }
+
+    /// The row without secrets: a server can repeat them.
+    fn masked(self, masks: &Masks) -> Self {
+        let hint = self.hint.map(|hint| masks.mask(&hint));
+        Self { detail: masks.mask(&self.detail), hint, ..self }
     }
 
     fn to_json(&self) -> Value {
@@ -108,7 +117,7 @@ const COLUMNS: &[Column] = &[
     Column { header: "HINT", cell: Cell::Field("hint") },
 ];
 
-/// How long one check may take. Three of them follow each other at most.
+/// How long one check may take; that of the identity, which goes on beside those of the endpoints, twice as long.
 const CHECK_LIMIT: Duration = Duration::from_secs(4);
 
 /// Runs the checks and prints a row for each. No key is issued, nothing is written but the caches, and nothing is executed
@@ -124,7 +133,8 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<Outcome> {
         Ok(settings) => (settings, None),
         Err(error) => {
             let given = GlobalFlags { format: flags.format, ..GlobalFlags::default() };
-            (Settings::with_profile(&given, &Env::default(), Profile::default())?, Some(error))
+            let by = |env: &Env| Settings::with_profile(&given, env, Profile::default());
+            (by(local.env).or_else(|_| by(&Env::default()))?, Some(error))
         }
     };
     let printer = local::printer(settings.format, &flags, local.env)?;
@@ -145,6 +155,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<Outcome> {
     rows.extend(machine::aws(&context));
     rows.extend(machine::shadowing(problem.is_some(), &context));
 
+    let rows: Vec<_> = rows.into_iter().map(|row| row.masked(&context.log.masks)).collect();
     let failed = rows.iter().filter(|row| row.status == Status::Failed).count();
     if context.settings.format == Format::Text && !context.printer.has_filter() {
         context.printer.print(Output::Verbatim(text(&rows, &context).into_bytes())).await?;
@@ -164,7 +175,9 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<Outcome> {
 
 /// The flags with one attempt for each request and short limits, so that everything ends soon where nothing responds.
 fn with_limits(flags: &GlobalFlags) -> GlobalFlags {
-    let at_most = |given: Option<Duration>| Some(given.map_or(CHECK_LIMIT, |given| given.min(CHECK_LIMIT)));
+    // Longer than a check may take: a hint to allow more time would have no effect.
+    const LIMIT: Duration = Duration::from_secs(2 * CHECK_LIMIT.as_secs());
+    let at_most = |given: Option<Duration>| Some(given.map_or(LIMIT, |given| given.min(LIMIT)));
     GlobalFlags {
         retry: Some(0),
         connect_timeout: at_most(flags.connect_timeout),

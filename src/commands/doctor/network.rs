@@ -1,6 +1,6 @@
 //! The checks that send requests: who the credential belongs to, which endpoints respond, and what the identity may do.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 use futures_util::future::{join, join_all, join3};
@@ -56,9 +56,12 @@ const NEED_THE_NETWORK: [&str; 5] = ["clock", "endpoints", "context", "access", 
 
 /// The result of work, or the error of one that takes too long.
 async fn limited<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(CHECK_LIMIT, work).await.unwrap_or_else(|_| {
-        Err(Error::new(Kind::Timeout, format!("no result within {}", duration::human(CHECK_LIMIT))))
-    })
+    within(CHECK_LIMIT, work).await
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Err(Error::new(Kind::Timeout, format!("no result within {}", duration::human(limit))));
+    timeout(limit, work).await.unwrap_or_else(late)
 }
 
 fn offline_identity(is_unusable: bool, context: &Context<'_>) -> Row {
@@ -81,18 +84,23 @@ async fn identity(is_unusable: bool, context: &Context<'_>) -> Result<(Row, Opti
     }
     let failed = |error: &Error| Row::failed(CHECK, error, "set up a credential: yc-rs init");
     let client = context.client().map_err(|error| failed(&error))?;
+    let until = Instant::now() + 2 * CHECK_LIMIT;
     // On the heap, since several futures would hold it.
     let token = Box::pin(client.tokens().token(RequiredLifetime::ForCalls));
-    let token = limited(token).await.map_err(|error| failed(&error))?;
-    let until = match &token.expires_at {
+    // A session whose new refresh token is given up is lost, so that it gets all the time that there is.
+    let token = within(2 * CHECK_LIMIT, token).await.map_err(|error| failed(&error))?;
+    let expiry = match &token.expires_at {
         Some(time) => format!("the token is valid until {time}"),
         None => "the token does not say when it expires".to_owned(),
     };
-    match limited(Box::pin(client.tokens().subject_id())).await {
-        Ok(subject) => Ok((Row::ok(CHECK, format!("{subject}; {until}")), Some(subject))),
+    let left = until.saturating_duration_since(Instant::now());
+    match within(left, Box::pin(client.tokens().subject_id())).await {
+        Ok(subject) => Ok((Row::ok(CHECK, format!("{subject}; {expiry}")), Some(subject))),
         Err(error) if matches!(error.kind(), Kind::Unknown | Kind::Timeout) => {
-            let detail = format!("{}; {until}", client.tokens().sign_in.acting_subject());
-            Ok((Row::ok(CHECK, detail), None))
+            let detail =
+                format!("{}; {expiry}; its subject is not known: {error}", client.tokens().sign_in.acting_subject());
+            let hint = error.hint_text().unwrap_or("check the endpoint of the authentication service: yc-rs doctor");
+            Ok((Row::warning(CHECK, detail, hint), None))
         }
         Err(error) => Err(failed(&error)),
     }

@@ -127,7 +127,7 @@ impl Token {
                 let bytes = input::bytes(&absolute, Files::Regular, input::LIMIT).await;
                 let bytes = bytes.map_err(|error| invalid(format!("cannot be read: {error}")))?;
                 if private_file::everybody_can_read(&absolute) {
-                    let shown = quote::full_path(&absolute);
+                    let shown = quote::path_for_sh(&absolute);
                     return Err(
                         invalid("can be read by every user".to_owned()).hint(format!("type: chmod 600 {shown}"))
                     );
