@@ -39,7 +39,7 @@ impl Session {
         if self.auth == auth {
             return Ok(());
         }
-        let [own, in_force] = [&self.auth, auth].map(|endpoint| quote::bare(endpoint));
+        let [own, in_force] = [self.auth.as_str(), auth].map(quote::bare);
         let problem =
             format!("the session belongs to another authentication service, {own}, than {in_force}, which is in force");
         Err(Error::no_credentials(problem).hint("sign in again: yc-rs login; or set the endpoint as it was then"))
