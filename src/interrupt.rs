@@ -21,7 +21,11 @@ pub struct InProgress {
 
 /// The IDs of access keys that are to be deleted, and how far each deletion is.
 #[derive(Default)]
-pub struct Deletions(RefCell<Vec<(String, Deletion)>>);
+pub struct Deletions {
+    keys: RefCell<Vec<(String, Deletion)>>,
+    /// The command that goes on with those that are left; `None`: `delete` with their IDs.
+    command: RefCell<Option<String>>,
+}
 
 /// How far the deletion of an access key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,14 +34,21 @@ enum Deletion {
     NotDeleted,
     /// It is requested, and the server has not responded.
     InFlight,
-    /// The server has deleted the key, or has started to.
+    /// The server has started to delete the key.
+    Started,
+    /// The server has deleted the key.
     Done,
 }
 
 impl Deletions {
     /// Sets the keys to delete.
     pub fn set(&self, ids: &[String]) {
-        *self.0.borrow_mut() = ids.iter().map(|id| (id.clone(), Deletion::NotDeleted)).collect();
+        *self.keys.borrow_mut() = ids.iter().map(|id| (id.clone(), Deletion::NotDeleted)).collect();
+    }
+
+    /// Sets the command that goes on after an interruption, where that is not `delete`.
+    pub fn go_on_with(&self, command: String) {
+        *self.command.borrow_mut() = Some(command);
     }
 
     /// Takes note that the deletion of this key is requested.
@@ -45,46 +56,55 @@ impl Deletions {
         self.change(id, Deletion::InFlight);
     }
 
-    /// Takes note that the server has deleted this key, or has started to.
+    /// Takes note that the server has started to delete this key.
+    pub fn start(&self, id: &str) {
+        self.change(id, Deletion::Started);
+    }
+
+    /// Takes note that the server has deleted this key.
     pub fn confirm(&self, id: &str) {
         self.change(id, Deletion::Done);
     }
 
-    /// Takes note that the server has refused to delete this key.
+    /// Takes note that the server has refused to delete this key, or has failed to.
     pub fn fail(&self, id: &str) {
         self.change(id, Deletion::NotDeleted);
     }
 
     /// Takes note that this key is not to be deleted after all.
     pub fn forget(&self, id: &str) {
-        self.0.borrow_mut().retain(|(key, _)| key != id);
+        self.keys.borrow_mut().retain(|(key, _)| key != id);
     }
 
     fn change(&self, id: &str, state: Deletion) {
-        self.0.borrow_mut().iter_mut().filter(|(key, _)| key == id).for_each(|(_, of_key)| *of_key = state);
+        self.keys.borrow_mut().iter_mut().filter(|(key, _)| key == id).for_each(|(_, of_key)| *of_key = state);
     }
 
     fn ids_of(&self, states: &[Deletion]) -> String {
-        let deletions = self.0.borrow();
+        let deletions = self.keys.borrow();
         let ids = deletions.iter().filter(|(_, state)| states.contains(state)).map(|(id, _)| id.as_str());
         ids.collect::<Vec<_>>().join(" ")
     }
 
-    /// What is done and what is not, and how to go on; empty when nothing is left to delete.
+    /// What is done and what is not, and how to go on. Of a single key whose deletion has started, its operation tells.
     fn advice(&self) -> Vec<String> {
         let left = self.ids_of(&[Deletion::InFlight, Deletion::NotDeleted]);
-        if left.is_empty() {
+        if left.is_empty() && self.keys.borrow().len() < 2 {
             return Vec::new();
         }
         let states = [
             ("deleted", Deletion::Done),
+            ("being deleted", Deletion::Started),
             ("in flight, may be deleted or not", Deletion::InFlight),
             ("not deleted", Deletion::NotDeleted),
         ];
         let lines = states.map(|(name, state)| (name, self.ids_of(&[state])));
         let named = lines.iter().filter(|(_, ids)| !ids.is_empty()).map(|(name, ids)| format!("{name}: {ids}"));
-        let command = format!("to delete those that still exist, type: yc-rs iam access-key delete {left}");
-        named.chain([command]).collect()
+        let command = match &*self.command.borrow() {
+            Some(command) => format!("to go on, type: {command}"),
+            None => format!("to delete those that still exist, type: yc-rs iam access-key delete {left}"),
+        };
+        named.chain((!left.is_empty()).then_some(command)).collect()
     }
 }
 

@@ -37,8 +37,8 @@ pub async fn print(
 
     let page_size = page_size.to_string();
     let mut token = String::new();
-    // On a terminal the list itself shows how far it is.
-    let shows_pages = !context.env.terminal.stdout;
+    // On a terminal a list that is printed page by page shows itself how far it is.
+    let shows_pages = !context.env.terminal.stdout || !context.printer.prints_pages();
     let (mut page, mut waiting) = (1, None);
     let failure = loop {
         // Printing ends early when it fails, or when nobody reads standard output any more.
@@ -46,6 +46,8 @@ pub async fn print(
             Either::Right(_) => break None,
             Either::Left((Err(error), _)) => break Some(error),
             Either::Left((Ok(response), _)) => {
+                // The list may be printed on the same terminal now.
+                waiting = None;
                 if responses.send(response).await.is_err() {
                     break None;
                 }
@@ -57,7 +59,7 @@ pub async fn print(
                 page += 1;
                 if shows_pages {
                     let text = format!("reading {resources}: page {page}");
-                    waiting.get_or_insert_with(|| context.log.counting(&text)).set(&text);
+                    waiting = Some(context.log.counting(&text));
                 }
             }
             None => break None,

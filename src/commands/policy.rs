@@ -12,6 +12,7 @@ use crate::keys::policy::finding::{Code, Finding, Severity};
 use crate::keys::policy::review::{Review, review};
 use crate::keys::policy::{self, Place};
 use crate::output::{Format, Output};
+use crate::text::{escape, wrap};
 
 /// Write and check session policies
 #[derive(Debug, Subcommand)]
@@ -37,6 +38,7 @@ pub struct SourceArgs {
 /// # Errors
 /// The command did not finish. A finding that decides the exit status is a failure of the outcome.
 pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
+    let is_policy = matches!(command, Command::Build(_));
     let (json, text, failures) = match command {
         Command::Build(Deferred(rules)) => {
             let policy = rules.policy()?.ok_or_else(|| Error::usage("a policy is built from at least one --allow"))?;
@@ -55,9 +57,33 @@ pub async fn run(command: Command, context: &Context<'_>) -> Result<Outcome> {
         }
     };
     let in_words = !context.printer.has_filter() && context.flags.format.unwrap_or_default() == Format::Text;
-    let value = if in_words { Value::String(text) } else { json };
-    context.printer.print(Output::Value(value)).await?;
+    let output = match in_words {
+        true if context.env.terminal.stdout && !is_policy => {
+            Output::Verbatim(for_terminal(&text, context).into_bytes())
+        }
+        true => Output::Value(Value::String(text)),
+        false => Output::Value(json),
+    };
+    context.printer.print(output).await?;
     Ok(Outcome { failures, ..Outcome::default() })
+}
+
+/// The lines broken between words, with the levels of findings coloured.
+fn for_terminal(text: &str, context: &Context<'_>) -> String {
+    let styles = [(Severity::Error, "31"), (Severity::Warning, "33"), (Severity::Note, "90")];
+    let color = |line: &str| {
+        let style = styles.iter().find(|(level, _)| line.starts_with(&format!("{}: ", level.name())));
+        match style.filter(|_| context.printer.is_colored()) {
+            Some((level, style)) => {
+                let name = level.name();
+                format!("\u{1b}[{style}m{name}\u{1b}[0m{}", &line[name.len()..])
+            }
+            None => line.to_owned(),
+        }
+    };
+    let width = context.env.terminal.width;
+    let lines = escape::multiline(text);
+    lines.lines().map(|line| color(&wrap::lines(line, width)) + "\n").collect()
 }
 
 async fn read(source: &SourceArgs, context: &Context<'_>) -> Result<Review> {

@@ -6,7 +6,7 @@ use crate::api::access_key::{self, StaticKey};
 use crate::api::operation::Operation;
 use crate::auth::token_cache::RequiredLifetime;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::status::Code;
 use crate::text::quote;
 
@@ -61,7 +61,14 @@ pub async fn start_update(id: &str, description: &str, context: &Context<'_>) ->
 pub async fn delete(id: &str, context: &Context<'_>) -> Result<()> {
     let started = start_delete(id, context).await?;
     let Some(operation) = started else { return Ok(()) };
-    context.wait_for(operation, Some(id)).await.map(drop).map_err(|error| about_key(error, "delete", id))
+    let waited = context.wait_for(operation, Some(id)).await;
+    match &waited {
+        Ok(_) => context.deletions().confirm(id),
+        // The operation has failed; otherwise it goes on.
+        Err(error) if matches!(error.kind(), Kind::Refused { http: None, .. }) => context.deletions().fail(id),
+        Err(_) => {}
+    }
+    waited.map(drop).map_err(|error| about_key(error, "delete", id))
 }
 
 /// Starts to delete a key; returns no Operation when the key is gone already.
@@ -85,7 +92,8 @@ pub async fn start_delete(id: &str, context: &Context<'_>) -> Result<Option<Oper
     };
     let started = started.await;
     match &started {
-        Ok(_) => context.deletions().confirm(id),
+        Ok(Some(_)) => context.deletions().start(id),
+        Ok(None) => context.deletions().confirm(id),
         Err(error) if !error.is_outcome_unknown() => context.deletions().fail(id),
         Err(_) => {}
     }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::jq_process::{FilterProcess, KillOnDrop};
 use super::list::{List, ListPrinter};
-use super::{Output, Render, Worker, stdout};
+use super::{Format, Output, Render, Worker, stdout};
 use crate::env::{Env, StandardOutput};
 use crate::error::{Error, Result};
 
@@ -77,6 +77,14 @@ impl Printer {
 
     pub fn has_filter(&self) -> bool {
         self.render.filter.is_some()
+    }
+
+    /// Whether a list is printed page by page, and not at its end.
+    pub fn prints_pages(&self) -> bool {
+        match &self.render.filter {
+            Some(filter) => filter.per_item().is_some(),
+            None => !matches!(self.render.format, Format::Text | Format::Table),
+        }
     }
 
     fn start_filter(&self, expression: Option<&str>) -> Result<(Option<FilterProcess>, Option<KillOnDrop>)> {

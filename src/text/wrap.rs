@@ -24,7 +24,9 @@ pub fn words(text: &str, width: usize) -> Vec<String> {
 /// type stays on one line, from the name of its program to a punctuation mark or the end of the line: a terminal breaks it
 /// where it is too long, and it can still be copied.
 pub fn lines(text: &str, width: usize) -> String {
-    let fits = |line: &str| line.starts_with(' ') || line.width() <= width;
+    // Indented lines are samples, but for the values that a flag takes and the further lines of a usage.
+    let is_sample = |line: &str| line.starts_with(' ') && !line.starts_with("  [") && !line.starts_with("       yc");
+    let fits = |line: &str| is_sample(line) || line.width() <= width;
     let whole = text.split('\n').map(|line| if fits(line) { line.to_owned() } else { broken(line, width) });
     whole.collect::<Vec<_>>().join("\n")
 }
@@ -33,9 +35,10 @@ fn broken(line: &str, width: usize) -> String {
     let mut broken = String::new();
     let mut column = None;
     let mut words = line.split(' ').peekable();
+    let is_usage = line.contains("Usage: ") || line.starts_with(' ');
     while let Some(word) = words.next() {
         let mut part = word.to_owned();
-        if matches!(word.trim_start_matches(['\'', '(', '"']), "yc-rs" | "yc") {
+        if !is_usage && matches!(word.trim_start_matches(['\'', '(', '"']), "yc-rs" | "yc") {
             while let Some(next) = words.next_if(|_| !part.ends_with([';', ',', ')', ':'])) {
                 part.push(' ');
                 part.push_str(next);
@@ -85,6 +88,8 @@ mod tests {
             ("ERROR: one two three\n", "ERROR: one\ntwo three\n"),
             ("  an indented line stays\nab", "  an indented line stays\nab"),
             ("type: yc-rs config set a b; or wait", "type:\nyc-rs config set a b;\nor wait"),
+            ("  [values: a, bcd]", "  [values:\na, bcd]"),
+            ("hint: Usage: yc-rs a b c", "hint:\nUsage:\nyc-rs a b c"),
             ("ab  cd 0123456789012 e", "ab  cd\n0123456789012\ne"),
             ("", ""),
         ];

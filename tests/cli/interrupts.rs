@@ -156,9 +156,50 @@ fn an_interrupted_delete_names_the_operation_of_one_key_and_the_other_key() {
     let expected = format!(
         "ERROR: interrupted\nhint: the operation on {started} continues on the server; to wait for it, type: \
          yc-rs operation wait {operation}\n{}",
-        not_deleted(&["ajeother"], &[]).replace("in flight", &format!("deleted: {started}\nin flight"))
+        not_deleted(&["ajeother"], &[]).replace("in flight", &format!("being deleted: {started}\nin flight"))
     );
     assert_eq!(error, expected);
+}
+
+#[test]
+fn a_deletion_that_failed_is_not_called_deleted() {
+    let user = User::signed_in();
+    let failed = user.cloud.add_access_key(ADMIN_ID, "").id;
+    user.cloud.fail_next_operation(9, "the key is in use");
+    // Eight requests are in flight at most: the last one is sent when the first key is done with.
+    let others: Vec<_> = (0..8).map(|number| format!("ajeother{number}")).collect();
+    let holds: Vec<_> = others.iter().map(|id| user.cloud.hold(&format!("DELETE {KEYS}/{id}"))).collect();
+    let child = user.start(format!("iam access-key delete {failed} {}", others.join(" ")).split(' '));
+    holds.iter().for_each(|hold| hold.wait_until_arrived());
+    send(Signal::INT, &child);
+    let error = Ran::of(child).failed(130);
+    let others: Vec<_> = others.iter().map(String::as_str).collect();
+    let lines = [
+        format!("hint: in flight, may be deleted or not: {}", others.join(" ")),
+        format!("not deleted: {failed}"),
+        format!("to delete those that still exist, type: yc-rs iam access-key delete {failed} {}", others.join(" ")),
+    ];
+    assert_eq!(error, format!("ERROR: interrupted\n{}\n", lines.join("\n")));
+}
+
+#[test]
+fn an_interrupted_plan_goes_on_with_the_plan() {
+    let user = User::signed_in();
+    let key = user.cloud.add_access_key(ADMIN_ID, "");
+    let plan = serde_json::json!({
+        "version": 1,
+        "endpoint": user.cloud.http_url(),
+        "delete": [{"id": key.id, "key_id": key.key_id, "service_account_id": ADMIN_ID}],
+    });
+    let file = user.write_file("the plan.json", &plan.to_string());
+    let deleting = user.cloud.hold(&format!("DELETE {KEYS}/{}", key.id));
+    let args = ["iam", "access-key", "audit", "--apply", file.to_str().unwrap()];
+    let child = user.start(args);
+    deleting.wait_until_arrived();
+    send(Signal::INT, &child);
+    let error = Ran::of(child).failed(130);
+    let go_on = format!("to go on, type: yc-rs iam access-key audit --apply '{}'\n", file.display());
+    assert!(error.ends_with(&go_on) && !error.contains("access-key delete"), "{error}");
 }
 
 #[test]

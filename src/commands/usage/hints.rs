@@ -27,7 +27,7 @@ impl Misunderstood<'_> {
         match (self.unknown_command(), self.unknown_flag()) {
             (Some(name), _) => self.known_command(path, name),
             (None, Some(flag)) => self.known_flag(path, flag),
-            (None, None) => self.account_without_key(path),
+            (None, None) => self.account_without_key(path).or_else(|| self.command_without_dashes(path)),
         }
     }
 
@@ -46,9 +46,30 @@ impl Misunderstood<'_> {
         ))
     }
 
+    /// The command of `exec` stands behind `--`.
+    fn command_without_dashes(&self, path: &[&str]) -> Option<String> {
+        path.last().filter(|name| **name == "exec")?;
+        let word = strings(self.error, ContextKind::InvalidArg).first().copied()?;
+        let is_plain = |arg: &&str| arg.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=".contains(&byte));
+        let is_command = self.error.kind() == ErrorKind::UnknownArgument && !word.starts_with('-');
+        let args = || self.args.iter().skip(1).map_while(|arg| arg.to_str());
+        let at = args().position(|arg| arg == word).filter(|_| is_command)?;
+        let [before, behind] = [args().take(at).collect::<Vec<_>>(), args().skip(at).collect()];
+        let line = [&before[..], &["--"], &behind[..]].concat();
+        Some(match line.iter().all(is_plain) && form::secret_in(&line.join(" ")).is_none() {
+            true => format!("the command stands behind --: {} {}", self.program, line.join(" ")),
+            false => format!("the command stands behind --: {} {} -- COMMAND", self.program, path.join(" ")),
+        })
+    }
+
     fn known_command(&self, path: &[&str], name: &str) -> Option<String> {
         let program = &self.program;
+        let is_of_iam = self.tree.find_subcommand("iam").is_some_and(|iam| iam.find_subcommand(name).is_some());
         match (path, name) {
+            ([], name) if is_of_iam => {
+                let rest = self.words_after(name).into_iter().map(|word| format!(" {word}"));
+                Some(format!("type: {program} iam {name}{}", rest.collect::<String>()))
+            }
             (["iam", "access-key"], "deactivate" | "disable" | "activate" | "enable") => Some(format!(
                 "access keys cannot be switched off and on: a key works until it is deleted; to delete one, type: \
                  {program} iam access-key delete <ACCESS-KEY-ID>"

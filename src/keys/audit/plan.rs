@@ -168,8 +168,11 @@ impl Plan {
         let counter = context.log.count(|done| format!("{verb} {done}/{count}"));
         let apply = async |planned: &Planned| {
             let applied = planned.apply(dry_run, context).await;
-            if matches!(applied, Applied::Deleted) {
-                context.log.note(&format!("deleted {}", planned.id));
+            match &applied {
+                Applied::Deleted => context.log.note(&format!("deleted {}", planned.id)),
+                Applied::Skipped(reason) => context.log.note(&format!("skipped {}: {reason}", planned.id)),
+                Applied::Failed(error) => context.log.note(&error.to_string()),
+                Applied::Gone | Applied::WouldDelete => {}
             }
             counter.add();
             applied

@@ -56,7 +56,7 @@ pub async fn start(request: Request, context: &Context<'_>) -> Result<Value> {
         request.destination.check(&empty_journal(&request), &[], context).await?;
     }
     let found = access_key::get(context.client()?, &request.old_id).await;
-    let old = AccessKey::parse(&found.map_err(|error| static_key::about_key(error, "get", &request.old_id))?);
+    let old = AccessKey::parse(&found.map_err(|error| static_key::about_key(error, "rotate", &request.old_id))?);
     let journal = Journal {
         old_key_id: old.key_id,
         service_account_id: old.service_account_id,

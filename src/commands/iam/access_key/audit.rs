@@ -171,6 +171,7 @@ fn has_findings(row: &Row) -> bool {
 
 async fn apply(file: &Path, dry_run: bool, table: TableOptions, context: &Context<'_>) -> Result<Outcome> {
     let plan = Plan::read(file, context).await?;
+    context.deletions().go_on_with(format!("yc-rs iam access-key audit --apply {}", quote::path_for_sh(file)));
     let applied = plan.apply(dry_run, context).await?;
     let (mut rows, mut failures, mut skipped) = (Vec::new(), Vec::new(), 0);
     for (planned, applied) in plan.delete.iter().zip(applied) {

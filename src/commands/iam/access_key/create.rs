@@ -74,9 +74,9 @@ pub async fn run(mut args: Args, context: &Context<'_>) -> Result<Outcome> {
     let owner = args.owner.id(context).await?;
     let key = static_key::create(owner.as_deref(), description.as_deref(), context).await?;
     let advice = static_key::lost_secret_advice(&key);
-    let is_printed = matches!(delivery, Delivery::Print(_));
+    let is_shown = matches!(delivery, Delivery::Print(_)) && !context.printer.has_filter();
     delivery.deliver(NewKey::Static(key), advice, context).await?;
-    if is_printed {
+    if is_shown {
         context.log.note("the secret is shown only once; save it now");
     }
     Ok(Outcome::default())
