@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$1 target=$2 pages=$3 directory=$4
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+[ -n "$version" ] || { echo "Cargo.toml has no version" >&2; exit 1; }
 name=yc-rs-$version-$target
 
 work=$(mktemp -d)

@@ -9,9 +9,19 @@ version=$1 repository=$2 directory=$3
 block() {
     local file=yc-rs-$version-$1.tar.gz sum
     sum=$(cut -d' ' -f1 "$directory/$file.sha256")
+    if [[ ! $sum =~ ^[0-9a-f]{64}$ ]]; then
+        echo "$directory/$file.sha256 has no SHA-256 checksum" >&2
+        return 1
+    fi
     printf '      url "https://github.com/%s/releases/download/v%s/%s"\n' "$repository" "$version" "$file"
     printf '      sha256 "%s"\n' "$sum"
 }
+
+# Variables of their own: a failure in a here-document would not stop the script.
+mac_arm=$(block aarch64-apple-darwin)
+mac_intel=$(block x86_64-apple-darwin)
+linux_arm=$(block aarch64-unknown-linux-musl)
+linux_intel=$(block x86_64-unknown-linux-musl)
 
 cat <<FORMULA
 class YcRs < Formula
@@ -22,19 +32,19 @@ class YcRs < Formula
 
   on_macos do
     on_arm do
-$(block aarch64-apple-darwin)
+$mac_arm
     end
     on_intel do
-$(block x86_64-apple-darwin)
+$mac_intel
     end
   end
 
   on_linux do
     on_arm do
-$(block aarch64-unknown-linux-musl)
+$linux_arm
     end
     on_intel do
-$(block x86_64-unknown-linux-musl)
+$linux_intel
     end
   end
 

@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::docs::pages;
+use crate::programs::require_program;
 use crate::support::User;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -84,7 +85,11 @@ fn a_release_is_refused_while_its_owner_is_not_known() {
     let release = release();
     let script = release["jobs"]["owner"]["steps"][1]["run"].as_str().unwrap();
     let run = |directory: &Path| Command::new("bash").args(["-ec", script]).current_dir(directory).output().unwrap();
-    let output = run(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let user = User::new();
+    fs::create_dir(user.home().join("docs")).unwrap();
+    user.write_file("Cargo.toml", "repository = \"https://github.com/OWNER/yc-rs\"\n");
+    user.write_file("README.md", "");
+    let output = run(user.home());
     let shown = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{shown}");
     assert!(
@@ -92,8 +97,6 @@ fn a_release_is_refused_while_its_owner_is_not_known() {
         "{shown}"
     );
 
-    let user = User::new();
-    fs::create_dir(user.home().join("docs")).unwrap();
     for file in ["Cargo.toml", "README.md", "docs/install.md", "docs/commands.md"] {
         let owned =
             text(file).replace("OWNER/yc-rs", "octo/yc-rs").replace("OWNER/tap", "octo/tap").replace("OWNER@", "octo@");
@@ -114,8 +117,49 @@ fn the_formula_has_the_sum_of_each_archive() {
     let output = Command::new(script).args(["1.2.3", "octo/yc-rs"]).arg(user.home()).output().unwrap();
     let formula = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
+    assert!(formula.ends_with("\nend\n"), "{formula}");
     for (number, target) in unix.iter().enumerate() {
         let url = format!("https://github.com/octo/yc-rs/releases/download/v1.2.3/yc-rs-1.2.3-{target}.tar.gz");
         assert!(formula.contains(&format!("url \"{url}\"\n      sha256 \"{number:064}\"")), "{formula}");
     }
+}
+
+#[test]
+fn there_is_no_formula_without_the_sum_of_each_archive() {
+    let user = User::new();
+    let unix: Vec<_> = targets().into_iter().filter(|target| !target.contains("windows")).collect();
+    for missing in &unix {
+        for target in &unix {
+            let file = format!("yc-rs-1.2.3-{target}.tar.gz");
+            let sum = if target == missing { String::new() } else { "0".repeat(64) };
+            user.write_file(&format!("{file}.sha256"), &format!("{sum}  {file}\n"));
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".packaging/homebrew.sh");
+        let output = Command::new(script).args(["1.2.3", "octo/yc-rs"]).arg(user.home()).output().unwrap();
+        let shown = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{missing}: {shown}");
+        assert!(shown.contains(missing), "{shown}");
+    }
+}
+
+/// Has zsh complete with the file that packages install, which it runs as a function at the first completion.
+#[test]
+fn the_completion_of_the_packages_completes_the_first_line_of_zsh() {
+    if !require_program("zsh") {
+        return;
+    }
+    let user = User::new();
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join(".packaging/pages.sh");
+    let made = user.program("bash").arg(pages).arg(env!("CARGO_BIN_EXE_yc-rs")).arg("package").output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let script = r#"zmodload zsh/zpty
+        zpty shell zsh -f -i
+        zpty -w shell 'fpath=(~/package/completions $fpath); autoload -U compinit && compinit -D -u; echo RE""ADY'
+        zpty -r -m shell text '*READY*'
+        zpty -w -n shell $'yc-rs iam access-key issue-e\t'
+        zpty -r -m shell text '*issue-ephemeral*'
+        print -r -- "${text##*yc-rs}""#;
+    let ran = user.program("timeout").args(["60", "zsh", "-fc", script]).output().unwrap();
+    let shown = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success() && shown.contains("issue-ephemeral"), "{}: {shown}", ran.status);
 }

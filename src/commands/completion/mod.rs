@@ -25,6 +25,12 @@ pub const VARIABLE: &str = "YC_RS_COMPLETE";
 /// The name by which the script calls the program: one that the shell finds, since a path would be wrong after a move.
 const PROGRAM: &str = "yc-rs";
 
+/// Zsh runs a file in a directory of `fpath` as a function at the first completion, and has it complete that line.
+const ZSH_AUTOLOAD: &str = r#"
+# In a directory of fpath, this file is the function _yc-rs, which the first completion calls.
+if [ "${funcstack[1]-}" = _yc-rs ]; then _clap_dynamic_completer_yc_rs "$@"; fi
+"#;
+
 /// Print a script that completes command lines
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -68,6 +74,9 @@ pub fn script(args: &Args) -> Result<Vec<u8>> {
     shell
         .write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)
         .map_err(|error| Error::internal(format!("cannot make the script: {error}")))?;
+    if args.shell == Shell::Zsh {
+        script.extend_from_slice(ZSH_AUTOLOAD.as_bytes());
+    }
     Ok(script)
 }
 

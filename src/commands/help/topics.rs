@@ -39,7 +39,8 @@ pub fn find(name: &str, root: &Command) -> Option<StyledStr> {
 fn environment() -> StyledStr {
     let mut page = Page::new(Length::Long);
     page.text(
-        "The variables that yc-rs reads. A flag takes precedence over a variable, and a variable over the profile.",
+        "The variables that yc-rs reads. A flag takes precedence over a variable, and a variable over the profile. \
+         Credentials have an order of their own: see 'yc-rs help credentials'.",
     );
     page.rows("Variables", &variables());
     page.finish()
