@@ -39,16 +39,15 @@ pub struct Done {
 /// A federation of the issuer does not fit, the server refuses, or cannot be reached.
 pub async fn setup(request: &Request, context: &Context<'_>) -> Result<Done> {
     let mut created = Vec::new();
+    // An account that does not exist is found before anything is made.
+    let credentials = credentials(request, context).await?;
     let federation_id = if let Some(found) = federation(request, context).await? {
         Some(found.id)
     } else {
         created.push("federation");
         if request.dry_run { None } else { Some(create_federation(request, context).await?) }
     };
-    let found = match &federation_id {
-        Some(id) => credential(id, request, context).await?,
-        None => None,
-    };
+    let found = federation_id.as_ref().and_then(|id| credential(credentials, id, request));
     let federated_credential_id = match (found, &federation_id) {
         (Some(found), _) => Some(found.id),
         (None, id) => {
@@ -119,20 +118,28 @@ fn unfit(federation: &Federation, provider: &Provider) -> Error {
     Error::new(Kind::Conflict, format!("the federation {name} ({id}) {problem}")).hint(fix)
 }
 
-/// The federated credential that lets the subject act as the account.
-async fn credential(
+/// The federated credentials of the account.
+async fn credentials(request: &Request, context: &Context<'_>) -> Result<Vec<FederatedCredential>> {
+    let account = &request.service_account_id;
+    federated_credential::all(context.client()?, account).await.map_err(|error| {
+        let error = error.context(format!("cannot list the federated credentials of the service account {account}"));
+        match error.code() {
+            Some(Code::NotFound) => error.hint("to find the account, type: yc-rs iam service-account list"),
+            _ => error,
+        }
+    })
+}
+
+/// The one of these that lets the subject act as the account.
+fn credential(
+    credentials: Vec<FederatedCredential>,
     federation_id: &str,
     request: &Request,
-    context: &Context<'_>,
-) -> Result<Option<FederatedCredential>> {
-    let account = &request.service_account_id;
-    let credentials = federated_credential::all(context.client()?, account).await.map_err(|error| {
-        error.context(format!("cannot list the federated credentials of the service account {account}"))
-    })?;
+) -> Option<FederatedCredential> {
     let is_it = |credential: &FederatedCredential| {
         credential.federation_id == federation_id && credential.external_subject_id == request.provider.subject
     };
-    Ok(credentials.into_iter().find(is_it))
+    credentials.into_iter().find(is_it)
 }
 
 async fn create_federation(request: &Request, context: &Context<'_>) -> Result<String> {
@@ -161,7 +168,8 @@ async fn create_credential(federation_id: &str, request: &Request, context: &Con
         Err(error) => error.context(format!("cannot create a federated credential of the service account {account}")),
     };
     if already_exists(&error) {
-        credential(federation_id, request, context).await?.map(|credential| credential.id).ok_or(error)
+        let credentials = credentials(request, context).await?;
+        credential(credentials, federation_id, request).map(|credential| credential.id).ok_or(error)
     } else {
         Err(error)
     }

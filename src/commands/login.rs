@@ -164,7 +164,7 @@ pub async fn run(args: Args, local: &Local<'_>) -> Result<()> {
     });
     let config = Config::load(env)?;
     let profile = config.profile(Some(&name))?;
-    for shadow in shadowing::find(Inputs { token: None, env, profile: &profile }) {
+    for shadow in shadowing::find(Inputs { token: None, env, profile: &profile }, None) {
         local.log.warn(&format!("{}; {}", shadow.detail, shadow.hint));
     }
     Ok(())

@@ -426,6 +426,24 @@ fn each_variable_that_comes_before_a_key_of_the_profile_is_told() {
 }
 
 #[test]
+fn variables_of_a_job_and_of_the_profile_that_have_no_effect_are_told() {
+    let mut user = user();
+    user.configure("current = 'p'\n[profiles.p]\ntoken = 't1.a'\n[profiles.q]\ntoken = 't1.b'\n");
+    for (name, value) in [("YC_PROFILE", "q"), ("YC_SA_ID", "aje1"), ("YC_WORKLOAD_IDENTITY_AUDIENCE", "x")] {
+        user.set(name, value);
+    }
+    let rows = rows(&user, "--offline");
+    let shadows = rows.iter().filter(|row| row["check"] == "shadowing" && row["status"] == "warning");
+    let found: Vec<_> = shadows.map(|row| row["detail"].as_str().unwrap()).collect();
+    let expected = [
+        "YC_SA_ID is set, not used: there is no token of a CI job",
+        "YC_WORKLOAD_IDENTITY_AUDIENCE is set, not used: no token of a CI job is exchanged",
+        "YC_PROFILE is used instead of the current profile 'p'",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn paths_keep_their_spaces_off_a_terminal() {
     let mut user = user();
     let directory = user.home().join("two  spaces");

@@ -170,7 +170,9 @@ fn a_deletion_that_failed_is_not_called_deleted() {
     let others: Vec<_> = (0..8).map(|number| format!("ajeother{number}")).collect();
     let holds: Vec<_> = others.iter().map(|id| user.cloud.hold(&format!("DELETE {KEYS}/{id}"))).collect();
     let child = user.start(format!("iam access-key delete {failed} {}", others.join(" ")).split(' '));
-    holds.iter().for_each(|hold| hold.wait_until_arrived());
+    for hold in &holds {
+        hold.wait_until_arrived();
+    }
     send(Signal::INT, &child);
     let error = Ran::of(child).failed(130);
     let others: Vec<_> = others.iter().map(String::as_str).collect();

@@ -4,6 +4,7 @@ use crate::auth::credential::Source;
 use crate::auth::sign_in::{self, Inputs, SourceStatus};
 use crate::config::origin::Origin;
 use crate::endpoints::ALL_SERVICES;
+use crate::text::quote;
 
 /// A variable that has another effect than its user may expect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +27,9 @@ const OVERRIDES: [(&str, &[&str]); 8] = [
     ("YC_IMPERSONATE_SERVICE_ACCOUNT_ID", &["impersonate-service-account-id"]),
 ];
 
-/// The variables that are set and not used, and those that are used instead of the profile.
-pub fn find(inputs: Inputs<'_>) -> Vec<Shadow> {
+/// The variables that are set and not used, and those that are used instead of the profile, or of the current one where
+/// that is given.
+pub fn find(inputs: Inputs<'_>, current: Option<&str>) -> Vec<Shadow> {
     let Inputs { env, profile, .. } = inputs;
     let sources = inputs.sources().unwrap_or_default();
     let used = sources.iter().find(|(_, status)| *status == SourceStatus::Used).map(|(source, _)| source);
@@ -49,6 +51,28 @@ pub fn find(inputs: Inputs<'_>) -> Vec<Shadow> {
             ),
             _ => {}
         }
+    }
+    let is_used =
+        |variable: &str| matches!(used, Some(Source::Configured(Origin::Variable(name))) if *name == variable);
+    if env.var("YC_SA_ID").is_some()
+        && sources.iter().all(|(source, status)| {
+            !matches!(source, Source::Configured(Origin::Variable("YC_SA_ID"))) || *status == SourceStatus::NotSet
+        })
+        && !is_used("YC_WORKLOAD_IDENTITY")
+    {
+        add("YC_SA_ID is set, not used: there is no token of a CI job".to_owned(), "unset YC_SA_ID".to_owned());
+    }
+    let audience = "YC_WORKLOAD_IDENTITY_AUDIENCE";
+    if env.var(audience).is_some() && !is_used("YC_WORKLOAD_IDENTITY") && !is_used("YC_SA_ID") {
+        add(format!("{audience} is set, not used: no token of a CI job is exchanged"), format!("unset {audience}"));
+    }
+    if let (Some(chosen), Some(current)) = (env.var("YC_PROFILE"), current)
+        && chosen != current
+    {
+        add(
+            format!("YC_PROFILE is used instead of the current profile {}", quote::value(current)),
+            "to use the current profile, type: unset YC_PROFILE".to_owned(),
+        );
     }
     for (name, read) in sign_in::variables_not_read(env) {
         add(format!("{name} is set, and nothing reads it"), format!("use {read}"));

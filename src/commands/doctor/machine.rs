@@ -9,8 +9,8 @@ use crate::auth::session::SessionFile;
 use crate::auth::sign_in::{self, Inputs, SourceStatus};
 use crate::commands::config::{keys, shadowing};
 use crate::commands::version;
-use crate::config;
 use crate::config::origin::Origin;
+use crate::config::{self, Config};
 use crate::context::Context;
 use crate::credentials::aws_file::{AwsFiles, survey::Survey};
 use crate::endpoints::Service;
@@ -208,7 +208,10 @@ pub(super) fn shadowing(is_broken: bool, context: &Context<'_>) -> Vec<Row> {
         return vec![Row::skipped(CHECK, "needs the configuration")];
     }
     let inputs = Inputs { token: context.flags.token.as_ref(), env: context.env, profile: &context.settings.profile };
-    let shadows = shadowing::find(inputs).into_iter();
+    let config = Config::load(context.env).unwrap_or_default();
+    // A flag that chooses the profile comes before both.
+    let current = config.current().filter(|_| context.flags.profile.is_none());
+    let shadows = shadowing::find(inputs, current).into_iter();
     let mut rows: Vec<_> = shadows.map(|shadow| Row::warning(CHECK, shadow.detail, shadow.hint)).collect();
     if rows.is_empty() {
         rows.push(Row::ok(CHECK, "no variable replaces another setting"));

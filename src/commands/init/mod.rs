@@ -50,12 +50,19 @@ struct Setup {
     is_new: bool,
     credential: Vec<(Key, Value)>,
     values: Vec<(Key, Value)>,
+    /// Whether the place was asked for: the answers then stand in the place of the cloud and folder that the profile has.
+    replaces_place: bool,
 }
 
 impl Setup {
     fn apply(&self, document: &mut Document) -> Result<()> {
         if self.is_new {
             document.create_profile(&self.profile)?;
+        }
+        if self.replaces_place {
+            for key in ["cloud-id", "folder-id", "folder-name"] {
+                document.unset(&self.profile, &[key])?;
+            }
         }
         for (key, value) in self.credential.iter().chain(&self.values) {
             document.set(&self.profile, &key.path(), value, &key.conflicting_keys())?;
@@ -97,7 +104,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
         profile_name(&profile).map_err(|rule| Error::usage(format!("{}: {rule}", quote::value(&profile))))?;
     }
     let existing = existing(&config, &profile)?;
-    let mut setup = Setup { profile, is_new, credential: Vec::new(), values: Vec::new() };
+    let mut setup = Setup { profile, is_new, credential: Vec::new(), values: Vec::new(), replaces_place: false };
     setup.credential = match credential {
         Some(credential) => vec![credential],
         None if asks => questions::credential(&existing, local.env).await?,
@@ -111,6 +118,7 @@ pub async fn run(args: &Args, local: &Local<'_>) -> Result<()> {
     setup.values.extend(other);
     let asks_folder = asks && !folder.iter().any(|(key, _)| key.name != "cloud-id");
     setup.values.extend(folder);
+    setup.replaces_place = asks_folder;
     let mut is_chosen = !asks_folder;
     while !is_chosen {
         match questions::folder(&document, &setup, local).await {
@@ -142,7 +150,7 @@ fn say_what_is_next(setup: &Setup, path: &Path, local: &Local<'_>) -> Result<()>
     }
     let profile = Config::load(local.env)?.profile(Some(&setup.profile))?;
     let inputs = Inputs { token: None, env: local.env, profile: &profile };
-    for shadow in shadowing::find(inputs) {
+    for shadow in shadowing::find(inputs, None) {
         log.note(&format!("{}; {}", shadow.detail, shadow.hint));
     }
     log.note("to check the set-up, type: yc-rs doctor");

@@ -56,10 +56,9 @@ impl Misunderstood<'_> {
         let at = args().position(|arg| arg == word).filter(|_| is_command)?;
         let [before, behind] = [args().take(at).collect::<Vec<_>>(), args().skip(at).collect()];
         let line = [&before[..], &["--"], &behind[..]].concat();
-        Some(match line.iter().all(is_plain) && form::secret_in(&line.join(" ")).is_none() {
-            true => format!("the command stands behind --: {} {}", self.program, line.join(" ")),
-            false => format!("the command stands behind --: {} {} -- COMMAND", self.program, path.join(" ")),
-        })
+        let can_be_shown = line.iter().all(is_plain) && form::secret_in(&line.join(" ")).is_none();
+        let line = if can_be_shown { line.join(" ") } else { format!("{} -- COMMAND", path.join(" ")) };
+        Some(format!("the command stands behind --: {} {line}", self.program))
     }
 
     fn known_command(&self, path: &[&str], name: &str) -> Option<String> {

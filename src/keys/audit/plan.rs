@@ -18,7 +18,7 @@ use crate::keys::concurrent::for_each;
 use crate::keys::static_key;
 use crate::message::{Field, Message};
 use crate::status::Code;
-use crate::text::quote;
+use crate::text::{ids, quote};
 
 /// The form of a plan that this program reads and writes.
 const VERSION: u8 = 1;
@@ -146,6 +146,9 @@ impl Plan {
                 "is a plan of version {}, and this program knows version {VERSION}",
                 plan.version
             )));
+        }
+        for planned in &plan.delete {
+            ids::check_id(&planned.id).map_err(|rule| invalid(format!("is not a plan: {rule}")))?;
         }
         let endpoint = endpoint(context).await?;
         if plan.endpoint != endpoint {

@@ -191,8 +191,10 @@ async fn apply(file: &Path, dry_run: bool, table: TableOptions, context: &Contex
     }
     print(&APPLIED, APPLIED_COLUMNS, &rows, table, context).await?;
     if skipped > 0 {
-        let keys = if skipped == 1 { "1 key was".to_owned() } else { format!("{skipped} keys were") };
-        let message = format!("{keys} skipped, since the plan does not describe them any more");
+        let message = match skipped {
+            1 => "1 key was skipped, since the plan does not describe it any more".to_owned(),
+            _ => format!("{skipped} keys were skipped, since the plan does not describe them any more"),
+        };
         failures.push(Error::new(Kind::Findings, message).hint("make a new plan"));
     }
     Ok(Outcome { failures, ..Outcome::default() })
