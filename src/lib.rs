@@ -112,6 +112,10 @@ fn try_run(args: &[OsString], env: &Env, console: &mut Console) -> Result<Outcom
                 stdout::write(console.styled_help(&text).as_bytes())?;
                 return Ok(Outcome::default());
             }
+            if misunderstood.requests_version() {
+                stdout::write(concat!("yc-rs ", env!("CARGO_PKG_VERSION"), "\n").as_bytes())?;
+                return Ok(Outcome::default());
+            }
             let error = misunderstood.to_error();
             return match misunderstood.help_of_group() {
                 Some(help) => Ok(console.report_with_help(&error, &help)),

@@ -281,3 +281,14 @@ fn bad_flags_of_a_set_up_are_refused_before_anything_is_sent() {
     assert_eq!(user.sent(), [""; 0]);
     assert_eq!(user.cloud.federations().len(), 0);
 }
+
+#[test]
+fn an_account_that_does_not_exist_is_found_before_a_federation_is_made() {
+    let user = User::signed_in();
+    let line = "ci setup gitlab --project g/p --branch main --service-account-id ajenosuch";
+    for flags in ["--dry-run", ""] {
+        let error = user.run(&format!("{line} {flags}")).failed(4);
+        assert!(error.ends_with("hint: to find the account, type: yc-rs iam service-account list\n"), "{error}");
+    }
+    assert!(user.sent().iter().all(|line| line.starts_with("GET ")), "{:?}", user.sent());
+}

@@ -81,6 +81,20 @@ fn every_command_has_examples_two_where_it_has_flags_of_its_own() {
 }
 
 #[test]
+fn help_and_version_are_given_wherever_they_are_requested() {
+    let user = User::new();
+    let of_root = user.run("help").ok();
+    assert_eq!([user.run("help --help").ok(), user.run("help -h").ok()], [of_root.clone(), of_root]);
+    assert_eq!(user.run("iam help --help").ok(), user.run("iam --help").ok());
+    for line in ["-V", "--version", "iam -V", "iam access-key list --version"] {
+        assert_eq!(user.run(line).ok(), concat!("yc-rs ", env!("CARGO_PKG_VERSION"), "\n"), "{line}");
+    }
+    assert!(user.run("help env").failed(2).ends_with("hint: type: yc-rs help environment\n"));
+    let unknown = user.run("help bogus").failed(2);
+    assert!(unknown.contains("hint: the topics are: environment, exit-codes, "), "{unknown}");
+}
+
+#[test]
 fn the_global_flags_are_a_topic_that_every_help_names() {
     let user = User::new();
     let flags = global_flags();

@@ -280,3 +280,23 @@ fn a_service_account_or_an_owner_that_is_named_gets_no_such_hint() {
     let error = user.run(&format!("iam access-key list --service-account-id {}x", &ADMIN_ID[..19])).failed(4);
     assert!(!error.contains("belong to service accounts"), "{error}");
 }
+
+#[test]
+fn words_that_are_in_the_wrong_place_are_put_right() {
+    let user = User::signed_in();
+    for (line, next) in [
+        ("exec aws s3 ls", "the command stands behind --: yc-rs exec -- aws s3 ls"),
+        ("exec --duration 1h aws s3 ls", "the command stands behind --: yc-rs exec --duration 1h -- aws s3 ls"),
+        ("access-key list", "type: yc-rs iam access-key list"),
+        ("whoami", "type: yc-rs iam whoami"),
+        (
+            "iam access-key rotate YCAJE123 --output key.json",
+            "YCAJE123 looks like the key ID of S3, but this command takes the ID of the resource; to name the key by its key \
+             ID, type: yc-rs iam access-key rotate --key-id YCAJE123",
+        ),
+    ] {
+        let error = user.run(line);
+        assert!(error.code != 0 && hint(&error.err).starts_with(next), "{line}: {error:#?}");
+    }
+    assert!(user.cloud.ephemeral_keys().is_empty());
+}

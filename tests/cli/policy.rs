@@ -429,3 +429,16 @@ fn mistakes_in_the_policy_of_a_key_are_notes_on_a_terminal() {
     assert!(shown.contains("--policy: statement 0: the action 's3:ListParts' is not documented"), "{shown}");
     assert!(!shown.contains("ACL"), "{shown}");
 }
+
+#[test]
+fn what_is_said_of_a_policy_fits_a_terminal_and_is_one_line_each_elsewhere() {
+    let mut user = User::new();
+    user.set("TERM", "dumb");
+    let policy = r#"{"Statement":[{"Effect":"allow","Action":"s3:GetObjekt","Resource":"arn:aws:s3:::b"}]}"#;
+    for verb in ["check", "explain"] {
+        let args = ["policy", verb, policy];
+        let shown = at_terminal(Stream::Out, &user, &args).out;
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+        assert_eq!(shown.replace('\n', " "), user.run_args(args).out.replace('\n', " "));
+    }
+}

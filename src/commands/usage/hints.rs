@@ -4,6 +4,7 @@ use clap::Command;
 use clap::error::{ContextKind, ErrorKind};
 
 use super::{Misunderstood, strings, yc};
+use crate::commands::help::topics;
 use crate::text::form;
 use crate::text::similar::near;
 
@@ -65,6 +66,14 @@ impl Misunderstood<'_> {
         let program = &self.program;
         let is_of_iam = self.tree.find_subcommand("iam").is_some_and(|iam| iam.find_subcommand(name).is_some());
         match (path, name) {
+            (["help"], name) => {
+                let topics: Vec<_> = topics::names().collect();
+                let begun = topics.iter().find(|topic| topic.starts_with(name)).copied();
+                Some(match begun.or_else(|| near(name, topics.iter().copied()).first().copied()) {
+                    Some(topic) => format!("type: {program} help {topic}"),
+                    None => format!("the topics are: {}; for a command: {program} help COMMAND", topics.join(", ")),
+                })
+            }
             ([], name) if is_of_iam => {
                 let rest = self.words_after(name).into_iter().map(|word| format!(" {word}"));
                 Some(format!("type: {program} iam {name}{}", rest.collect::<String>()))

@@ -79,9 +79,20 @@ impl<'a> Misunderstood<'a> {
                 let length = if words.any(|arg| arg == "--help") { Length::Long } else { Length::Short };
                 Some(help::of_command(command, length))
             }
+            ErrorKind::InvalidSubcommand if matches!(self.unknown_command(), Some("-h" | "--help")) => {
+                let mut group = group?.iter();
+                let group = group.try_fold(&self.tree, |command, name| command.find_subcommand(name))?;
+                Some(help::of_command(group, Length::Long))
+            }
             ErrorKind::InvalidSubcommand if path == ["help"] => help::topics::find(self.unknown_command()?, &self.tree),
             _ => None,
         }
+    }
+
+    /// Whether the version is requested of a command: there is one of the program alone.
+    pub fn requests_version(&self) -> bool {
+        let argument = strings(self.error, ContextKind::InvalidArg);
+        self.error.kind() == ErrorKind::UnknownArgument && matches!(argument.first(), Some(&("-V" | "--version")))
     }
 
     fn lacks_command(&self) -> bool {
