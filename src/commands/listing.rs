@@ -28,6 +28,7 @@ pub async fn print(
     about: impl Fn(Error) -> Error,
     context: &Context<'_>,
 ) -> Result<()> {
+    let follows = list.follow;
     let printer = context.printer.clone();
     let (responses, to_print) = mpsc::channel(1);
     let (next_tokens, mut tokens) = mpsc::channel(1);
@@ -71,9 +72,8 @@ pub async fn print(
         (Some(error), _) | (None, Err(Failure::Page(error))) => Err(about(error)),
         (None, Err(Failure::Output(error))) => Err(error),
         (None, Ok(Some(Printed { count, cut_off: true }))) => {
-            context.log.note(&format!(
-                "there are more {resources} than the {count} shown; raise --limit, or list all with --all"
-            ));
+            let next = if follows { "raise --limit, or list all with --all" } else { "leave --no-paginate out" };
+            context.log.note(&format!("there are more {resources} than the {count} shown; {next}"));
             Ok(())
         }
         (None, Ok(_)) => Ok(()),

@@ -117,7 +117,7 @@ impl MinTtl {
             ),
         })
         .hint(
-            "a key does not outlive the IAM token it is issued with; authenticate again, or request a shorter lifetime",
+            "a key does not outlive the IAM token it is issued with; authenticate again",
         ))
     }
 }

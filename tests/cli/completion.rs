@@ -349,16 +349,19 @@ fn a_server_that_does_not_respond_holds_nobody_up() {
 #[test]
 fn fish_and_zsh_complete_with_the_script() {
     let user = with_profiles();
+    user.write_file("pol icy.json", "{}");
     if require_program("fish") {
         let script = "yc-rs completion fish | source
             complete -C 'yc-rs iam access-key '
             complete -C 'yc-rs --profile st'
-            complete -C 'yc-rs iam access-key list --sor'";
+            complete -C 'yc-rs iam access-key list --sor'
+            cd; complete -C 'yc-rs policy check pol\\ i'";
         let mut fish = user.program("fish");
         let ran = Ran::of(fish.args(["-Nc", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
         let shown = ran.ok();
         let names: Vec<_> = shown.lines().map(|line| line.split('\t').next().unwrap()).collect();
         assert!(names.contains(&"get") && names.contains(&"staging") && names.contains(&"--sort"), "{shown}");
+        assert!(names.contains(&"pol icy.json"), "{shown}");
         assert!(!names.contains(&"describe") && !names.contains(&"--help"), "{shown}");
     }
     if require_program("zsh") {

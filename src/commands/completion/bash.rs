@@ -90,7 +90,7 @@ fn join(words: Vec<OsString>, position: usize) -> (Vec<OsString>, usize, String)
 }
 
 /// A word without its quotes and backslashes; a quote may still be open.
-fn unquoted(word: OsString) -> OsString {
+pub(super) fn unquoted(word: OsString) -> OsString {
     let Some(text) = word.to_str().filter(|text| text.contains(['\'', '"', '\\'])) else { return word };
     let (mut plain, mut open) = (String::new(), None);
     let mut rest = text.chars();

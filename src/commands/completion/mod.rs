@@ -85,8 +85,13 @@ pub fn script(args: &Args) -> Result<Vec<u8>> {
 pub fn answer(args: &[OsString], env: &Env) -> Option<u8> {
     env.var(VARIABLE)?;
     let directory = std::env::current_dir().ok();
-    let words: Vec<_> = args.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
     let is_bash = env.var(VARIABLE) == Some(Bash.name());
+    // These two hand words over with their quotes as well, and quote themselves what they get.
+    let args = match env.var(VARIABLE) {
+        Some("zsh" | "fish") => args.iter().cloned().map(bash::unquoted).collect(),
+        _ => args.to_vec(),
+    };
+    let words: Vec<_> = args.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
     let position = position(&words, env);
     let (words, position) = if is_bash { bash::words(words, position) } else { (words, position) };
     let command = move || {

@@ -140,6 +140,7 @@ impl Plan {
         let plan: Self = serde_json::from_slice(&text).map_err(|error| {
             let reason = quote::reason(&error);
             invalid(format!("is not a plan: {reason}"))
+                .hint("a plan is made by: yc-rs iam access-key audit --plan FILE")
         })?;
         if plan.version != VERSION {
             return Err(invalid(format!(

@@ -184,14 +184,16 @@ fn last_name(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or_default()
 }
 
-/// A list as its items, and a message in a list as its first field: a finding as its rule.
+/// A list of texts as these, and findings as their rules.
 fn plain_text<'a>(value: &'a Node<'_>) -> Cow<'a, str> {
     let Node::Array(items) = value else { return scalar_text(value) };
-    let items = items.iter().map(|item| match item {
-        Node::Object(fields) => fields.first().map(|(_, value)| scalar_text(value)).unwrap_or_default(),
-        item => scalar_text(item),
-    });
-    items.collect::<Vec<_>>().join(", ").into()
+    let text = |item: &'a Node<'_>| match item {
+        Node::Object(_) => Some(item.get("rule")?.as_str()?.into()),
+        Node::Array(_) | Node::Null => None,
+        item => Some(scalar_text(item)),
+    };
+    let texts: Option<Vec<_>> = items.iter().map(text).collect();
+    texts.map_or_else(|| scalar_text(value), |texts| texts.join(", ").into())
 }
 
 fn largest_unit(age: TimeDelta) -> String {
@@ -394,6 +396,14 @@ ajeaccesskey00000001  iam.unused…  delete
 ajeaccesskey00000002               keep
 ";
         assert_eq!(table(41, &names, &rows).split_once("\n\n").unwrap().0.to_owned() + "\n", narrow);
+    }
+
+    #[test]
+    fn findings_are_shown_by_their_rules_and_other_messages_whole() {
+        let value = json!({"findings": [{"rule": "a", "severity": "high"}, {"rule": "b"}], "roles": ["x", "y"],
+            "statements": [{"effect": "Allow"}]});
+        let shown = screen(80, false).card(&paths(&["findings", "roles", "statements"]), &Node::from(&value));
+        assert_eq!(shown, "FINDINGS    a, b\nROLES       x, y\nSTATEMENTS  [{\"effect\":\"Allow\"}]\n");
     }
 
     #[test]
