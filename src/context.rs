@@ -72,7 +72,7 @@ impl<'a> Context<'a> {
     /// Standard input cannot be read.
     pub async fn read_token(&self) -> Result<()> {
         if self.flags.token.as_ref().is_some_and(|token| token.expose_secret() == "-") {
-            let token = self.read_stdin("--token").await?.into();
+            let token = self.read_secret("-", "--token").await?.into();
             self.token.get_or_init(|| token);
         }
         Ok(())
@@ -207,10 +207,28 @@ impl<'a> Context<'a> {
     }
 
     async fn read_stdin(&self, reader: &'static str) -> Result<String> {
-        if let Some(other) = self.stdin_taken_by.replace(Some(reader)) {
-            return Err(Error::usage(format!("{other} and {reader} cannot both be read from standard input")));
-        }
+        self.take_stdin(reader)?;
         input::stdin(reader).await
+    }
+
+    /// As [`Context::read_input`], for a secret: one that is typed is not shown.
+    ///
+    /// # Errors
+    /// As those of [`Context::read_input`].
+    pub async fn read_secret(&self, path: &str, reader: &'static str) -> Result<String> {
+        if path != "-" {
+            return self.read_input(path, reader).await;
+        }
+        self.take_stdin(reader)?;
+        input::secret_stdin(reader).await
+    }
+
+    /// Standard input can be read once.
+    fn take_stdin(&self, reader: &'static str) -> Result<()> {
+        match self.stdin_taken_by.replace(Some(reader)) {
+            Some(other) => Err(Error::usage(format!("{other} and {reader} cannot both be read from standard input"))),
+            None => Ok(()),
+        }
     }
 
     /// Keeps secrets out of every log line and error from now on.

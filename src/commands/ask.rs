@@ -4,11 +4,10 @@
 
 use std::io::{self, ErrorKind, Write};
 
-#[cfg(unix)]
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use secrecy::SecretString;
 
 use crate::error::{Error, Kind, Result};
+use crate::input::hidden;
 use crate::log;
 use crate::process;
 use crate::text::{escape, quote};
@@ -44,14 +43,11 @@ pub async fn line_or(question: &str, default: &str) -> Result<String> {
 /// # Errors
 /// The input has ended or cannot be read, or Ctrl-C was pressed.
 pub async fn secret(question: &str) -> Result<SecretString> {
-    // Before the question is shown, since the answer may be pasted at once.
-    let _hidden = HiddenInput::begin();
-    let prompt = format!("{question} (not shown): ");
-    match process::on_thread(move || rpassword::prompt_password(prompt)).await {
-        Ok(Ok(text)) => Ok(text.trim().into()),
-        Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => Err(Error::interrupted(Kind::Interrupted)),
-        Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => Err(input_has_ended()),
-        Ok(Err(error)) | Err(error) => Err(no_answer(&error.to_string())),
+    match hidden::line(question).await {
+        Ok(text) => Ok(text.into()),
+        Err(error) if error.kind() == ErrorKind::Interrupted => Err(Error::interrupted(Kind::Interrupted)),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(input_has_ended()),
+        Err(error) => Err(no_answer(&error.to_string())),
     }
 }
 
@@ -101,46 +97,6 @@ pub fn say(text: &str) {
 fn write_stderr(text: &str) {
     // Nothing can be done when standard error is closed; the answer will be missing too.
     let _ = io::stderr().write_all(text.as_bytes());
-}
-
-/// Keeps the terminal from showing what is typed, and from acting on it, until this is dropped, which happens also
-/// when the command is cut short in the middle of a question. `rpassword` sets the same mode itself: a Ctrl-D typed before
-/// that would be lost in the change from lines to characters.
-#[cfg(unix)]
-struct HiddenInput(Option<Termios>);
-
-#[cfg(unix)]
-impl HiddenInput {
-    fn begin() -> Self {
-        let before = tcgetattr(io::stdin()).ok();
-        if let Some(mut hidden) = before.clone() {
-            hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-            hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
-            hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &hidden);
-        }
-        Self(before)
-    }
-}
-
-#[cfg(unix)]
-impl Drop for HiddenInput {
-    fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
-        }
-    }
-}
-
-/// Elsewhere `rpassword` alone hides the input.
-#[cfg(not(unix))]
-struct HiddenInput;
-
-#[cfg(not(unix))]
-impl HiddenInput {
-    fn begin() -> Self {
-        Self
-    }
 }
 
 /// Ctrl-D does not end the line of the question, so this does.

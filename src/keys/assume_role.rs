@@ -124,7 +124,7 @@ pub async fn signer(source: KeySource, context: &Context<'_>) -> Result<Signer> 
 }
 
 async fn from_flags(id: String, path: &str, context: &Context<'_>) -> Result<Signer> {
-    let text = SecretString::from(context.read_input(path, "--secret-access-key-file").await?);
+    let text = SecretString::from(context.read_secret(path, "--secret-access-key-file").await?);
     let secret = input::secret(text.expose_secret())
         .map_err(|rule| Error::usage(format!("--secret-access-key-file: {} {rule}", quote::value(path))))?;
     if path != "-" {

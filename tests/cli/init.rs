@@ -254,6 +254,37 @@ fn a_token_is_not_shown_while_it_is_typed() {
 }
 
 #[test]
+fn a_secret_that_is_typed_for_standard_input_is_not_shown() {
+    let user = User::new();
+    for (command, question) in [
+        ("yc-rs config set token -", "token (not shown): "),
+        ("yc-rs init --profile p --folder-id b1g --token -", "--token"),
+    ] {
+        let Some(mut conversation) = Conversation::start_command(&user, command) else { return };
+        conversation.answer(question, "t1.canary.x\n");
+        let (code, shown) = conversation.end();
+        assert!(code == 0 && !shown.contains("canary"), "{shown}");
+        assert!(config_text(&user).contains("t1.canary.x"));
+    }
+}
+
+#[test]
+fn none_of_the_folders_takes_the_folder_of_the_profile_away() {
+    let mut user = User::new();
+    resource_manager(&mut user);
+    let before = "current = 'p'\n[profiles.p]\ntoken = 't1.old.x'\ncloud-id = 'b1gold'\nfolder-id = 'b1gold'\n";
+    user.configure(before);
+    let Some(mut conversation) = Conversation::start(&user, "--profile p --token t1.new.x") else { return };
+    conversation.answer("Which cloud?", "");
+    conversation.answer("Number [1]", "\n");
+    conversation.answer("Which folder?", "");
+    conversation.answer("Number [1]", "3\n");
+    let (code, shown) = conversation.end();
+    assert_eq!(code, 0, "{shown}");
+    assert_eq!(user.run("config list").ok(), "token: t1.new.x\ncloud-id: b1gc1\n");
+}
+
+#[test]
 fn nothing_is_written_when_the_conversation_is_left() {
     for key in ["\u{3}", "\u{4}"] {
         let user = User::new();

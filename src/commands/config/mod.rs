@@ -167,6 +167,7 @@ pub struct SetArgs {
 async fn set(args: &SetArgs, local: &Local<'_>) -> Result<Output> {
     let key = Key::find(&args.key)?;
     let value = match args.value.as_str() {
+        "-" if key.name == "token" => key.value(&input::secret_stdin(key.name).await?, Input::Stdin)?,
         "-" if key.reads_stdin() => key.value(&input::stdin(key.name).await?, Input::Stdin)?,
         given => key.argument(given, local.env).await?,
     };

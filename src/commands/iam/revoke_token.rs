@@ -27,7 +27,7 @@ pub struct Args {
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     let client = context.client()?;
     let given = match &args.iam_token {
-        Some(token) if token.expose_secret() == "-" => Some(context.read_input("-", "--iam-token").await?.into()),
+        Some(token) if token.expose_secret() == "-" => Some(context.read_secret("-", "--iam-token").await?.into()),
         token => token.clone(),
     };
     let given = given.map(|token| token::one_token(token.expose_secret())).transpose();

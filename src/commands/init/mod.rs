@@ -161,7 +161,7 @@ fn say_what_is_next(setup: &Setup, path: &Path, local: &Local<'_>) -> Result<()>
 /// The credential that a flag gives.
 async fn given_credential(args: &Args, local: &Local<'_>) -> Result<Option<(Key, Value)>> {
     let token = match &local.flags.token {
-        Some(token) if token.expose_secret() == "-" => Some(input::stdin("--token").await?),
+        Some(token) if token.expose_secret() == "-" => Some(input::secret_stdin("--token").await?),
         token => token.as_ref().map(|token| token.expose_secret().to_owned()),
     };
     let given = [

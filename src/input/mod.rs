@@ -4,13 +4,15 @@
 //! a blocking thread, so that signals and `--timeout` end the command meanwhile. A file that nobody typed on the command
 //! line must be a regular one.
 
+pub mod hidden;
+
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use secrecy::SecretString;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::process;
 use crate::text::form;
 use crate::text::plain::{self, check_controls};
@@ -38,6 +40,20 @@ pub async fn stdin(reader: &str) -> Result<String> {
     let bytes = on_blocking_thread(|| read_limited(io::stdin(), LIMIT)).await;
     let bytes = bytes.map_err(|error| Error::usage(format!("{reader}: cannot read standard input: {error}")))?;
     decode(bytes).map_err(|rule| Error::usage(format!("{reader}: standard input {rule}")))
+}
+
+/// As [`stdin`], for a secret: somebody who types it is asked for a line, which the terminal does not show.
+///
+/// # Errors
+/// As those of [`stdin`]; Ctrl-C was pressed.
+pub async fn secret_stdin(reader: &str) -> Result<String> {
+    if !hidden::is_typed() {
+        return stdin(reader).await;
+    }
+    hidden::line(reader).await.map_err(|error| match error.kind() {
+        ErrorKind::Interrupted => Error::interrupted(Kind::Interrupted),
+        _ => Error::usage(format!("{reader}: cannot read standard input: {error}")),
+    })
 }
 
 /// Reads a text file of at most [`LIMIT`] bytes, e.g. a key or a token, without holding up signals and `--timeout`.
@@ -109,7 +125,7 @@ fn check_kind(metadata: &Metadata) -> io::Result<()> {
         return Ok(());
     }
     let kind = if kind.is_dir() { "it is a directory" } else { "it is not a regular file" };
-    Err(io::Error::new(io::ErrorKind::InvalidInput, kind))
+    Err(io::Error::new(ErrorKind::InvalidInput, kind))
 }
 
 #[cfg(unix)]
@@ -129,7 +145,7 @@ fn read_limited(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     source.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         let message = format!("it is larger than {} MiB", limit / (1024 * 1024));
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        return Err(io::Error::new(ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)
 }
@@ -257,7 +273,7 @@ mod tests {
         let path = directory.path().join("file");
         crate::private_file::replace(&path, b"abcd").unwrap();
         assert_eq!(regular_file(&path, 4).unwrap(), b"abcd");
-        assert_eq!(regular_file(&path, 3).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(regular_file(&path, 3).unwrap_err().kind(), ErrorKind::FileTooLarge);
         assert_eq!(regular_file(directory.path(), 4).unwrap_err().to_string(), "it is a directory");
     }
 
