@@ -23,6 +23,8 @@ pub struct InProgress {
 #[derive(Default)]
 pub struct Deletions {
     keys: RefCell<Vec<(String, Deletion)>>,
+    /// Why keys were not deleted.
+    failures: RefCell<Vec<String>>,
     /// The command that goes on with those that are left; `None`: `delete` with their IDs.
     command: RefCell<Option<String>>,
 }
@@ -67,8 +69,9 @@ impl Deletions {
     }
 
     /// Takes note that the server has refused to delete this key, or has failed to.
-    pub fn fail(&self, id: &str) {
+    pub fn fail(&self, id: &str, reason: &Error) {
         self.change(id, Deletion::NotDeleted);
+        self.failures.borrow_mut().push(reason.to_string());
     }
 
     /// Takes note that this key is not to be deleted after all.
@@ -104,7 +107,8 @@ impl Deletions {
             Some(command) => format!("to go on, type: {command}"),
             None => format!("to delete those that still exist, type: yc-rs iam access-key delete {left}"),
         };
-        named.chain((!left.is_empty()).then_some(command)).collect()
+        let failures = self.failures.borrow();
+        named.chain(failures.iter().cloned()).chain((!left.is_empty()).then_some(command)).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! One file an identity. A token is renewed under a lock, so that any number of processes make one exchange.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -119,9 +120,23 @@ impl TokenCache {
         }
     }
 
-    /// Removes the token of an identity.
-    pub fn remove(&self, identity: &Identity) {
+    /// Removes the tokens of a subject, whichever service issued them, and those that were obtained on its behalf. Returns
+    /// the subject's own.
+    pub fn take(&self, subject: &str) -> Option<IamToken> {
+        let own = RefCell::new(None);
+        let on_behalf = format!(" by {subject}");
+        self.store.sweep(|entry: Entry| {
+            let is_own = entry.identity.subject == subject;
+            if is_own {
+                own.replace(Some(entry.identity.clone()));
+                return false;
+            }
+            entry.identity.subject.ends_with(&on_behalf)
+        });
+        let identity = own.into_inner()?;
+        let token = self.load(&identity, DateTime::<Utc>::MIN_UTC);
         self.store.remove(&identity.file_name());
+        token
     }
 
     /// Waits until no other process renews the token of this identity. The lock of an own token may be taken while that of

@@ -151,7 +151,7 @@ pub async fn run(args: Args, local: &Local<'_>) -> Result<()> {
         Ok(())
     });
     if let Err(error) = updated.await {
-        cache.remove(&identity);
+        cache.take(&identity.subject);
         file.remove()?;
         return Err(error);
     }

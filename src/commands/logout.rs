@@ -10,7 +10,7 @@ use crate::auth::credential::{Credential, Services};
 use crate::auth::iam_token::{self, Caller};
 use crate::auth::session::{Session, SessionFile};
 use crate::auth::sign_in;
-use crate::auth::token_cache::{Identity, RequiredLifetime, TokenCache};
+use crate::auth::token_cache::{RequiredLifetime, TokenCache};
 use crate::config::edit;
 use crate::config::settings::{GlobalFlags, Settings};
 use crate::context::Context;
@@ -44,35 +44,43 @@ pub async fn run(context: &Context<'_>) -> Result<Outcome> {
     // What was cached before is removed also where nothing is cached now.
     let mut env = context.env.clone();
     env.vars.remove("YC_RS_NO_CACHE");
-    let endpoints = context.endpoints()?;
-    let issuer = endpoints.base(Service::Iam, &context.http()).await?;
-    let identity = Identity { issuer, subject: BrowserSession::new(&id).name(&env)? };
     let cache = TokenCache::new(store::directory(&env).as_deref());
+    let mut problems = Vec::new();
+    let mut keep = |result: Result<()>| problems.extend(result.err());
 
-    let (file, mut session, mut problem) = match SessionFile::of(&id, &env) {
-        Ok(file) => {
-            let lock = file.lock(&context.log).await?;
-            match file.read() {
-                Ok(session) => (Some((file, lock)), session, None),
-                Err(error) => (Some((file, lock)), None, Some(error)),
-            }
-        }
-        Err(error) => (None, None, Some(error)),
+    let file = SessionFile::of(&id, &env);
+    // On an error there is no other process that could be disturbed.
+    let lock = match &file {
+        Ok(file) => Some(file.lock(&context.log).await),
+        Err(_) => None,
     };
-    if let Some(session) = &session {
-        session.check_service(&endpoints.base(Service::Auth, &context.http()).await?)?;
+    let session = file.as_ref().map_or(Ok(None), SessionFile::read);
+    if let Ok(Some(session)) = &session {
+        // Where the service in force is not known, nothing can be revoked either.
+        let auth = match context.endpoints() {
+            Ok(endpoints) => endpoints.base(Service::Auth, &context.http()).await.ok(),
+            Err(_) => None,
+        };
+        auth.map_or(Ok(()), |auth| session.check_service(&auth))?;
     }
-    let now = Utc::now();
-    let cached = cache.load(&identity, now).filter(|token| RequiredLifetime::ForCalls.is_met(token, now));
-    cache.remove(&identity);
-    let removed = file.as_ref().map_or(Ok(()), |(file, _lock)| file.remove());
+    let cached = cache.take(&BrowserSession::new(&id).name(&env)?);
+    let cached = cached.filter(|token| RequiredLifetime::ForCalls.is_met(token, Utc::now()));
+    let removed = match file {
+        Ok(file) => file.remove(),
+        Err(error) => Err(error),
+    };
     let updated = edit::update(context.env, &context.log, |document| document.unset(&name, &[PROFILE_KEY])).await;
-    drop(file);
-    let revoked = Box::pin(revoke(&mut session, cached.map(|token| token.value), context)).await;
-    for result in [revoked, removed, updated.map(drop), problem.take().map_or(Ok(()), Err)] {
-        result?;
+    drop(lock);
+    let (mut session, unreadable) = match session {
+        Ok(session) => (session, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    keep(Box::pin(revoke(&mut session, cached.map(|token| token.value), context)).await);
+    [removed, updated.map(drop), unreadable].into_iter().for_each(keep);
+    match problems.into_iter().next() {
+        Some(problem) => Err(problem),
+        None => Ok(Outcome::default()),
     }
-    Ok(Outcome::default())
 }
 
 /// Revokes what the session has on the server: with its IAM token, or with a new one where that is no longer valid.

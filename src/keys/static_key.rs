@@ -62,13 +62,14 @@ pub async fn delete(id: &str, context: &Context<'_>) -> Result<()> {
     let started = start_delete(id, context).await?;
     let Some(operation) = started else { return Ok(()) };
     let waited = context.wait_for(operation, Some(id)).await;
+    let waited = waited.map(drop).map_err(|error| about_key(error, "delete", id));
     match &waited {
-        Ok(_) => context.deletions().confirm(id),
+        Ok(()) => context.deletions().confirm(id),
         // The operation has failed; otherwise it goes on.
-        Err(error) if matches!(error.kind(), Kind::Refused { http: None, .. }) => context.deletions().fail(id),
+        Err(error) if matches!(error.kind(), Kind::Refused { http: None, .. }) => context.deletions().fail(id, error),
         Err(_) => {}
     }
-    waited.map(drop).map_err(|error| about_key(error, "delete", id))
+    waited
 }
 
 /// Starts to delete a key; returns no Operation when the key is gone already.
@@ -90,14 +91,14 @@ pub async fn start_delete(id: &str, context: &Context<'_>) -> Result<Option<Oper
             Ok(raw) => Ok(Some(Operation::parse(raw))),
         }
     };
-    let started = started.await;
+    let started = started.await.map_err(|error| about_key(error, "delete", id));
     match &started {
         Ok(Some(_)) => context.deletions().start(id),
         Ok(None) => context.deletions().confirm(id),
-        Err(error) if !error.is_outcome_unknown() => context.deletions().fail(id),
+        Err(error) if !error.is_outcome_unknown() => context.deletions().fail(id, error),
         Err(_) => {}
     }
-    started.map_err(|error| about_key(error, "delete", id))
+    started
 }
 
 /// Says which key an error is about, and how to find the ID of a key; the key ID of S3, a usual mistake, is not one.

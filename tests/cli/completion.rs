@@ -89,6 +89,7 @@ fn bash_completes_with_the_script() {
     }
     let user = with_profiles();
     user.write_file("pol icy;id>$(x).json", "{}");
+    user.write_file("my policy.json", "{}");
     let mut bash = user.program("bash");
     bash.args(["--norc", "-c"]).arg(
         r#"source <(yc-rs completion bash)
@@ -96,6 +97,7 @@ fn bash_completes_with_the_script() {
             COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
             local word="${@: -1}"
             [ "$word" = "=" ] && word=""
+            word="${word#\"}"
             _clap_complete_yc_rs yc-rs "$word" "${@: -2:1}"
             echo "${COMPREPLY[*]}"
         }
@@ -106,13 +108,15 @@ fn bash_completes_with_the_script() {
         cd "$HOME"
         try yc-rs policy check 'pol\ '
         try yc-rs policy check '"pol'
+        try yc-rs policy check '"my'
         complete -p yc-rs"#,
     );
     let shown = Ran::of(bash.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).ok();
     let lines: Vec<_> = shown.lines().collect();
     assert_eq!(lines[..4], ["json json-rest", "json json-rest", "create-token", "work staging"]);
-    assert_eq!(lines[4..6], [r"pol\ icy\;id\>\$\(x\).json", ""], "a file name that the shell would run a part of");
-    assert!(lines[6].ends_with("_clap_complete_yc_rs yc-rs"), "{shown}");
+    let file = r"pol\ icy\;id\>\$\(x\).json";
+    assert_eq!(lines[4..7], [file, "", "my policy.json"], "a file name that the shell would run a part of");
+    assert!(lines[7].ends_with("_clap_complete_yc_rs yc-rs"), "{shown}");
 }
 
 #[test]

@@ -86,7 +86,8 @@ fn help_and_version_are_given_wherever_they_are_requested() {
     let of_root = user.run("help").ok();
     assert_eq!([user.run("help --help").ok(), user.run("help -h").ok()], [of_root.clone(), of_root]);
     assert_eq!(user.run("iam help --help").ok(), user.run("iam --help").ok());
-    for line in ["-V", "--version", "iam -V", "iam access-key list --version"] {
+    assert_eq!(user.run("help iam access-key --help").ok(), user.run("iam access-key --help").ok());
+    for line in ["-V", "--version", "iam -V", "help -V", "iam access-key list --version"] {
         assert_eq!(user.run(line).ok(), concat!("yc-rs ", env!("CARGO_PKG_VERSION"), "\n"), "{line}");
     }
     assert!(user.run("help env").failed(2).ends_with("hint: type: yc-rs help environment\n"));

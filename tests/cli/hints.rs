@@ -287,6 +287,7 @@ fn words_that_are_in_the_wrong_place_are_put_right() {
     for (line, next) in [
         ("exec aws s3 ls", "the command stands behind --: yc-rs exec -- aws s3 ls"),
         ("exec --duration 1h aws s3 ls", "the command stands behind --: yc-rs exec --duration 1h -- aws s3 ls"),
+        ("--profile aws exec aws s3 ls", "the command stands behind --: yc-rs --profile aws exec -- aws s3 ls"),
         ("access-key list", "type: yc-rs iam access-key list"),
         ("whoami", "type: yc-rs iam whoami"),
         (

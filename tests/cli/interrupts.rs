@@ -179,6 +179,10 @@ fn a_deletion_that_failed_is_not_called_deleted() {
     let lines = [
         format!("hint: in flight, may be deleted or not: {}", others.join(" ")),
         format!("not deleted: {failed}"),
+        format!(
+            "cannot delete the access key '{failed}': the operation {} failed: the key is in use",
+            user.cloud.operations()[0].id
+        ),
         format!("to delete those that still exist, type: yc-rs iam access-key delete {failed} {}", others.join(" ")),
     ];
     assert_eq!(error, format!("ERROR: interrupted\n{}\n", lines.join("\n")));

@@ -552,6 +552,40 @@ fn a_session_that_no_profile_names_any_more_is_removed_and_told() {
 }
 
 #[test]
+fn an_earlier_session_that_cannot_be_removed_does_not_cost_the_new_one() {
+    let user = user();
+    sign_in(&user, "");
+    let first = sessions(&user).remove(0);
+    fs::remove_file(&first).unwrap();
+    fs::create_dir(&first).unwrap();
+    let ran = sign_in(&user, "");
+    assert!(ran.err.contains("WARNING: the earlier session of yc-rs login stays on this machine: "), "{}", ran.err);
+    assert_eq!(user.run("iam whoami --jq .id").ok(), format!("{USER_ID}\n"));
+}
+
+#[test]
+fn with_a_session_go_its_token_and_those_obtained_on_its_behalf() {
+    for line in ["logout", "config unset login"] {
+        let user = user();
+        sign_in(&user, "");
+        user.cloud.grant_impersonation(USER_ID, ADMIN_ID);
+        let listed = user.run(&format!("iam access-key list --impersonate-service-account-id {ADMIN_ID}"));
+        assert!(listed.code == 0 && cached_tokens(&user) == 2, "{listed:#?}");
+        assert_eq!(user.run(line).code, 0, "{line}");
+        assert_eq!(cached_tokens(&user), 0, "{line}");
+    }
+}
+
+#[test]
+fn logout_removes_what_it_can_where_something_is_in_the_way() {
+    let mut user = user();
+    sign_in(&user, "");
+    user.set("YC_RS_STATE_DIR", user.write_file("no-directory", "").to_str().unwrap());
+    assert_eq!(user.run("logout").code, 1);
+    assert!(cached_tokens(&user) == 0 && !config_text(&user).contains("login"));
+}
+
+#[test]
 fn without_a_refresh_token_the_iam_token_has_to_be_kept() {
     let mut user = user();
     user.cloud.grant_no_refresh_tokens();

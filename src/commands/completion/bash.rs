@@ -17,6 +17,16 @@ pub(super) fn words(words: Vec<OsString>, position: usize) -> (Vec<OsString>, us
     (words, position)
 }
 
+/// The variable in which the script gives the first character of the word to complete.
+const QUOTE: &str = "_YC_RS_QUOTE";
+
+/// The script that also hands over the quote in which a word begins: Bash takes it away from the word.
+pub(super) fn with_quote(script: &[u8]) -> Vec<u8> {
+    let index = "_CLAP_COMPLETE_INDEX=\"$_CLAP_COMPLETE_INDEX\" \\\n";
+    let quote = format!("{index}        {QUOTE}=\"${{COMP_WORDS[COMP_CWORD]:0:1}}\" \\\n");
+    String::from_utf8_lossy(script).replacen(index, &quote, 1).into_bytes()
+}
+
 /// Completes lines of Bash.
 pub(super) struct BashLine<'a>(pub &'a Env);
 
@@ -50,8 +60,7 @@ impl EnvCompleter for BashLine<'_> {
         let position = self.0.var("_CLAP_COMPLETE_INDEX").and_then(|text| text.parse().ok()).unwrap_or_default();
         // The separator is white space, which `Env::var` leaves out.
         let separator = self.0.vars.get("_CLAP_IFS").filter(|text| !text.is_empty()).map_or("\n", String::as_str);
-        let is_quoted =
-            words.get(position).is_some_and(|word: &OsString| word.to_string_lossy().starts_with(['\'', '"']));
+        let is_quoted = matches!(self.0.var(QUOTE), Some("'" | "\""));
         let (words, position, flag) = join(words.into_iter().map(unquoted).collect(), position);
         let candidates = engine::complete(command, words, position, directory)?;
         let values = candidates.iter().filter_map(|candidate| candidate.get_value().to_str());
@@ -74,6 +83,19 @@ fn join(words: Vec<OsString>, position: usize) -> (Vec<OsString>, usize, String)
             let before = word.to_string_lossy().into_owned();
             last += 1;
             if let Some((at, value)) = words.next() {
+                word.push(value);
+                last = at;
+            }
+            if last == position {
+                flag = before;
+            }
+        }
+        // Bash splits at colons, too.
+        while words.next_if(|(_, next)| next == ":").is_some() {
+            word.push(":");
+            last += 1;
+            let before = word.to_string_lossy().into_owned();
+            if let Some((at, value)) = words.next_if(|(_, next)| next != ":") {
                 word.push(value);
                 last = at;
             }
@@ -158,6 +180,9 @@ mod tests {
         check("yc-rs --profile = a config get t", 6, "yc-rs --profile=a config get t", 4, "");
         check("yc-rs --format js", 2, "yc-rs --format js", 2, "");
         check("yc-rs config set a = b", 5, "yc-rs config set a = b", 5, "");
+        check("yc-rs --allow read : b", 4, "yc-rs --allow read:b", 2, "read:");
+        check("yc-rs --allow read :", 3, "yc-rs --allow read:", 2, "read:");
+        check("yc-rs --allow = read : b x", 6, "yc-rs --allow=read:b x", 2, "");
         check("yc-rs --format =", 2, "yc-rs --format=", 1, "--format=");
     }
 }

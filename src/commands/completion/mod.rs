@@ -74,10 +74,11 @@ pub fn script(args: &Args) -> Result<Vec<u8>> {
     shell
         .write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)
         .map_err(|error| Error::internal(format!("cannot make the script: {error}")))?;
-    if args.shell == Shell::Zsh {
-        script.extend_from_slice(ZSH_AUTOLOAD.as_bytes());
-    }
-    Ok(script)
+    Ok(match args.shell {
+        Shell::Bash => bash::with_quote(&script),
+        Shell::Zsh => [&script, ZSH_AUTOLOAD.as_bytes()].concat(),
+        _ => script,
+    })
 }
 
 /// Answers a script that asks for completions; `None` in an ordinary run. Nothing is said on standard error, since that

@@ -12,14 +12,17 @@ use serde_json::Value as Json;
 
 use super::deferred::Deferred;
 use super::local::Local;
-use crate::auth::browser::{PROFILE_KEY, session_id};
+use crate::auth::browser::{BrowserSession, PROFILE_KEY, session_id};
+use crate::auth::credential::Credential;
 use crate::auth::session::SessionFile;
+use crate::auth::token_cache::TokenCache;
 use crate::config::edit::{self, Document, FIRST_PROFILE, Updated};
 use crate::config::{Config, Profile, nearest};
 use crate::error::{Error, Kind, Result};
 use crate::input;
 use crate::output::{Format, Output};
 use crate::secret::{MASK, is_secret_field};
+use crate::store;
 use crate::text::{form, quote};
 use keys::{Input, Key};
 
@@ -258,14 +261,23 @@ pub(super) async fn update<T>(
         ));
     }
     for id in ended {
-        if let Ok(file) = SessionFile::of(&id, local.env) {
-            file.remove()?;
-            local.confirm(
+        match forget_session(&id, local).await {
+            Ok(()) => local.confirm(
                 "The earlier session of yc-rs login was removed from this machine; on the server it was not revoked",
-            );
+            ),
+            // The configuration is changed all the same.
+            Err(error) => local.log.warn(&format!("the earlier session of yc-rs login stays on this machine: {error}")),
         }
     }
     Ok(Updated { value, path, copied_from, backup })
+}
+
+/// Removes a session and its tokens from this machine, when no other process uses it.
+async fn forget_session(id: &str, local: &Local<'_>) -> Result<()> {
+    let file = SessionFile::of(id, local.env)?;
+    let _lock = file.lock(&local.log).await?;
+    TokenCache::new(store::directory(local.env).as_deref()).take(&BrowserSession::new(id).name(local.env)?);
+    file.remove()
 }
 
 /// The sessions that profiles name. What is malformed names none.

@@ -9,8 +9,11 @@ use tokio::time::timeout;
 use super::{CHECK_LIMIT, Row, Status, machine};
 use crate::api::storage::{Verdict, try_token};
 use crate::api::{access_key, cloud, folder, service_account};
+use crate::auth::browser::PROFILE_KEY;
+use crate::auth::credential::Source;
 use crate::auth::sign_in::{Inputs, SignIn};
 use crate::auth::token_cache::RequiredLifetime;
+use crate::config::origin::Origin;
 use crate::config::settings::Folder;
 use crate::context::Context;
 use crate::endpoints::{ALL_SERVICES, Service};
@@ -84,11 +87,15 @@ async fn identity(is_unusable: bool, context: &Context<'_>) -> Result<(Row, Opti
     }
     let failed = |error: &Error| Row::failed(CHECK, error, "set up a credential: yc-rs init");
     let client = context.client().map_err(|error| failed(&error))?;
-    let until = Instant::now() + 2 * CHECK_LIMIT;
+    // A token command may take 5 s. A session whose new refresh token is given up is lost, so that it gets all the time
+    // that there is.
+    let is_session =
+        matches!(&client.tokens().sign_in.source, Source::Configured(Origin::Profile { key: PROFILE_KEY, .. }));
+    let limit = if is_session { 2 * CHECK_LIMIT } else { CHECK_LIMIT + Duration::from_secs(1) };
+    let until = Instant::now() + limit + Duration::from_secs(1);
     // On the heap, since several futures would hold it.
     let token = Box::pin(client.tokens().token(RequiredLifetime::ForCalls));
-    // A session whose new refresh token is given up is lost, so that it gets all the time that there is.
-    let token = within(2 * CHECK_LIMIT, token).await.map_err(|error| failed(&error))?;
+    let token = within(limit, token).await.map_err(|error| failed(&error))?;
     let expiry = match &token.expires_at {
         Some(time) => format!("the token is valid until {time}"),
         None => "the token does not say when it expires".to_owned(),
@@ -99,7 +106,7 @@ async fn identity(is_unusable: bool, context: &Context<'_>) -> Result<(Row, Opti
         Err(error) if matches!(error.kind(), Kind::Unknown | Kind::Timeout) => {
             let detail =
                 format!("{}; {expiry}; its subject is not known: {error}", client.tokens().sign_in.acting_subject());
-            let hint = error.hint_text().unwrap_or("check the endpoint of the authentication service: yc-rs doctor");
+            let hint = error.hint_text().unwrap_or("check the network, and YC_ENDPOINT_URL_AUTH");
             Ok((Row::warning(CHECK, detail, hint), None))
         }
         Err(error) => Err(failed(&error)),
@@ -234,7 +241,9 @@ async fn access(subject: Option<&str>, context: &Context<'_>) -> Row {
         Ok(true) => Row::ok(CHECK, format!("may list the access keys of {subject}")),
         Ok(false) => Row::skipped(CHECK, format!("{subject} is not a service account, and has no access keys")),
         Err(error) => {
-            Row::failed(CHECK, &error.context(format!("cannot list the access keys of {subject}")), "see docs/roles.md")
+            let is_late = matches!(error.kind(), Kind::Timeout);
+            let next = if is_late { "check the network" } else { "see docs/roles.md" };
+            Row::failed(CHECK, &error.context(format!("cannot list the access keys of {subject}")), next)
         }
     }
 }

@@ -60,7 +60,8 @@ impl Setup {
             document.create_profile(&self.profile)?;
         }
         if self.replaces_place {
-            for key in ["cloud-id", "folder-id", "folder-name"] {
+            let is_kept = |name: &str| self.values.iter().any(|(key, _)| key.name == name);
+            for key in ["cloud-id", "folder-id", "folder-name"].into_iter().filter(|key| !is_kept(key)) {
                 document.unset(&self.profile, &[key])?;
             }
         }

@@ -54,7 +54,8 @@ impl Misunderstood<'_> {
         let is_plain = |arg: &&str| arg.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=".contains(&byte));
         let is_command = self.error.kind() == ErrorKind::UnknownArgument && !word.starts_with('-');
         let args = || self.args.iter().skip(1).map_while(|arg| arg.to_str());
-        let at = args().position(|arg| arg == word).filter(|_| is_command)?;
+        let exec = args().position(|arg| arg == "exec").filter(|_| is_command)?;
+        let at = exec + args().skip(exec).position(|arg| arg == word)?;
         let [before, behind] = [args().take(at).collect::<Vec<_>>(), args().skip(at).collect()];
         let line = [&before[..], &["--"], &behind[..]].concat();
         let can_be_shown = line.iter().all(is_plain) && form::secret_in(&line.join(" ")).is_none();

@@ -80,9 +80,10 @@ impl<'a> Misunderstood<'a> {
                 Some(help::of_command(command, length))
             }
             ErrorKind::InvalidSubcommand if matches!(self.unknown_command(), Some("-h" | "--help")) => {
-                let mut group = group?.iter();
-                let group = group.try_fold(&self.tree, |command, name| command.find_subcommand(name))?;
-                Some(help::of_command(group, Length::Long))
+                let words = self.args.iter().skip(1).filter_map(|arg| arg.to_str());
+                let mut names = words.filter(|word| !word.starts_with('-') && *word != "help");
+                let command = names.try_fold(&self.tree, |command, name| command.find_subcommand(name))?;
+                group.map(|_| help::of_command(command, Length::Long))
             }
             ErrorKind::InvalidSubcommand if path == ["help"] => help::topics::find(self.unknown_command()?, &self.tree),
             _ => None,
@@ -91,8 +92,10 @@ impl<'a> Misunderstood<'a> {
 
     /// Whether the version is requested of a command: there is one of the program alone.
     pub fn requests_version(&self) -> bool {
-        let argument = strings(self.error, ContextKind::InvalidArg);
-        self.error.kind() == ErrorKind::UnknownArgument && matches!(argument.first(), Some(&("-V" | "--version")))
+        let kinds = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand];
+        let is_unknown = matches!(self.error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand);
+        let is_version = |kind| matches!(strings(self.error, kind).first(), Some(&("-V" | "--version")));
+        is_unknown && kinds.into_iter().any(is_version)
     }
 
     fn lacks_command(&self) -> bool {

@@ -175,8 +175,7 @@ impl Plan {
             match &applied {
                 Applied::Deleted => context.log.note(&format!("deleted {}", planned.id)),
                 Applied::Skipped(reason) => context.log.note(&format!("skipped {}: {reason}", planned.id)),
-                Applied::Failed(error) => context.log.note(&error.to_string()),
-                Applied::Gone | Applied::WouldDelete => {}
+                Applied::Failed(_) | Applied::Gone | Applied::WouldDelete => {}
             }
             counter.add();
             applied

@@ -38,11 +38,8 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
         let counter = (count > 1).then(|| context.log.count(|done| format!("deleting {done}/{count}")));
         let delete = async |id: &str| {
             let result = static_key::delete(id, context).await;
-            match &result {
-                Ok(()) => context.log.note(&format!("deleted {id}")),
-                // With several keys the error comes at the end.
-                Err(error) if count > 1 => context.log.note(&error.to_string()),
-                Err(_) => {}
+            if result.is_ok() {
+                context.log.note(&format!("deleted {id}"));
             }
             if let Some(counter) = &counter {
                 counter.add();
