@@ -175,5 +175,7 @@ impl SessionFile {
 /// Checks that no other user can have written a file or directory.
 fn check_trust(path: &Path, what: &str) -> Result<()> {
     let Some(rule) = private_file::foreign_state(path) else { return Ok(()) };
-    Err(Error::config(format!("the {what} {} {rule}, so it is not used", quote::full_path(path))))
+    let error = Error::config(format!("the {what} {} {rule}, so it is not used", quote::full_path(path)));
+    let others_can_write = private_file::is_own(path) && private_file::others_can_write(path);
+    Err(if others_can_write { error.hint(format!("type: chmod go-w {}", quote::path_for_sh(path))) } else { error })
 }

@@ -2,6 +2,7 @@
 
 use chrono::Utc;
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::Outcome;
 use crate::api::refresh_token;
@@ -49,6 +50,12 @@ pub async fn run(context: &Context<'_>) -> Result<Outcome> {
     let mut keep = |result: Result<()>| problems.extend(result.err());
 
     let file = SessionFile::of(&id, &env);
+    if let Err(error) = &file
+        && Uuid::try_parse(&id).is_ok()
+    {
+        // The session is there, and no profile would name it any more.
+        return Err(error.clone());
+    }
     // On an error there is no other process that could be disturbed.
     let lock = match &file {
         Ok(file) => Some(file.lock(&context.log).await),
@@ -133,7 +140,11 @@ async fn revoke_with(token: &SecretString, refresh_token: Option<SecretString>, 
         let Some(refresh_token) = &refresh_token else { return Ok(()) };
         own.log.masks.add(refresh_token);
         let operation = refresh_token::revoke(client, refresh_token).await?;
-        own.wait_for(operation, None).await.map(drop)
+        match own.wait_for(operation, None).await {
+            // With the refresh token its IAM tokens can be revoked, too: nobody can ask any more.
+            Err(error) if error.code() == Some(Code::Unauthenticated) => Ok(()),
+            result => result.map(drop),
+        }
     };
     let revoked = revoked.await;
     if revoked.as_ref().is_err_and(|error| error.code() == Some(Code::Unauthenticated)) {

@@ -586,6 +586,20 @@ fn logout_removes_what_it_can_where_something_is_in_the_way() {
 }
 
 #[test]
+fn a_state_directory_that_others_can_write_is_mended_before_logout() {
+    let user = user();
+    sign_in(&user, "");
+    let state = user.home().join("state");
+    fs::set_permissions(&state, PermissionsExt::from_mode(0o777)).unwrap();
+    let error = user.run("logout").failed(2);
+    assert!(error.ends_with(&format!("hint: type: chmod go-w {}\n", state.display())), "{error}");
+    assert!(config_text(&user).contains("login") && sessions(&user).len() == 1);
+    fs::set_permissions(&state, PermissionsExt::from_mode(0o700)).unwrap();
+    user.run("logout").ok();
+    assert!(sessions(&user).is_empty() && user.cloud.refresh_tokens().is_empty());
+}
+
+#[test]
 fn without_a_refresh_token_the_iam_token_has_to_be_kept() {
     let mut user = user();
     user.cloud.grant_no_refresh_tokens();
