@@ -42,7 +42,7 @@ pub async fn stdin(reader: &str) -> Result<String> {
     decode(bytes).map_err(|rule| Error::usage(format!("{reader}: standard input {rule}")))
 }
 
-/// As [`stdin`], for a secret: somebody who types it is asked for a line, which the terminal does not show.
+/// As [`stdin`], for a secret: somebody who types it gets a question, and the terminal does not show the answer.
 ///
 /// # Errors
 /// As those of [`stdin`]; Ctrl-C was pressed.

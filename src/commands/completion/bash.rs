@@ -20,7 +20,7 @@ pub(super) fn words(words: Vec<OsString>, position: usize) -> (Vec<OsString>, us
 /// The variable in which the script gives the first character of the word to complete.
 const QUOTE: &str = "_YC_RS_QUOTE";
 
-/// The script that also hands over the quote in which a word begins: Bash takes it away from the word.
+/// The script that also tells the quote in which a word begins: Bash takes it away from the word.
 pub(super) fn with_quote(script: &[u8]) -> Vec<u8> {
     let index = "_CLAP_COMPLETE_INDEX=\"$_CLAP_COMPLETE_INDEX\" \\\n";
     let quote = format!("{index}        {QUOTE}=\"${{COMP_WORDS[COMP_CWORD]:0:1}}\" \\\n");

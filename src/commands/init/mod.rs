@@ -50,7 +50,8 @@ struct Setup {
     is_new: bool,
     credential: Vec<(Key, Value)>,
     values: Vec<(Key, Value)>,
-    /// Whether the place was asked for: the answers then stand in the place of the cloud and folder that the profile has.
+    /// Whether there were questions about cloud and folder: the answers then replace those of the profile, also where the
+    /// answer is none.
     replaces_place: bool,
 }
 
