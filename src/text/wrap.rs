@@ -24,8 +24,9 @@ pub fn words(text: &str, width: usize) -> Vec<String> {
 /// type stays on one line, from the name of its program to a punctuation mark or the end of the line: a terminal breaks it
 /// where it is too long, and it can still be copied.
 pub fn lines(text: &str, width: usize) -> String {
-    // Indented lines are samples, but for the values that a flag takes and the further lines of a usage.
-    let is_sample = |line: &str| line.starts_with(' ') && !line.starts_with("  [") && !line.starts_with("       yc");
+    // Indented lines are samples, but for values, arguments that are missing and the further lines of a usage.
+    let is_prose = |line: &str| ["  [", "  <", "       "].iter().any(|start| line.starts_with(start));
+    let is_sample = |line: &str| line.starts_with(' ') && !is_prose(line);
     let fits = |line: &str| is_sample(line) || line.width() <= width;
     let whole = text.split('\n').map(|line| if fits(line) { line.to_owned() } else { broken(line, width) });
     whole.collect::<Vec<_>>().join("\n")

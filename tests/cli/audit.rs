@@ -308,6 +308,11 @@ fn bad_input_is_refused_before_anything_is_sent() {
         ("version", json!({"version": 2, "endpoint": endpoint, "delete": []})),
         ("unknown", json!({"version": 1, "endpoint": endpoint, "delete": [], "more": 1})),
         ("elsewhere", json!({"version": 1, "endpoint": "https://iam.example", "delete": []})),
+        (
+            "wrong",
+            json!({"version": 1, "endpoint": endpoint,
+                "delete": [{"id": "a b", "key_id": "YCA", "service_account_id": "aje"}]}),
+        ),
         ("incomplete", json!({"version": 1, "endpoint": endpoint, "delete": [{"id": "aje"}]})),
     ] {
         user.write_file(name, &text.to_string());
@@ -315,6 +320,10 @@ fn bad_input_is_refused_before_anything_is_sent() {
     for (line, message) in [
         ("--plan there", "exists, and a plan is not overwritten"),
         ("--plan dangling", "exists, and a plan is not overwritten"),
+        ("--plan nosuch/plan.json", "there is no directory nosuch"),
+        ("--plan -", "--plan names a file"),
+        ("--apply -", "--apply names a file"),
+        ("--apply wrong", "is not a plan: 'a b' is not an ID"),
         ("--apply missing", "cannot be read"),
         ("--apply there", "is not a plan"),
         ("--apply version", "is a plan of version 2"),

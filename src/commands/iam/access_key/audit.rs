@@ -17,6 +17,7 @@ use crate::keys::walk::Scope;
 use crate::message::{Message, Node};
 use crate::output::list::List;
 use crate::output::{Cell, Column, TableOptions};
+use crate::private_file;
 use crate::text::{duration, ids, quote};
 
 /// Find unused and old access keys
@@ -128,6 +129,12 @@ const APPLIED_COLUMNS: &[Column] = &[
 /// # Errors
 /// The arguments are malformed, the scope cannot be read, or a file cannot be used.
 pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
+    for (flag, file) in [("--plan", &args.plan), ("--apply", &args.apply)] {
+        if file.as_deref() == Some(Path::new("-")) {
+            return Err(Error::usage(format!("{flag} names a file, and not standard input or output"))
+                .hint(format!("give a file: {flag} plan.json")));
+        }
+    }
     if let Some(file) = &args.apply {
         let table = args.table.options(&APPLIED, context)?;
         return apply(&context.env.path_of("--apply", file)?, args.dry_run, table, context).await;
@@ -137,6 +144,11 @@ pub async fn run(args: Args, context: &Context<'_>) -> Result<Outcome> {
     if let Some(file) = plan.as_deref().filter(|file| file.symlink_metadata().is_ok()) {
         let message = format!("--plan: the file {} exists, and a plan is not overwritten", quote::bare_path(file));
         return Err(Error::usage(message).hint("name a new file, or delete that one"));
+    }
+    let plan_directory = plan.as_deref().map(private_file::parent_directory);
+    if let Some(directory) = plan_directory.filter(|directory| !directory.is_dir()) {
+        let message = format!("--plan: there is no directory {}", quote::bare_path(directory));
+        return Err(Error::usage(message).hint("make it, or name a file elsewhere"));
     }
     let thresholds = Thresholds { max_age: args.max_age, unused_for: args.unused_for };
     let scope = args.scope.resolve(context).await?;

@@ -204,7 +204,11 @@ async fn resume_all(context: &Context<'_>) -> Result<Outcome> {
                 Ok(key) => keys.push(key),
                 Err(error) => failures.push(error),
             },
-            Ok(_) => {}
+            Ok(Some(_)) => context.log.note(&format!(
+                "the rotation of {id} delivers to a command, which is not run again unasked; to go on with it, type: yc-rs iam \
+                 access-key rotate --resume {id}"
+            )),
+            Ok(None) => {}
             Err(error) => failures.push(error),
         }
     }
