@@ -56,7 +56,7 @@ pub async fn run(context: &Context<'_>) -> Result<Outcome> {
         // The session is there, and no profile would name it any more.
         return Err(error.clone());
     }
-    // On an error there is no other process that could be disturbed.
+    // Without the lock what can be removed goes all the same.
     let lock = match &file {
         Ok(file) => Some(file.lock(&context.log).await),
         Err(_) => None,

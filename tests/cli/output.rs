@@ -472,15 +472,20 @@ mod on_a_terminal {
             return;
         }
         (0..3).for_each(|_| drop(user.cloud.add_access_key(ADMIN_ID, "")));
-        for (line, note) in [
-            ("iam access-key list --limit 1 --format json", "there are more keys than the 1 shown"),
-            ("iam access-key list --no-paginate --jq length", "there are more keys than the 2 shown"),
-            ("iam service-account list --limit 1", "there are more service accounts than the 1 shown"),
+        let all = "raise --limit, or list all with --all";
+        for (line, note, next) in [
+            ("iam access-key list --limit 1 --format json", "there are more keys than the 1 shown", all),
+            (
+                "iam access-key list --no-paginate --jq length",
+                "there are more keys than the 2 shown",
+                "leave --no-paginate out",
+            ),
+            ("iam service-account list --limit 1", "there are more service accounts than the 1 shown", all),
         ] {
             let output =
                 user.program("script").args(["-qec", &format!("{WIDEN}; yc-rs {line}"), "/dev/null"]).output().unwrap();
             let shown = String::from_utf8(output.stdout).unwrap();
-            let end = format!("\nnote: {note}; raise --limit, or list all with --all\r\n");
+            let end = format!("\nnote: {note}; {next}\r\n");
             assert!(shown.ends_with(&end), "{line}: {shown}");
         }
     }
